@@ -1,0 +1,195 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/own.h"
+#include "base/random.h"
+#include "base/banned.h"
+
+int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct err *err)
+{
+	char buf[65536];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, buf, sizeof buf);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno(err, "read %s", what);
+		if (n == 0)
+			return 0;
+		total += (size_t)n;
+		if (total > limit)
+			return fail(err, ERR_INPUT, "%s is larger than the limit of %zu bytes", what, limit);
+		str_addn(out, buf, (size_t)n);
+	}
+}
+
+int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct err *err)
+{
+	struct stat st;
+	/* O_NONBLOCK: a FIFO in the place of a file must not hang us before we look at it. */
+	own_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return fail_errno(err, "open %s", name);
+	if (fstat(fd, &st) != 0)
+		return fail_errno(err, "stat %s", name);
+	if (!S_ISREG(st.st_mode))
+		return fail(err, ERR_INPUT, "%s is not a regular file", name);
+	return file_read_fd(fd, name, limit, out, err);
+}
+
+int file_write_all(int fd, const void *bytes, size_t n, struct err *err)
+{
+	const char *p = bytes;
+
+	while (n > 0) {
+		ssize_t put = write(fd, p, n);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return fail_errno(err, "write");
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+static int write_and_rename(int dirfd, int fd, const char *temp, const char *name, const void *bytes, size_t n,
+			    struct err *err)
+{
+	if (file_write_all(fd, bytes, n, err) != 0)
+		return fail_in(err, "%s", name);
+	if (fsync(fd) != 0)
+		return fail_errno(err, "sync %s", name);
+	if (renameat(dirfd, temp, dirfd, name) != 0)
+		return fail_errno(err, "rename to %s", name);
+	return 0;
+}
+
+int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err)
+{
+	char temp[NAME_MAX + 1], suffix[9];
+
+	random_name(suffix, sizeof suffix - 1);
+	int len = snprintf(temp, sizeof temp, ".%s.%s", name, suffix);
+	if (len >= (int)sizeof temp || strchr(name, '/'))
+		return fail(err, ERR_INPUT, "%s is not a file name", name);
+	own_fd int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return fail_errno(err, "create %s", name);
+	if (write_and_rename(dirfd, fd, temp, name, bytes, n, err) != 0) {
+		unlinkat(dirfd, temp, 0);
+		return -1;
+	}
+	/* AT_FDCWD can't be synced by number. */
+	own_fd int dir = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && fsync(dir) != 0)
+		return fail_errno(err, "sync the directory of %s", name);
+	return 0;
+}
+
+int dir_open(int dirfd, const char *path, struct err *err)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : fail_errno(err, "open directory %s", path);
+}
+
+int dir_make(int dirfd, const char *path, mode_t mode, struct err *err)
+{
+	own_mem char *partial = xstrdup(path);
+
+	for (char *p = partial + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdirat(dirfd, partial, mode) != 0 && errno != EEXIST)
+			return fail_errno(err, "make directory %s", partial);
+		*p = '/';
+	}
+	if (mkdirat(dirfd, path, mode) != 0 && errno != EEXIST)
+		return fail_errno(err, "make directory %s", path);
+	return dir_open(dirfd, path, err);
+}
+
+static void dir_stream_drop(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+	*d = NULL;
+}
+
+/* @fd is taken. One level of recursion per directory level; the kernel's path limit does
+ * not apply, so a hostile depth is bounded here. */
+enum { REMOVE_DEPTH = 2048 };
+
+static int remove_entries(int fd, int depth, struct err *err)
+{
+	__attribute__((cleanup(dir_stream_drop))) DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return fail_errno(err, "read a directory");
+	}
+	if (depth > REMOVE_DEPTH)
+		return fail(err, ERR_INPUT, "directories nested deeper than %d", REMOVE_DEPTH);
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
+		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR && errno != EPERM)
+			return fail_errno(err, "remove %s", e->d_name);
+		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (sub < 0 && errno == EACCES && fchmodat(dirfd(d), e->d_name, 0700, 0) == 0)
+			sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (sub < 0)
+			return fail_errno(err, "open %s", e->d_name);
+		/* A directory that we may not write can't be emptied. */
+		fchmod(sub, 0700);
+		if (remove_entries(sub, depth + 1, err) != 0)
+			return -1;
+		if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+			return fail_errno(err, "remove directory %s", e->d_name);
+	}
+	return errno == 0 ? 0 : fail_errno(err, "read a directory");
+}
+
+int dir_remove(int dirfd, const char *name, struct err *err)
+{
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return fail_errno(err, "open %s", name);
+	fchmod(fd, 0700);
+	if (remove_entries(fd, 0, err) != 0)
+		return fail_in(err, "%s", name);
+	return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : fail_errno(err, "remove directory %s", name);
+}
+
+int file_sealed(const char *name, const void *bytes, size_t n, struct err *err)
+{
+	own_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return fail_errno(err, "memfd_create");
+	if (file_write_all(fd, bytes, n, err) != 0)
+		return -1;
+	if (lseek(fd, 0, SEEK_SET) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+		return fail_errno(err, "sealing a memfd");
+	return fd_steal(&fd);
+}

@@ -1,0 +1,31 @@
+#pragma once
+/* Files, by name below a held directory. Reads are bounded; writes are whole or not at all. */
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/err.h"
+#include "base/str.h"
+
+/* Adds the file's bytes to @out. A file over @limit bytes, or no regular file, is ERR_INPUT;
+ * a last component that is a symlink is not followed. */
+int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct err *err);
+/* The same from an open descriptor, to its end. */
+int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct err *err);
+
+/* Temporary name, write, fsync, rename, fsync of the directory: a reader sees the old file
+ * or the new one, also after a crash. */
+int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err);
+/* All bytes, through short writes and EINTR. */
+int file_write_all(int fd, const void *bytes, size_t n, struct err *err);
+
+/* Opens @path (may be relative to @dirfd) as a directory, making missing components with
+ * @mode. A component that is a symlink is followed only where it existed before. */
+int dir_open(int dirfd, const char *path, struct err *err);
+int dir_make(int dirfd, const char *path, mode_t mode, struct err *err);
+
+/* Removes a tree below @dirfd without following links or crossing out of it. Missing is
+ * success. Directories without permissions are opened up first (they may be another
+ * program's leavings). */
+int dir_remove(int dirfd, const char *name, struct err *err);
+
+/* A sealed memfd with these bytes, at offset 0: for handing over what must not change. */
+int file_sealed(const char *name, const void *bytes, size_t n, struct err *err);

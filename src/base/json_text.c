@@ -1,0 +1,125 @@
+/* The two things json-c does not do: refuse duplicate keys, and print bytes that may not
+ * be UTF-8. Both work on the text alone. */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/own.h"
+#include "base/banned.h"
+
+/* Length of the well-formed UTF-8 sequence at @p (RFC 3629), 0 if there is none. */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+	static const struct { unsigned char first, last, low, high; size_t length; } forms[] = {
+		{ 0x00, 0x7f, 0, 0, 1 },	{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },	{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },	{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (p[0] < forms[i].first || p[0] > forms[i].last)
+			continue;
+		if (forms[i].length > n)
+			return 0;
+		for (size_t k = 1; k < forms[i].length; k++) {
+			unsigned char low = k == 1 ? forms[i].low : 0x80, high = k == 1 ? forms[i].high : 0xbf;
+			if (p[k] < low || p[k] > high)
+				return 0;
+		}
+		return forms[i].length;
+	}
+	return 0;
+}
+
+void json_print_text(struct str *out, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	str_addc(out, '"');
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_length(p + i, n - i);
+		if (len == 0)
+			str_add(out, "\\ufffd");
+		else if (p[i] == '"' || p[i] == '\\')
+			str_addf(out, "\\%c", p[i]);
+		else if (p[i] < 0x20 || p[i] == 0x7f)
+			str_addf(out, "\\u%04x", p[i]);
+		else
+			str_addn(out, p + i, len);
+		i += len ? len : 1;
+	}
+	str_addc(out, '"');
+}
+
+/* Where a string ends is all that counting keys needs to know of JSON. */
+struct counter {
+	const unsigned char *p, *end;
+};
+
+static void skip_string(struct counter *c)
+{
+	for (c->p++; c->p < c->end && *c->p != '"'; c->p++)
+		if (*c->p == '\\')
+			c->p++;
+	c->p++;
+}
+
+static void skip_blank(struct counter *c)
+{
+	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+		c->p++;
+}
+
+/* Keys of all objects. The text was accepted by the parser, so a string before a colon is a key. */
+static size_t count_keys(const unsigned char *p, const unsigned char *end)
+{
+	struct counter c = { p, end };
+	size_t keys = 0;
+
+	while (c.p < c.end) {
+		if (*c.p != '"') {
+			c.p++;
+			continue;
+		}
+		skip_string(&c);
+		skip_blank(&c);
+		if (c.p < c.end && *c.p == ':')
+			keys++;
+	}
+	return keys;
+}
+
+static size_t count_members(const json *j);
+
+static bool add_member(void *arg, const char *key, json *value)
+{
+	(void)key;
+	*(size_t *)arg += 1 + count_members(value);
+	return true;
+}
+
+static size_t count_members(const json *j)
+{
+	size_t n = 0;
+
+	json_each(j, add_member, &n);
+	if (json_kind(j) == JSON_ARRAY)
+		for (size_t i = 0; i < json_count(j); i++)
+			n += count_members(json_at(j, i));
+	return n;
+}
+
+int json_parse_unique(const void *bytes, size_t n, int max_depth, json **out, struct err *err)
+{
+	own_json json *j = NULL;
+
+	if (json_parse(bytes, n, max_depth, &j, err) != 0)
+		return -1;
+	/* A key that was there twice is in the text once more than in the tree. (The lost value's
+	 * own keys are missing too: the counts differ all the more.) */
+	size_t in_text = count_keys(bytes, (const unsigned char *)bytes + n);
+	if (in_text != count_members(j))
+		return fail(err, ERR_INPUT, "an object has a key twice");
+	*out = mem_steal(&j);
+	return 0;
+}

@@ -1,0 +1,274 @@
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/msg.h"
+#include "base/proc.h"
+#include "base/sha256.h"
+
+static void a_text_that_does_not_fit_shows_that_it_was_cut(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	char long_text[1000];
+
+	memset(long_text, 'x', sizeof long_text);
+	long_text[sizeof long_text - 1] = '\0';
+	assert_int_equal(fail(&err, ERR_INPUT, "%s", long_text), -1);
+	assert_true(str_ends(err.text, "..."));
+	errno = ENOENT;
+	assert_int_equal(fail_errno(&err, "open x"), -1);
+	assert_int_equal(err.kind, ERR_MISSING);
+	fail_in(&err, "bottle %s", "a");
+	assert_string_equal(err.text, "bottle a: open x: No such file or directory");
+}
+
+static void base64_has_one_spelling_per_byte_string(void **state)
+{
+	(void)state;
+	static const struct { const char *text; bool url, ok; const char *bytes; } cases[] = {
+		{ "aGVsbG8=", false, true, "hello" }, { "aGVsbG8", false, true, "hello" },
+		{ "aGVsbG9=", false, false, "" },     { "aGVsbG8==", false, false, "" },
+		{ "-_-_", true, true, "\xfb\xff\xbf" }, { "-_-_", false, false, "" },
+		{ "a", false, false, "" },	      { "aGVs\nbG8=", false, false, "" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str out = STR_INIT;
+		assert_int_equal(base64_decode(&out, cases[i].text, strlen(cases[i].text), cases[i].url), cases[i].ok);
+		assert_string_equal(str_c(&out), cases[i].bytes);
+	}
+}
+
+static void numbers_are_whole_and_bounded(void **state)
+{
+	(void)state;
+	unsigned long n = 7;
+
+	assert_true(str_number("65535", 1, 65535, &n) && n == 65535);
+	assert_false(str_number("65536", 1, 65535, &n));
+	assert_false(str_number("+1", 0, 9, &n));
+	assert_false(str_number("", 0, 9, &n));
+	assert_false(str_number("99999999999999999999999", 0, 5, &n));
+	assert_int_equal(str_distance("egres", "egress"), 1);
+	assert_int_equal(str_distance("hots", "host"), 1);
+}
+
+static void escaped_text_has_no_control_bytes(void **state)
+{
+	(void)state;
+	own_str struct str s = STR_INIT;
+
+	str_add_escaped(&s, "a\x1b]52;c\x07\\", 9, 9);
+	assert_string_equal(s.data, "a\\x1b]52;c\\x07\\\\");
+}
+
+static void json_is_strict(void **state)
+{
+	(void)state;
+	static const struct { const char *text; bool ok; } cases[] = {
+		{ "{\"a\":1}", true }, { "{\"a\":1} x", false }, { "{'a':1}", false }, { "{\"a\":1,}", false },
+		{ "12", true }, { "", false }, { "[[[[[1]]]]]", false }, { "{\"a\":\"\xff\"}", false },
+		{ "{\"a\":1,\"b\":{\"a\":\"x:y\\\":\"}}", true }, { "{\"a\":{\"b\":1},\"a\":2}", false },
+		{ "[{\"a\":1},{\"a\":1}]", true },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_json json *j = NULL;
+		struct err err = ERR_INIT;
+		int rc = json_parse_unique(cases[i].text, strlen(cases[i].text), 4, &j, &err);
+		if ((rc == 0) != cases[i].ok)
+			fail_msg("%s: %s", cases[i].text, err.text);
+	}
+}
+
+static void hostile_bytes_become_a_json_string(void **state)
+{
+	(void)state;
+	own_str struct str s = STR_INIT;
+
+	json_print_text(&s, "a\"\x01\xc3\xa9\xff\xed\xa0\x80", 9);
+	assert_string_equal(s.data, "\"a\\\"\\u0001\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\"");
+}
+
+static void packed_values_come_back_and_short_ones_are_bad(void **state)
+{
+	(void)state;
+	own_str struct str s = STR_INIT;
+	own_strv struct strv sv = STRV_INIT, back = STRV_INIT;
+
+	strv_add(&sv, "one");
+	strv_add(&sv, "");
+	pack_u32(&s, 42);
+	pack_text(&s, "hi");
+	pack_strv(&s, &sv);
+	struct unpack u = unpack_of(s.data, s.len);
+	assert_int_equal(unpack_u32(&u), 42);
+	own_mem char *hi = unpack_text(&u, 2);
+	assert_string_equal(hi, "hi");
+	unpack_strv(&u, 2, 3, &back);
+	assert_true(unpack_ok(&u));
+	assert_int_equal(back.n, 2);
+	for (size_t cut = 0; cut < s.len; cut++) {
+		own_strv struct strv part = STRV_INIT;
+		struct unpack v = unpack_of(s.data, cut);
+		unpack_u32(&v);
+		own_mem char *text = unpack_text(&v, 2);
+		unpack_strv(&v, 2, 3, &part);
+		assert_false(unpack_ok(&v));
+	}
+}
+
+static void messages_carry_descriptors(void **state)
+{
+	(void)state;
+	int pair[2];
+	struct err err = ERR_INIT;
+
+	assert_int_equal(msg_pair(pair, &err), 0);
+	own_fd int a = pair[0];
+	own_fd int b = pair[1];
+	own_str struct str s = STR_INIT;
+	own_msg struct msg m = MSG_INIT;
+	pack_text(&s, "x");
+	assert_int_equal(msg_send(a, &s, &a, 1, &err), 0);
+	assert_int_equal(msg_recv(b, &m, &err), 1);
+	assert_int_equal(m.nfds, 1);
+	assert_int_equal(m.bytes.len, s.len);
+	fd_drop(&a);
+	msg_clear(&m);
+	assert_int_equal(msg_recv(b, &m, &err), 0);
+}
+
+static void a_child_gets_just_what_its_spec_names(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	own_str struct str out = STR_INIT, errout = STR_INIT;
+	char *argv[] = { "sh", "-c", "env; ls /proc/self/fd | wc -l; echo $LISTEN_FDS; test $LISTEN_PID = $$; exit $((3 + $?))", NULL };
+	char *env[] = { "A=1", "PATH=/usr/bin:/bin", NULL };
+	own_fd int extra = open("/dev/null", O_RDONLY);	/* without O_CLOEXEC: must not leak */
+	struct proc_fd fds[] = { { extra, 3 } };
+	struct proc_spec spec = { .path = "/bin/sh", .argv = argv, .env = env, .fds = fds, .nfds = 1, .listen_fds = 1 };
+
+	assert_int_equal(proc_run(&spec, NULL, &out, &errout, 4096, 10000, &err), 3);
+	assert_non_null(strstr(out.data, "A=1\n"));
+	assert_null(strstr(out.data, "HOME="));
+	/* 0, 1, 2, 3 and the directory that ls has open. */
+	assert_non_null(strstr(out.data, "\n5\n"));
+}
+
+static void a_failed_exec_is_the_parents_error(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	own_proc struct proc p = PROC_INIT;
+	char *argv[] = { "nothing", NULL };
+	struct proc_spec spec = { .path = "/nonexistent/program", .argv = argv };
+
+	assert_int_equal(proc_spawn(&spec, &p, &err), -1);
+	assert_int_equal(err.kind, ERR_MISSING);
+	assert_non_null(strstr(err.text, "/nonexistent/program"));
+	assert_int_equal(p.pid, 0);
+}
+
+static void output_over_the_limit_is_refused(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	own_str struct str out = STR_INIT;
+	char *argv[] = { "sh", "-c", "while :; do echo xxxxxxxxxxxxxxxx; done", NULL };
+	struct proc_spec spec = { .path = "/bin/sh", .argv = argv };
+
+	assert_int_equal(proc_run(&spec, NULL, &out, NULL, 10000, 60000, &err), -1);
+	assert_non_null(strstr(err.text, "10000"));
+}
+
+static void files_are_written_whole_and_read_bounded(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	char dir[] = "/tmp/bottle-test-XXXXXX";
+	own_str struct str s = STR_INIT;
+
+	assert_non_null(mkdtemp(dir));
+	own_fd int d = dir_open(AT_FDCWD, dir, &err);
+	assert_int_equal(file_write(d, "a", "hello", 5, 0600, &err), 0);
+	assert_int_equal(file_read(d, "a", 5, &s, &err), 0);
+	assert_string_equal(s.data, "hello");
+	assert_int_equal(file_read(d, "a", 4, &s, &err), -1);
+	assert_int_equal(symlinkat("a", d, "l"), 0);
+	assert_int_equal(file_read(d, "l", 5, &s, &err), -1);
+	assert_int_equal(mkfifoat(d, "f", 0600), 0);
+	assert_int_equal(file_read(d, "f", 5, &s, &err), -1);
+	own_fd int sub = dir_make(d, "x/y", 0700, &err);
+	assert_true(sub >= 0);
+	assert_int_equal(symlinkat("/etc", sub, "etc"), 0);
+	assert_int_equal(mkdirat(sub, "shut", 0), 0);
+	assert_int_equal(dir_remove(AT_FDCWD, dir, &err), 0);
+	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access("/etc/passwd", F_OK), 0);
+}
+
+struct ticks { struct loop *l; int n; struct timer t; };
+
+static void tick(void *arg)
+{
+	struct ticks *t = arg;
+	if (++t->n == 3)
+		loop_stop(t->l);
+	else
+		timer_set(t->l, &t->t, 1, tick, t);
+}
+
+static void timers_fire_in_order_and_can_be_set_again(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	own_loop struct loop l = LOOP_INIT;
+	struct ticks t = { .l = &l };
+	struct timer never = { 0 };
+
+	assert_int_equal(loop_init(&l, &err), 0);
+	timer_set(&l, &never, 0, tick, NULL);
+	timer_set(&l, &t.t, 1, tick, &t);
+	timer_cancel(&l, &never);
+	assert_int_equal(loop_run(&l, &err), 0);
+	assert_int_equal(t.n, 3);
+}
+
+static void sha256_is_sha256(void **state)
+{
+	(void)state;
+	char text[SHA256_TEXT];
+
+	sha256_text("abc", 3, text);
+	assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
+		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
+		cmocka_unit_test(numbers_are_whole_and_bounded),
+		cmocka_unit_test(escaped_text_has_no_control_bytes),
+		cmocka_unit_test(json_is_strict),
+		cmocka_unit_test(hostile_bytes_become_a_json_string),
+		cmocka_unit_test(packed_values_come_back_and_short_ones_are_bad),
+		cmocka_unit_test(messages_carry_descriptors),
+		cmocka_unit_test(a_child_gets_just_what_its_spec_names),
+		cmocka_unit_test(a_failed_exec_is_the_parents_error),
+		cmocka_unit_test(output_over_the_limit_is_refused),
+		cmocka_unit_test(files_are_written_whole_and_read_bounded),
+		cmocka_unit_test(timers_fire_in_order_and_can_be_set_again),
+		cmocka_unit_test(sha256_is_sha256),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
