@@ -1,0 +1,326 @@
+#include "smoldb/smoldb.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "smoldb/scan.h"
+#include "base/banned.h"
+
+static const char cidrs_key[] = "allowed_cidrs";
+
+static void db_drop(sqlite3 **db)
+{
+	sqlite3_close(*db);
+	*db = NULL;
+}
+
+static void stmt_drop(sqlite3_stmt **stmt)
+{
+	sqlite3_finalize(*stmt);
+	*stmt = NULL;
+}
+
+#define own_db	 OWN(db_drop)
+#define own_stmt OWN(stmt_drop)
+
+static int refuse(struct err *err, sqlite3 *db, const char *what)
+{
+	return fail(err, ERR_UNCONFINED, "smolvm's database: %s: %s", what, sqlite3_errmsg(db));
+}
+
+/* SQLite refuses a symlink anywhere in the name with SQLITE_OPEN_NOFOLLOW; a home directory
+ * behind one is nobody's attack, so only the last component must be none. */
+static int resolve(const char *path, char **out, struct err *err)
+{
+	struct stat st;
+	const char *slash = strrchr(path, '/');
+	own_mem char *directory = slash ? xstrndup(path, slash > path ? (size_t)(slash - path) : 1) : xstrdup(".");
+	own_mem char *real = realpath(directory, NULL);
+
+	if (!real)
+		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path, strerror(errno));
+	own_mem char *full = xasprintf("%s/%s", str_is(real, "/") ? "" : real, slash ? slash + 1 : path);
+	if (lstat(full, &st) != 0)
+		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path, strerror(errno));
+	if (S_ISLNK(st.st_mode))
+		return fail(err, ERR_UNCONFINED, "%s is a symbolic link; name the database itself", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(err, ERR_UNCONFINED, "%s is not a regular file", path);
+	*out = mem_steal(&full);
+	return 0;
+}
+
+/* The schema is data too: views and triggers could answer and act in the table's place. */
+static int harden(sqlite3 *db, struct err *err)
+{
+	static const struct {
+		int option, value;
+	} options[] = {
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
+		{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
+		{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		int now = -1;
+		int rc = sqlite3_db_config(db, options[i].option, options[i].value, &now);
+		if (rc != SQLITE_OK || now != options[i].value)
+			return refuse(err, db, "setting a connection's limits");
+	}
+	if (sqlite3_wal_autocheckpoint(db, 0) != SQLITE_OK)
+		return refuse(err, db, "turning checkpoints off");
+	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, SMOLDB_ROW_MAX + 4096);
+	return 0;
+}
+
+static int open_database(const struct smoldb_options *o, int flags, sqlite3 **out, struct err *err)
+{
+	own_mem char *path = NULL;
+	own_db sqlite3 *db = NULL;
+
+	if (resolve(o->path, &path, err) != 0)
+		return -1;
+	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE, NULL);
+	if (rc != SQLITE_OK)
+		return db ? refuse(err, db, "open") : fail(err, ERR_UNCONFINED, "smolvm's database: %s", sqlite3_errstr(rc));
+	sqlite3_extended_result_codes(db, 1);
+	if (sqlite3_busy_timeout(db, o->busy_ms) != SQLITE_OK)
+		return refuse(err, db, "setting the busy timeout");
+	if (harden(db, err) != 0)
+		return -1;
+	*out = mem_steal(&db);
+	return 0;
+}
+
+static int run(sqlite3 *db, const char *sql, struct err *err)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : refuse(err, db, sql);
+}
+
+/* `vms` must be an ordinary table whose columns `name` and `data` are columns, not something
+ * computed, and nothing may hang on it. */
+static int check_shape(sqlite3 *db, struct err *err)
+{
+	static const char query[] =
+		"SELECT (SELECT count(*) FROM sqlite_schema WHERE name = 'vms' AND type = 'table'"
+		"        AND sql NOT LIKE 'CREATE VIRTUAL%'),"
+		"       (SELECT count(*) FROM sqlite_schema WHERE tbl_name = 'vms' COLLATE NOCASE AND type = 'trigger'),"
+		"       (SELECT count(*) FROM pragma_table_xinfo('vms') WHERE name IN ('name', 'data') AND hidden = 0)";
+	own_stmt sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
+		return refuse(err, db, "reading its schema");
+	if (sqlite3_column_int(stmt, 0) != 1 || sqlite3_column_int(stmt, 1) != 0 || sqlite3_column_int(stmt, 2) != 2)
+		return fail(err, ERR_UNCONFINED, "smolvm's database has an unknown shape; "
+						 "expected a table vms(name, data) without triggers");
+	return 0;
+}
+
+/* 1: found; 0: no such row. A name that matches by collation only is another name. */
+static int select_row(sqlite3 *db, const char *machine, struct str *out, struct err *err)
+{
+	own_stmt sqlite3_stmt *stmt = NULL;
+	static const char query[] = "SELECT typeof(data), data FROM vms WHERE name = ?1 COLLATE BINARY";
+
+	if (check_shape(db, err) != 0)
+		return -1;
+	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_bind_text(stmt, 1, machine, -1, SQLITE_STATIC) != SQLITE_OK)
+		return refuse(err, db, "looking for the machine");
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_DONE)
+		return 0;
+	if (rc != SQLITE_ROW)
+		return refuse(err, db, "reading the machine's row");
+	const char *type = (const char *)sqlite3_column_text(stmt, 0);
+	if (!str_is(type, "blob"))
+		return fail(err, ERR_UNCONFINED, "machine %s: its data is of type %s, not BLOB; smolvm would not read it",
+			    machine, type ? type : "unknown");
+	const void *bytes = sqlite3_column_blob(stmt, 1);
+	int n = sqlite3_column_bytes(stmt, 1);
+	if (n > SMOLDB_ROW_MAX)
+		return fail(err, ERR_UNCONFINED, "machine %s: its row has %d bytes, the limit is %d", machine, n, SMOLDB_ROW_MAX);
+	str_addn(out, bytes, (size_t)n);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		return fail(err, ERR_UNCONFINED, "machine %s has more than one row", machine);
+	return rc == SQLITE_DONE ? 1 : refuse(err, db, "reading the machine's row");
+}
+
+/* The row, scanned. The scanner's ERR_INPUT is a refusal here. */
+static int find_value(sqlite3 *db, const char *machine, const char *key, struct str *row, struct scan *where,
+		      struct err *err)
+{
+	int found = select_row(db, machine, row, err);
+
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return fail(err, ERR_UNCONFINED, "no machine %s in smolvm's database; create must run before", machine);
+	if (scan_object(str_c(row), row->len, key, where, err) != 0) {
+		err->kind = ERR_UNCONFINED;
+		return fail_in(err, "machine %s", machine);
+	}
+	return 0;
+}
+
+/* Equal as JSON values: blanks and escapes of the stored text don't matter. */
+static bool value_is(const struct str *row, const struct scan *where, const char *wanted)
+{
+	struct err ignored = ERR_INIT;
+	own_json json *a = NULL;
+	own_json json *b = NULL;
+
+	if (where->value.len == 0 ||
+	    json_parse(row->data + where->value.at, where->value.len, SCAN_DEPTH, &a, &ignored) != 0 ||
+	    json_parse(wanted, strlen(wanted), SCAN_DEPTH, &b, &ignored) != 0)
+		return false;
+	return json_kind(a) == json_kind(b) && json_equal(a, b);
+}
+
+static void show_value(const struct str *row, const struct scan *where, struct str *out)
+{
+	if (where->value.len == 0)
+		str_add(out, "nothing");
+	else
+		str_add_escaped(out, row->data + where->value.at, where->value.len, 120);
+}
+
+/* @when is "" or what the reader should know about the moment. */
+static int require_value(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
+			 const char *when, struct err *err)
+{
+	own_db sqlite3 *db = NULL;
+	own_str struct str row = STR_INIT;
+	own_str struct str shown = STR_INIT;
+	struct scan where;
+
+	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0 ||
+	    find_value(db, machine, key, &row, &where, err) != 0)
+		return -1;
+	if (value_is(&row, &where, value))
+		return 0;
+	show_value(&row, &where, &shown);
+	return fail(err, ERR_UNCONFINED, "machine %s: %s is %s%s, wanted %.160s", machine, key, str_c(&shown), when, value);
+}
+
+static int update_row(sqlite3 *db, const char *machine, const struct str *row, struct err *err)
+{
+	own_stmt sqlite3_stmt *stmt = NULL;
+	static const char query[] = "UPDATE vms SET data = ?1 WHERE name = ?2 COLLATE BINARY";
+
+	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_bind_blob64(stmt, 1, row->data, row->len, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_bind_text(stmt, 2, machine, -1, SQLITE_STATIC) != SQLITE_OK)
+		return refuse(err, db, "preparing the change");
+	if (sqlite3_step(stmt) != SQLITE_DONE)
+		return refuse(err, db, "changing the machine's row");
+	if (sqlite3_changes(db) != 1)
+		return fail(err, ERR_UNCONFINED, "machine %s: the change reached %d rows", machine, sqlite3_changes(db));
+	return 0;
+}
+
+/* Read, compare and write under one write lock, so that no other writer comes between. Any
+ * failure leaves with the connection, which rolls back. */
+static int set_value(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
+		     bool *written, struct err *err)
+{
+	own_db sqlite3 *db = NULL;
+	own_str struct str row = STR_INIT;
+	own_str struct str changed = STR_INIT;
+	struct scan where;
+
+	if (open_database(o, SQLITE_OPEN_READWRITE, &db, err) != 0)
+		return -1;
+	if (run(db, "BEGIN IMMEDIATE", err) != 0 || find_value(db, machine, key, &row, &where, err) != 0)
+		return -1;
+	*written = !value_is(&row, &where, value);
+	if (!*written)
+		return run(db, "ROLLBACK", err);
+	scan_splice(row.data, row.len, &where, key, value, &changed);
+	if (changed.len > SMOLDB_ROW_MAX)
+		return fail(err, ERR_UNCONFINED, "machine %s: its row would have %zu bytes, the limit is %d", machine,
+			    changed.len, SMOLDB_ROW_MAX);
+	if (update_row(db, machine, &changed, err) != 0)
+		return -1;
+	return run(db, "COMMIT", err);
+}
+
+int smoldb_set(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
+	       bool *written, struct err *err)
+{
+	bool wrote = false;
+
+	if (set_value(o, machine, key, value, &wrote, err) != 0 ||
+	    require_value(o, machine, key, value, " after the write", err) != 0)
+		return -1;
+	*written = wrote;
+	return 0;
+}
+
+static int cidrs_text(const struct strv *cidrs, struct str *out, struct err *err)
+{
+	own_json json *list = json_array_of();
+
+	if (cidrs->n == 0 || cidrs->n > SMOLDB_CIDRS_MAX)
+		return fail(err, ERR_UNCONFINED, "an allowlist of %zu CIDRs; 1 to %d are possible", cidrs->n, SMOLDB_CIDRS_MAX);
+	for (size_t i = 0; i < cidrs->n; i++) {
+		if (smoldb_check_cidr(cidrs->v[i], err) != 0)
+			return -1;
+		json_push(list, json_of_string(cidrs->v[i]));
+	}
+	json_print(list, out);
+	return 0;
+}
+
+int smoldb_verify(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, struct err *err)
+{
+	own_str struct str value = STR_INIT;
+
+	if (cidrs_text(cidrs, &value, err) != 0)
+		return -1;
+	return require_value(o, machine, cidrs_key, value.data, "", err);
+}
+
+int smoldb_enforce(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, bool *written,
+		   struct err *err)
+{
+	own_str struct str value = STR_INIT;
+
+	if (cidrs_text(cidrs, &value, err) != 0)
+		return -1;
+	return smoldb_set(o, machine, cidrs_key, value.data, written, err);
+}
+
+int smoldb_read(const struct smoldb_options *o, const char *machine, struct str *out, struct err *err)
+{
+	own_db sqlite3 *db = NULL;
+	own_str struct str row = STR_INIT;
+	struct scan where;
+
+	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0 ||
+	    find_value(db, machine, "name", &row, &where, err) != 0)
+		return -1;
+	str_addn(out, row.data, row.len);
+	return 0;
+}
+
+int smoldb_has(const struct smoldb_options *o, const char *machine, struct err *err)
+{
+	own_db sqlite3 *db = NULL;
+	own_str struct str row = STR_INIT;
+	struct stat st;
+
+	if (lstat(o->path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0)
+		return -1;
+	return select_row(db, machine, &row, err);
+}
