@@ -1,7 +1,7 @@
 # bot-bottle: one file, GNU make, no configure step.
 #
 # A program is the list of rooms it links. Sources and tests are found, never listed.
-bottle        := base ui manifest policy pool smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
+bottle        := base ui manifest wire policy pool smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
 bottle-egress := base cage proto wire policy egress
 bottle-guest  := base proto guest
 PROGRAMS      := bottle bottle-egress bottle-guest
