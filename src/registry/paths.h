@@ -31,6 +31,5 @@ void paths_clear(struct paths *p);
 int paths_resolve(const struct places *from, struct paths *out, struct err *err);
 
 /* Opens the directory, making what is missing with mode 0700. ERR_DENIED: it exists and
- * belongs to another user, or others may enter it (its mode is repaired only where the
- * directory was made here). */
+ * belongs to another user, or others may enter it; nothing is repaired. */
 int paths_open_private(const char *path, struct err *err);

@@ -92,8 +92,8 @@ bool record_keeper_lives(const struct record *r);
 enum record_state record_shown_state(const struct record *r);
 
 /* Makes the directory of a new bottle under a fresh slug (@name, a hyphen, five random
- * characters), takes its lock and writes the record with that slug in it. Returns the
- * directory's descriptor; the slug stands in @r. */
+ * characters) with the record in it: it appears under its name with its record or not at
+ * all. Returns the directory's descriptor; the slug stands in @r. */
 int registry_create(int bottles, const char *name, struct record *r, struct err *err);
 
 /* The directory of a bottle. ERR_MISSING: there is none of that slug; ERR_USAGE: no slug. */
