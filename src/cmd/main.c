@@ -1,0 +1,80 @@
+#include "cmd/cmd.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "base/banned.h"
+
+/* What a failure of each kind exits with. A verb that passes the guest's status on needs a
+ * status of its own that no guest's program uses by convention. */
+static const struct {
+	enum err_kind kind;
+	int status;
+} statuses[] = {
+	{ ERR_USAGE, 2 },   { ERR_INPUT, 1 },	   { ERR_DENIED, 1 }, { ERR_MISSING, 1 },
+	{ ERR_BUSY, 1 },    { ERR_UNCONFINED, 1 }, { ERR_SYSTEM, 1 },
+};
+enum { STATUS_OWN_FAILURE = 125 };
+
+int exit_status_of(const struct verb *verb, enum err_kind kind)
+{
+	if (verb && (verb->flags & VERB_STATUS))
+		return STATUS_OWN_FAILURE;
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (statuses[i].kind == kind)
+			return statuses[i].status;
+	return 1;
+}
+
+/* A caller may have closed 0, 1 or 2; the next file that is opened must not take that number
+ * and get our messages written into it. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int run(struct command *c, char *const *words, struct err *err)
+{
+	int rc = command_parse(c, words, err);
+
+	ui_init(&c->ui, c->json, command_env("NO_COLOR") != NULL);
+	log_set_sink(ui_log_sink, &c->ui, command_env("BOT_BOTTLE_DEBUG") ? LOG_DEBUG : LOG_INFO);
+	if (rc < 0)
+		return -1;
+	if (c->help) {
+		if (c->verb)
+			help_print_verb(c, c->verb);
+		else
+			help_print_overview(c);
+		return 0;
+	}
+	return c->verb->run(c, err);
+}
+
+int main(int argc, char **argv)
+{
+	own_command struct command c = COMMAND_INIT;
+	struct err err = ERR_INIT;
+	int status;
+
+	fill_standard_descriptors();
+	status = run(&c, argc > 0 ? argv + 1 : argv, &err);
+	if (status < 0) {
+		ui_error(&c.ui, &err);
+		status = exit_status_of(c.verb, err.kind);
+	}
+	err = (struct err)ERR_INIT;
+	if (ui_flush(&err) < 0) {
+		ui_error(&c.ui, &err);
+		if (status == 0)
+			status = exit_status_of(c.verb, err.kind);
+	}
+	return status;
+}

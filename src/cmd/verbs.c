@@ -1,0 +1,14 @@
+#include "cmd/cmd.h"
+#include "base/banned.h"
+
+/* Every verb, in the order of help. To add one: src/cmd/<name>.c with a `verb_<name>`, and a
+ * line here. */
+#define VERBS(V)       \
+	V(help)        \
+	V(version)
+
+#define DECLARE(name) extern const struct verb verb_##name;
+VERBS(DECLARE)
+
+#define ROW(name) &verb_##name,
+const struct verb *const verbs[] = { VERBS(ROW) NULL };

@@ -1,0 +1,144 @@
+#include "ui/ui.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "base/banned.h"
+
+enum { ANSWER_MAX = 64 * 1024 };
+
+bool ui_can_ask(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
+static int open_terminal(struct err *err)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return fail(err, ERR_MISSING, "there is no terminal to ask on");
+	return fd;
+}
+
+enum { CTRL_C = 3, CTRL_D = 4, CTRL_U = 21, BACKSPACE = 8, DELETE = 127 };
+
+/* One line without its newline, read byte by byte, so that nothing behind it is taken. The
+ * editing keys are for a terminal that does not edit lines itself. */
+static int read_line(int fd, char *buffer, size_t size, size_t *out, struct err *err)
+{
+	size_t n = 0;
+
+	for (;;) {
+		char c;
+		ssize_t got = read(fd, &c, 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fail_errno(err, "read from the terminal");
+		if (got == 0 || c == CTRL_D || c == '\n' || c == '\r')
+			break;
+		if (c == CTRL_C)
+			return fail(err, ERR_DENIED, "the question was not answered");
+		if (c == CTRL_U)
+			n = 0;
+		else if (c == BACKSPACE || c == DELETE)
+			n -= n > 0;
+		else if (n < size)
+			buffer[n++] = c;
+		else
+			return fail(err, ERR_INPUT, "the answer is longer than %zu bytes", size);
+	}
+	*out = n;
+	return 0;
+}
+
+static int ask(int fd, const char *prompt, struct secret *out, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+	char buffer[ANSWER_MAX];
+	size_t n = 0;
+	int rc;
+
+	ui_escape(&shown, prompt);
+	if (file_write_all(fd, str_c(&shown), shown.len, err) < 0)
+		return -1;
+	rc = read_line(fd, buffer, sizeof buffer, &n, err);
+	if (rc == 0)
+		secret_set(out, buffer, n);
+	explicit_bzero(buffer, sizeof buffer);
+	return rc;
+}
+
+int ui_ask(const char *question, bool *yes, struct err *err)
+{
+	own_fd int fd = open_terminal(err);
+	own_secret struct secret answer = SECRET_INIT;
+	own_str struct str prompt = STR_INIT;
+	struct err closed = ERR_INIT;
+
+	if (fd < 0)
+		return -1;
+	str_addf(&prompt, "%s [y/N] ", question);
+	*yes = ask(fd, str_c(&prompt), &answer, &closed) == 0 &&
+	       (str_is(secret_expose(&answer), "y") || str_is(secret_expose(&answer), "Y") ||
+		str_is(secret_expose(&answer), "yes"));
+	return 0;
+}
+
+int ui_ask_secret(const char *prompt, struct secret *out, struct err *err)
+{
+	own_fd int fd = open_terminal(err);
+	own_secret struct secret answer = SECRET_INIT;
+	own_str struct str shown = STR_INIT;
+	struct err ignored = ERR_INIT;
+	struct termios saved, quiet;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	if (tcgetattr(fd, &saved) < 0)
+		return fail_errno(err, "read the terminal's mode");
+	quiet = saved;
+	/* The kernel's line editing would cut at 4096 bytes, and its Ctrl-C would end the program
+	 * with the echo still off. */
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG);
+	if (tcsetattr(fd, TCSAFLUSH, &quiet) < 0)
+		return fail_errno(err, "turn the terminal's echo off");
+	str_addf(&shown, "%s (not shown): ", prompt);
+	rc = ask(fd, str_c(&shown), &answer, err);
+	tcsetattr(fd, TCSAFLUSH, &saved);
+	file_write_all(fd, "\n", 1, &ignored);
+	if (rc < 0)
+		return -1;
+	if (secret_len(&answer) == 0)
+		return fail(err, ERR_INPUT, "nothing was typed");
+	secret_copy(out, &answer);
+	return 0;
+}
+
+int ui_raw_enter(struct ui_raw *raw, int fd, struct err *err)
+{
+	struct termios mode;
+
+	if (tcgetattr(fd, &raw->saved) < 0)
+		return fail_errno(err, "read the terminal's mode");
+	mode = raw->saved;
+	cfmakeraw(&mode);
+	if (tcsetattr(fd, TCSADRAIN, &mode) < 0)
+		return fail_errno(err, "set the terminal to raw mode");
+	raw->fd = fd;
+	return 0;
+}
+
+void ui_raw_leave(struct ui_raw *raw)
+{
+	if (raw->fd >= 0)
+		tcsetattr(raw->fd, TCSADRAIN, &raw->saved);
+	raw->fd = -1;
+}
