@@ -36,7 +36,9 @@ CFLAGS  ?= -O2 -g
 SAN     := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS  := -std=gnu17 $(WARN) $(HARDEN) $(FORTIFY) $(CFLAGS) $(SAN)
 ALL_LIBS    := $(sort $(foreach p,$(PROGRAMS),$(LIBS_$(p))))
-CPPFLAGS    += -D_GNU_SOURCE -Isrc -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(ALL_LIBS) 2>/dev/null)
+# Asked once, and not before the first compilation: `make deps` may just have installed them.
+PKG_CFLAGS   = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(ALL_LIBS)))$(PKG_CFLAGS)
+CPPFLAGS    += -D_GNU_SOURCE -Isrc -DVERSION='"$(VERSION)"' $(PKG_CFLAGS)
 ALL_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS) $(SAN)
 
 ROOMS    := $(sort $(foreach p,$(PROGRAMS),$($(p))))
@@ -46,9 +48,6 @@ archive   = $(O)/src/$(1)/$(1).a
 BUILT    := $(foreach p,$(PROGRAMS),$(if $(call sources,$(MAIN_$(p))),$(O)/$(DIR_$(p))/$(p)))
 
 all: $(BUILT) data ## build the programs
-
-# The static helper runs where there is no library: it can't carry a sanitizer's runtime.
-$(O)/libexec/bot-bottle/bottle-guest: SAN :=
 
 define room
 $(call archive,$(1)): $(call objects,$(1))
@@ -64,7 +63,16 @@ $(O)/$(DIR_$(1))/$(1): $(call objects,$(MAIN_$(1))) $(foreach r,$(filter-out $(M
 		-Wl,--start-group $(foreach r,$(filter-out $(MAIN_$(1)),$($(1))),$(call archive,$(r))) -Wl,--end-group \
 		$(ALL_LDFLAGS) $(if $(LIBS_$(1)),$(shell pkg-config --libs $(LIBS_$(1)) 2>/dev/null))
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+# The static helper runs where there is no library: it can't carry a sanitizer's runtime, and
+# neither can what it is linked from.
+PLAIN := $(if $(SANITIZE),$(filter $(foreach p,$(PROGRAMS),$(if $(STATIC_$(p)),$(p))),$(PROGRAMS)))
+$(foreach p,$(filter-out $(PLAIN),$(PROGRAMS)),$(eval $(call program,$(p))))
+define plain_program
+$(O)/$(DIR_$(1))/$(1): FORCE
+	$(Q)$(MAKE) --no-print-directory SANITIZE= build/$(DIR_$(1))/$(1) && mkdir -p $$(@D) && cp -p build/$(DIR_$(1))/$(1) $$@
+endef
+$(foreach p,$(PLAIN),$(eval $(call plain_program,$(p))))
+FORCE:
 
 $(O)/%.o: %.c
 	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -77,17 +85,81 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(foreach r,$(TEST_ROOMS),$(call archive,
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) cmocka 2>/dev/null)
 .SECONDARY:
 
-.PHONY: all data check check-unit check-layers asan fuzz bench lint fmt deps demo install uninstall clean help
+.PHONY: all data check check-all check-unit check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+	pages install uninstall clean help FORCE
 
 data: ;
 
-check: all check-layers check-unit ## every test
+check: deps ## every test; installs what is missing first
+	$(Q)$(MAKE) --no-print-directory check-all
 
-check-unit: $(UNIT_TESTS)
-	$(Q)for t in $(UNIT_TESTS); do echo "  TEST  $$t"; $$t >$$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+# One suite: a cmocka program, a file of bats, or any program that exits 0.
+SUITES = $(UNIT_TESTS) $(sort $(wildcard tests/*/*.bats))
+check-all: all check-layers check-man $(UNIT_TESTS)
+	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
+
+check-unit: $(UNIT_TESTS) ## the rooms, each by itself
+	$(Q)BUILD=$(abspath $(O)) tests/run $(UNIT_TESTS)
+
+check-cli: all ## the program, as a person meets it
+	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))
 
 check-layers: ## includes go down only (tests/layers)
 	$(Q)tests/check-layers
+
+asan: deps ## every test again, under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined check-all
+
+# Packages of Debian 12: what builds, what the tests run, what `lint` and `fuzz` run.
+DEPS_BUILD := gcc pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
+	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc ca-certificates
+DEPS_TEST  := libcmocka-dev bats nginx-light curl git python3 nodejs npm jq tmux man-db openssl sqlite3
+DEPS_LINT  := clang clang-tidy clang-format cppcheck shellcheck
+deps: ## install what is missing (Debian)
+	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)
+deps-lint:
+	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_LINT)
+
+LINTED := $(sort $(wildcard src/*/*.c src/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/bench/*.c))
+lint: deps-lint check-layers ## clang-tidy, cppcheck, shellcheck, format, and the house's own rules
+	$(Q)tests/lint '$(CPPFLAGS)' $(LINTED)
+
+fmt: ## let .clang-format decide
+	$(Q)clang-format -i $(or $(FILES),$(LINTED))
+
+demo: ## the tour: one bottle, what it may do and what it may not
+	$(Q)tests/deps $(DEPS_BUILD)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(O)/bin/bottle demo
+
+# Manual pages: written in src/man; the tables of section 5 are printed by the program itself.
+SHARE := $(O)/share
+MAN   := $(patsubst src/man/%.1.scd,$(SHARE)/man/man1/%.1,$(wildcard src/man/*.1.scd)) \
+	$(patsubst src/man/%.5.scd,$(SHARE)/man/man5/%.5,$(wildcard src/man/*.5.scd))
+define man_section
+$(SHARE)/man/man$(1)/%.$(1): src/man/%.$(1).scd $(O)/bin/bottle
+	$$(Q)mkdir -p $$(@D); $(O)/bin/bottle manual <$$< >$$@.scd && scdoc <$$@.scd >$$@.new && rm $$@.scd && mv $$@.new $$@
+endef
+$(foreach s,1 5,$(eval $(call man_section,$(s))))
+COMPLETIONS := $(SHARE)/bash-completion/completions/bottle $(SHARE)/zsh/site-functions/_bottle \
+	$(SHARE)/fish/vendor_completions.d/bottle.fish
+$(COMPLETIONS): $(O)/bin/bottle
+	$(Q)mkdir -p $(@D); $< completion $(if $(findstring /zsh/,$@),zsh,$(if $(findstring /fish/,$@),fish,bash)) >$@
+pages: $(MAN) $(COMPLETIONS)
+
+check-man: pages ## manual pages are well formed and name every verb
+	$(Q)tests/check-man $(O)/bin/bottle $(MAN)
+
+# What is installed is what stands in the build tree's bin, libexec and share.
+INSTALLED = cd $(O) && find bin libexec share -type f
+install: all pages ## to DESTDIR and PREFIX
+	$(Q)$(INSTALLED) | while read -r f; do \
+		mode=644; if [ -x "$$f" ]; then mode=755; fi; \
+		install -D -m $$mode "$$f" "$(DESTDIR)$(PREFIX)/$$f" || exit 1; done
+uninstall: all pages ## removes exactly that
+	$(Q)$(INSTALLED) | while read -r f; do rm -f "$(DESTDIR)$(PREFIX)/$$f"; done
+	$(Q)cd $(O) && find libexec share -depth -type d -path '*bot-bottle*' | while read -r d; do \
+		rmdir "$(DESTDIR)$(PREFIX)/$$d" 2>/dev/null || true; done
 
 clean: ## remove what was built
 	$(Q)rm -rf build
