@@ -63,8 +63,8 @@ int workspace_changes(const struct workspace *w, size_t limit, struct changes *o
 /* The same as a number of files (directories do not count), quickly: at most @limit. */
 int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *more, struct err *err);
 
-/* Why a tool on the host would run @path or obey it as its configuration; NULL: none known.
- * Case, Unicode twins and what some file systems ignore in a name do not hide one. */
+/* Why a tool on the host would run @path (a directory's ends in a slash) or obey it as its
+ * configuration; NULL: none known. Case, Unicode twins and what some file systems ignore in a name do not hide one. */
 const char *workspace_executable(const char *path);
 
 /* True when one of the globs hides @path or a directory above it. A glob without a slash is
@@ -73,7 +73,7 @@ bool workspace_excluded(const struct strv *globs, const char *path);
 
 /* Adds the unified diff of one change of a regular file, with everything that is not
  * printable text escaped; what is binary or too large is named in one line. */
-int workspace_diff(const struct workspace *w, const struct change *c, struct str *out, struct err *err);
+void workspace_diff(const struct workspace *w, const struct change *c, struct str *out);
 
 enum export_verdict {
 	EXPORT_DONE,

@@ -1,0 +1,385 @@
+#include "workspace/workspace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "workspace/below.h"
+#include "workspace/executable.h"
+#include "workspace/letters.h"
+#include "base/banned.h"
+
+/* Quick counting reads at most this much to tell a changed file from a touched one; past it
+ * a doubtful file counts as changed, so that nothing can be hidden behind a big one. */
+enum { COUNT_BYTES = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
+
+static const char hidden_path[] = "this path is hidden from the bottle";
+static const char no_contents[] = "the layer holds no contents for it (redirect or metacopy)";
+
+void changes_clear(struct changes *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		mem_drop(&c->v[i].path);
+		mem_drop(&c->v[i].target);
+	}
+	mem_drop(&c->v);
+	*c = (struct changes)CHANGES_INIT;
+}
+
+const char *change_status_name(enum change_status status)
+{
+	static const char *const names[] = { "added", "modified", "deleted", "type-changed", "mode-changed" };
+	return names[status];
+}
+
+const char *entry_kind_name(enum entry_kind kind)
+{
+	static const char *const names[] = { "file", "directory", "symlink", "special" };
+	return names[kind];
+}
+
+struct walk {
+	const struct workspace *w;
+	struct changes *out;	/* NULL: only counting */
+	size_t limit, found, seen;
+	uint64_t may_read;
+	bool more;
+	struct str path;
+	size_t top;		/* length of the path of the git repository around; 0 with !in_repository */
+	bool in_repository;
+};
+
+/* One name on one side. */
+struct side {
+	int fd;		/* O_PATH; -1: there is nothing */
+	struct stat st;
+};
+
+static void side_drop(struct side *s)
+{
+	fd_drop(&s->fd);
+}
+#define own_side __attribute__((cleanup(side_drop)))
+
+static enum entry_kind kind_of(mode_t mode)
+{
+	return S_ISREG(mode) ? ENTRY_FILE : S_ISDIR(mode) ? ENTRY_DIRECTORY : S_ISLNK(mode) ? ENTRY_SYMLINK :
+											   ENTRY_SPECIAL;
+}
+
+/* The overlay's mark on a file or directory, under either prefix. */
+static bool has_mark(const struct side *s, const char *mark, char value)
+{
+	static const char *const prefixes[] = { "user.overlay.", "trusted.overlay." };
+	char self[sizeof "/proc/self/fd/" + 12], got[256];
+
+	if (!S_ISREG(s->st.st_mode) && !S_ISDIR(s->st.st_mode))
+		return false;
+	snprintf(self, sizeof self, "/proc/self/fd/%d", s->fd);
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		char name[48];
+		snprintf(name, sizeof name, "%s%s", prefixes[i], mark);
+		ssize_t n = getxattr(self, name, got, sizeof got);
+		/* ERANGE: it is there, and longer than any mark that we know. */
+		if ((n < 0 && errno == ERANGE) || (n >= 0 && (value == '\0' || (n == 1 && got[0] == value))))
+			return true;
+	}
+	return false;
+}
+
+static bool is_whiteout(const struct side *s)
+{
+	if (S_ISCHR(s->st.st_mode))
+		return s->st.st_rdev == makedev(0, 0);
+	return S_ISREG(s->st.st_mode) && s->st.st_size == 0 && has_mark(s, "whiteout", '\0');
+}
+
+static const char *executable_reason(const struct walk *k, enum entry_kind kind)
+{
+	if (k->in_repository) {
+		const char *why = executable_in_repository(str_c(&k->path) + k->top);
+		if (why)
+			return why;
+	}
+	if (kind != ENTRY_DIRECTORY)
+		return workspace_executable(str_c(&k->path));
+	own_mem char *directory = xasprintf("%s/", str_c(&k->path));
+	return workspace_executable(directory);
+}
+
+static void note(struct walk *k, enum change_status status, const struct side *s, const char *unreadable)
+{
+	enum entry_kind kind = kind_of(s->st.st_mode);
+
+	/* Directories are listed, not counted, unless one went as a whole. */
+	if (!k->out && kind == ENTRY_DIRECTORY && status != CHANGE_DELETED && !unreadable)
+		return;
+	if (k->found >= k->limit) {
+		k->more = true;
+		return;
+	}
+	k->found++;
+	if (!k->out)
+		return;
+	struct changes *c = k->out;
+	if (c->n == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 64;
+		c->v = xrealloc(c->v, c->cap, sizeof *c->v);
+	}
+	c->v[c->n++] = (struct change){
+		.path = xstrdup(str_c(&k->path)),
+		.status = status,
+		.kind = kind,
+		.mode = s->st.st_mode & 07777,
+		.size = s->st.st_size,
+		.target = kind == ENTRY_SYMLINK ? below_target(s->fd) : NULL,
+		.executable = executable_reason(k, kind),
+		.unreadable = unreadable,
+	};
+}
+
+static ssize_t read_full(int fd, char *bytes, size_t n)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t got = read(fd, bytes + have, n - have);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+/* 1: the same bytes, 0: others, -1: one can't be read. */
+static int same_contents(struct walk *k, const struct side *a, const struct side *b)
+{
+	char left[CHUNK], right[CHUNK];
+
+	if (a->st.st_size != b->st.st_size)
+		return 0;
+	own_fd int one = below_read(a->fd, &a->st), two = below_read(b->fd, &b->st);
+	if (one < 0 || two < 0)
+		return -1;
+	for (;;) {
+		if (k->may_read < CHUNK)
+			return 0;
+		k->may_read -= CHUNK;
+		ssize_t n = read_full(one, left, sizeof left), m = read_full(two, right, sizeof right);
+		if (n < 0 || m < 0)
+			return -1;
+		if (n != m || memcmp(left, right, (size_t)n) != 0)
+			return 0;
+		if (n == 0)
+			return 1;
+	}
+}
+
+static bool same_target(const struct side *a, const struct side *b)
+{
+	own_mem char *one = below_target(a->fd), *two = below_target(b->fd);
+
+	return one && two && str_is(one, two);
+}
+
+static void judge_file(struct walk *k, const struct side *up, const struct side *low)
+{
+	if (has_mark(up, "metacopy", '\0') || has_mark(up, "redirect", '\0')) {
+		note(k, CHANGE_MODIFIED, up, no_contents);
+		return;
+	}
+	int same = same_contents(k, up, low);
+	if (same < 0)
+		note(k, CHANGE_MODIFIED, up, "its contents can't be read");
+	else if (same == 0)
+		note(k, CHANGE_MODIFIED, up, NULL);
+	else if ((up->st.st_mode & 07777) != (low->st.st_mode & 07777))
+		note(k, CHANGE_MODE, up, NULL);
+}
+
+static void visit(struct walk *k, int upper, int lower, bool merged, int depth);
+
+/* Goes into a directory of the upper layer that was looked at and noted. */
+static void descend(struct walk *k, const struct side *up, const struct side *low, bool merged, int depth)
+{
+	bool both = low->fd >= 0 && S_ISDIR(low->st.st_mode);
+
+	if (depth >= WORKSPACE_DEPTH) {
+		note(k, CHANGE_MODIFIED, up, "deeper than directories are looked into");
+		k->more = true;
+		return;
+	}
+	own_fd int upper = below_read(up->fd, &up->st);
+	own_fd int lower = both ? below_read(low->fd, &low->st) : -1;
+	if (upper < 0 || (both && lower < 0)) {
+		note(k, CHANGE_MODIFIED, up, "the directory can't be read");
+		return;
+	}
+	if (has_mark(up, "redirect", '\0')) {
+		note(k, CHANGE_MODIFIED, up, no_contents);
+		return;
+	}
+	/* Below an opaque directory nothing of the lower one shows, at any depth. */
+	visit(k, upper, lower, merged && !has_mark(up, "opaque", 'y'), depth + 1);
+}
+
+static void judge_present(struct walk *k, const struct side *up, const struct side *low, bool merged, int depth)
+{
+	enum entry_kind kind = kind_of(up->st.st_mode);
+
+	if (workspace_excluded(k->w->exclude, str_c(&k->path))) {
+		note(k, low->fd < 0 ? CHANGE_ADDED : CHANGE_MODIFIED, up, hidden_path);
+		return;
+	}
+	if (low->fd < 0)
+		note(k, CHANGE_ADDED, up, NULL);
+	else if (kind_of(low->st.st_mode) != kind)
+		note(k, CHANGE_TYPE, up, NULL);
+	else if (kind == ENTRY_FILE)
+		judge_file(k, up, low);
+	else if (kind == ENTRY_SYMLINK && !same_target(up, low))
+		note(k, CHANGE_MODIFIED, up, NULL);
+	else if (kind == ENTRY_DIRECTORY && (up->st.st_mode & 07777) != (low->st.st_mode & 07777))
+		note(k, CHANGE_MODE, up, NULL);
+	else if (kind == ENTRY_SPECIAL)
+		note(k, CHANGE_MODIFIED, up, NULL);
+	if (kind == ENTRY_DIRECTORY)
+		descend(k, up, low, merged, depth);
+}
+
+static void examine(struct walk *k, int upper, int lower, const char *name, bool merged, int depth)
+{
+	own_side struct side up = { .fd = -1 }, low = { .fd = -1 };
+
+	up.fd = below_look(upper, name, &up.st);
+	if (lower >= 0)
+		low.fd = below_look(lower, name, &low.st);
+	bool gone = up.fd < 0 || is_whiteout(&up);
+	if (!gone) {
+		judge_present(k, &up, &low, merged, depth);
+		return;
+	}
+	/* A name that went away between reading the directory and looking is no deletion. */
+	if (up.fd < 0 && merged)
+		return;
+	if (low.fd >= 0 && !workspace_excluded(k->w->exclude, str_c(&k->path)))
+		note(k, CHANGE_DELETED, &low, NULL);
+}
+
+/* A directory that git takes for a repository without being called .git: then its config is
+ * obeyed by any git that is run in it. */
+static bool is_repository(const struct strv *names, int lower)
+{
+	static const char *const parts[] = { "HEAD", "objects", "refs" };
+	static const char *const folded_parts[] = { "head", "objects", "refs" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		bool found = lower >= 0 && fstatat(lower, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0;
+		for (size_t j = 0; !found && j < names->n; j++) {
+			own_str struct str folded = STR_INIT;
+			letters_fold(&folded, names->v[j], strlen(names->v[j]));
+			found = str_is(str_c(&folded), folded_parts[i]);
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* The names of both sides, each once. */
+static void unite(struct strv *names, struct strv *others)
+{
+	own_strv struct strv all = STRV_INIT;
+	size_t a = 0, b = 0;
+
+	while (a < names->n || b < others->n) {
+		int order = a == names->n ? 1 : b == others->n ? -1 : strcmp(names->v[a], others->v[b]);
+		strv_take(&all, order <= 0 ? mem_steal(&names->v[a]) : mem_steal(&others->v[b]));
+		a += order <= 0;
+		if (order == 0)
+			mem_drop(&others->v[b]);
+		b += order >= 0;
+	}
+	mem_drop(&names->v);
+	mem_drop(&others->v);
+	names->n = others->n = 0;
+	*names = all;
+	all = (struct strv)STRV_INIT;
+}
+
+/* @merged: what only the lower directory holds shows through. */
+static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
+{
+	own_strv struct strv names = STRV_INIT, others = STRV_INIT;
+	size_t outer = k->path.len, outer_top = k->top;
+	bool was_in_repository = k->in_repository;
+
+	if (below_names(upper, WORKSPACE_ENTRIES - k->seen, &names, &k->more) != 0 ||
+	    (!merged && lower >= 0 && below_names(lower, WORKSPACE_ENTRIES - k->seen, &others, &k->more) != 0)) {
+		k->more = true;
+		return;
+	}
+	if (!k->in_repository && k->out && is_repository(&names, lower)) {
+		k->in_repository = true;
+		k->top = outer ? outer + 1 : 0;
+	}
+	if (others.n > 0)
+		unite(&names, &others);
+	for (size_t i = 0; i < names.n; i++) {
+		if (++k->seen > WORKSPACE_ENTRIES || (k->found == k->limit && k->more)) {
+			k->more = true;
+			break;
+		}
+		str_addf(&k->path, "%s%s", outer ? "/" : "", names.v[i]);
+		examine(k, upper, lower, names.v[i], merged, depth);
+		k->path.len = outer;
+		k->path.data[outer] = '\0';
+	}
+	k->in_repository = was_in_repository;
+	k->top = outer_top;
+}
+
+static int walk_run(struct walk *k, struct err *err)
+{
+	own_fd int upper = below_open(k->w->upper, ".", O_RDONLY | O_DIRECTORY, 0);
+	own_fd int lower = below_open(k->w->lower, ".", O_RDONLY | O_DIRECTORY, 0);
+
+	if (upper < 0 || lower < 0)
+		return fail_errno(err, "open the workspace%s", upper < 0 ? "'s upper layer" : "");
+	visit(k, upper, lower, true, 0);
+	str_clear(&k->path);
+	return 0;
+}
+
+int workspace_changes(const struct workspace *w, size_t limit, struct changes *out, struct err *err)
+{
+	own_changes struct changes made = CHANGES_INIT;
+	struct walk k = { .w = w, .out = &made, .limit = limit, .may_read = UINT64_MAX, .path = STR_INIT };
+
+	if (walk_run(&k, err) != 0)
+		return -1;
+	made.more = k.more;
+	*out = made;
+	made = (struct changes)CHANGES_INIT;
+	return 0;
+}
+
+int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *more, struct err *err)
+{
+	struct walk k = { .w = w, .limit = limit, .may_read = COUNT_BYTES, .path = STR_INIT };
+
+	if (walk_run(&k, err) != 0)
+		return -1;
+	*out = k.found;
+	*more = k.more;
+	return 0;
+}

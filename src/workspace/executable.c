@@ -1,0 +1,193 @@
+#include "workspace/workspace.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "workspace/executable.h"
+#include "workspace/letters.h"
+#include "base/banned.h"
+
+/* What a tool on the host runs or obeys by being started in the directory, opened on it or
+ * asked for its status, before anybody has read it. What runs only when somebody builds or
+ * tests (Makefile, package.json, flake.nix, setup.py) is the project itself: it is reviewed
+ * in the diff like the rest. A name counts wherever it stands in a path; "*.x" is a suffix. */
+static const struct {
+	const char *name, *why;
+} obeyed[] = {
+	{ ".gitattributes", "git: names filter, diff and merge drivers" },
+	{ ".gitmodules", "git: where submodules come from and how they are updated" },
+	{ ".gitconfig", "git: its configuration names programs" },
+	{ ".githooks", "git: hooks, once core.hooksPath points here" },
+	{ ".husky", "git: hooks that husky installs" },
+	{ ".pre-commit-config.yaml", "pre-commit: programs run at each commit" },
+	{ ".pre-commit-hooks.yaml", "pre-commit: programs run at each commit" },
+	{ "lefthook.yml", "lefthook: programs run at each commit" },
+	{ "lefthook.yaml", "lefthook: programs run at each commit" },
+	{ ".lefthook", "lefthook: scripts run at each commit" },
+	{ ".hg", "mercurial: its configuration names hooks and extensions" },
+	{ ".hgrc", "mercurial: its configuration names hooks and extensions" },
+	{ ".svn", "subversion: its own state" },
+	{ ".jj", "jujutsu: its configuration names programs" },
+	{ ".envrc", "direnv: run by the shell when the directory is entered" },
+	{ ".direnv", "direnv: its cache is run by the shell" },
+	{ ".mise.toml", "mise: hooks and tasks run when the directory is entered" },
+	{ "mise.toml", "mise: hooks and tasks run when the directory is entered" },
+	{ ".mise", "mise: hooks and tasks run when the directory is entered" },
+	{ ".tool-versions", "asdf, mise: which programs a shell here runs" },
+	{ ".autoenv.zsh", "autoenv: run by the shell when the directory is entered" },
+	{ ".bashrc", "the shell runs it" },
+	{ ".bash_profile", "the shell runs it" },
+	{ ".bash_login", "the shell runs it" },
+	{ ".bash_logout", "the shell runs it" },
+	{ ".profile", "the shell runs it" },
+	{ ".zshrc", "the shell runs it" },
+	{ ".zshenv", "the shell runs it" },
+	{ ".zprofile", "the shell runs it" },
+	{ ".zlogin", "the shell runs it" },
+	{ ".ssh", "ssh: keys, hosts and commands" },
+	{ ".gnupg", "gpg: its configuration names programs" },
+	{ ".config", "configuration of the programs of whoever lives here" },
+	{ ".vscode", "VS Code: tasks and settings that name programs" },
+	{ "*.code-workspace", "VS Code: tasks and settings that name programs" },
+	{ ".devcontainer", "dev containers: commands run on the host at start" },
+	{ ".devcontainer.json", "dev containers: commands run on the host at start" },
+	{ ".idea", "JetBrains: run configurations and file watchers" },
+	{ ".run", "JetBrains: run configurations" },
+	{ ".fleet", "Fleet: run configurations" },
+	{ ".zed", "Zed: tasks and language servers" },
+	{ "*.sublime-project", "Sublime Text: build systems" },
+	{ ".exrc", "vi: run when started here" },
+	{ ".vimrc", "vim: run when started here" },
+	{ ".nvimrc", "neovim: run when started here" },
+	{ ".nvim.lua", "neovim: run when started here" },
+	{ ".lvimrc", "vim: run when a file here is opened" },
+	{ ".dir-locals.el", "Emacs: evaluated when a file here is opened" },
+	{ ".dir-locals-2.el", "Emacs: evaluated when a file here is opened" },
+	{ ".emacs.d", "Emacs: run at start" },
+	{ ".gdbinit", "gdb: run when started here" },
+	{ ".lldbinit", "lldb: run when started here" },
+	{ ".claude", "Claude Code: hooks, permissions and commands" },
+	{ ".claude.json", "Claude Code: servers that it starts" },
+	{ ".mcp.json", "agents: servers that they start" },
+	{ ".codex", "Codex: its configuration names programs" },
+	{ ".cursor", "Cursor: rules and servers that it starts" },
+	{ ".gemini", "Gemini CLI: settings that name programs" },
+	{ ".windsurf", "Windsurf: rules and workflows" },
+	{ ".aider.conf.yml", "aider: commands that it runs" },
+	{ ".opencode", "opencode: its configuration names programs" },
+	{ "opencode.json", "opencode: its configuration names programs" },
+	{ ".bot-bottle", "bottle: agents that are offered here" },
+	{ ".npmrc", "npm: registry, and the programs that it runs" },
+	{ ".yarnrc", "yarn: names the program to run instead" },
+	{ ".yarnrc.yml", "yarn: names the program to run instead" },
+	{ ".yarn", "yarn: plugins and the program itself" },
+	{ ".pnpmfile.cjs", "pnpm: run at install" },
+	{ ".cargo", "cargo: wrappers and runners" },
+	{ ".mvn", "maven: extensions and the wrapper" },
+	{ ".bazelrc", "bazel: options that name programs" },
+	{ ".github", "runs in the forge with the repository's rights" },
+	{ ".gitlab-ci.yml", "runs in the forge with the repository's rights" },
+	{ ".gitea", "runs in the forge with the repository's rights" },
+	{ ".forgejo", "runs in the forge with the repository's rights" },
+	{ ".woodpecker.yml", "runs in the forge with the repository's rights" },
+	{ ".circleci", "runs in the forge with the repository's rights" },
+	{ "desktop.ini", "Windows Explorer obeys it" },
+	{ "*.desktop", "desktops start the program that it names" },
+};
+
+/* Inside a repository the list is the other way round: only what holds history passes, and
+ * only under its exact name. */
+static const struct {
+	const char *name;
+	bool tree;
+} history[] = {
+	{ "HEAD", false },	  { "ORIG_HEAD", false }, { "FETCH_HEAD", false },
+	{ "MERGE_HEAD", false },  { "MERGE_MSG", false }, { "COMMIT_EDITMSG", false },
+	{ "index", false },	  { "packed-refs", false }, { "objects", true },
+	{ "refs", true },	  { "logs", true },
+};
+
+static const char git_reason[] = "git: hooks, configuration or pointers of a repository";
+
+const char *executable_in_repository(const char *rest)
+{
+	size_t n = strcspn(rest, "/");
+
+	/* The directory itself is only a directory. */
+	if (rest[0] == '\0')
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(history); i++) {
+		if (strlen(history[i].name) != n || strncmp(history[i].name, rest, n) != 0)
+			continue;
+		/* objects/info points to the objects of other repositories. */
+		if (str_starts(rest, "objects/info/"))
+			return git_reason;
+		return history[i].tree || rest[n] == '\0' ? NULL : git_reason;
+	}
+	return git_reason;
+}
+
+static const char *judge_component(const char *folded)
+{
+	for (size_t i = 0; i < ARRAY_LEN(obeyed); i++) {
+		const char *name = obeyed[i].name;
+		if (name[0] == '*' ? str_ends(folded, name + 1) : str_is(folded, name))
+			return obeyed[i].why;
+	}
+	return NULL;
+}
+
+/* .git, as it is spelled and as NTFS shortens it. */
+static bool is_repository_name(const char *folded)
+{
+	return str_is(folded, ".git") || (str_starts(folded, "git~") && strlen(folded) == 5);
+}
+
+const char *workspace_executable(const char *path)
+{
+	own_str struct str folded = STR_INIT;
+
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+		const char *rest = p[n] ? p + n + 1 : p + n;
+
+		str_reset(&folded);
+		letters_fold(&folded, p, n);
+		const char *why = judge_component(str_c(&folded));
+		if (why)
+			return why;
+		if (is_repository_name(str_c(&folded))) {
+			/* A .git that is no directory points to a repository elsewhere. */
+			bool plain = p[n] == '/' && n == 4 && strncmp(p, ".git", 4) == 0;
+			why = plain ? executable_in_repository(rest) : git_reason;
+			if (why)
+				return why;
+		}
+		p = rest;
+	}
+	return NULL;
+}
+
+bool workspace_excluded(const struct strv *globs, const char *path)
+{
+	if (!globs || globs->n == 0)
+		return false;
+	own_mem char *part = xstrdup(path);
+	/* Each directory above it, and the path itself. */
+	for (char *p = part, *name = part;; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		char end = *p;
+		*p = '\0';
+		for (size_t i = 0; i < globs->n; i++) {
+			const char *glob = globs->v[i];
+			if (strchr(glob, '/') ? fnmatch(glob + (glob[0] == '/'), part, FNM_PATHNAME) == 0 :
+						fnmatch(glob, name, 0) == 0)
+				return true;
+		}
+		if (end == '\0')
+			return false;
+		*p = '/';
+		name = p + 1;
+	}
+}
