@@ -51,6 +51,7 @@ struct walk {
 	struct str path;
 	size_t top;		/* length of the path of the git repository around; 0 with !in_repository */
 	bool in_repository;
+	bool new_repository;	/* it is none in the lower directory */
 };
 
 /* One name on one side. */
@@ -100,6 +101,10 @@ static bool is_whiteout(const struct side *s)
 
 static const char *executable_reason(const struct walk *k, enum entry_kind kind)
 {
+	/* What would complete a repository is held back like its configuration: that may have
+	 * come out before, when there was no repository yet. */
+	if (k->new_repository)
+		return "git: makes its directory a repository, whose configuration git obeys";
 	if (k->in_repository) {
 		const char *why = executable_in_repository(str_c(&k->path) + k->top);
 		if (why)
@@ -295,6 +300,15 @@ static bool is_repository(const struct strv *names, int lower)
 	return true;
 }
 
+/* Below a .git the path alone says enough. */
+static bool is_inside_git(const char *path)
+{
+	for (const char *p = path; *p; p += strcspn(p, "/"), p += *p == '/')
+		if (strcspn(p, "/") == 4 && strncmp(p, ".git", 4) == 0)
+			return true;
+	return false;
+}
+
 /* The names of both sides, each once. */
 static void unite(struct strv *names, struct strv *others)
 {
@@ -321,15 +335,17 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 {
 	own_strv struct strv names = STRV_INIT, others = STRV_INIT;
 	size_t outer = k->path.len, outer_top = k->top;
-	bool was_in_repository = k->in_repository;
+	bool was_in_repository = k->in_repository, was_new = k->new_repository;
 
 	if (below_names(upper, WORKSPACE_ENTRIES - k->seen, &names, &k->more) != 0 ||
 	    (!merged && lower >= 0 && below_names(lower, WORKSPACE_ENTRIES - k->seen, &others, &k->more) != 0)) {
 		k->more = true;
 		return;
 	}
-	if (!k->in_repository && k->out && is_repository(&names, lower)) {
+	if (!k->in_repository && k->out && !is_inside_git(str_c(&k->path)) && is_repository(&names, lower)) {
+		const struct strv none = STRV_INIT;
 		k->in_repository = true;
+		k->new_repository = lower < 0 || !is_repository(&none, lower);
 		k->top = outer ? outer + 1 : 0;
 	}
 	if (others.n > 0)
@@ -345,6 +361,7 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 		k->path.data[outer] = '\0';
 	}
 	k->in_repository = was_in_repository;
+	k->new_repository = was_new;
 	k->top = outer_top;
 }
 
