@@ -28,9 +28,9 @@ struct http_limits {
 
 struct http_field {
 	struct slice name, value;	/* as sent; blanks around the value are gone */
-	/* Not sent on: hop-by-hop (named by the RFC or by Connection), or written by the
-	 * printer itself (Host, Content-Length, Transfer-Encoding). A caller strips a field by
-	 * setting it, and replaces a value by pointing it elsewhere. */
+	/* Not sent on: hop-by-hop (named by the RFC or by Connection), Expect, or written by
+	 * the printer itself (Host, Content-Length, Transfer-Encoding). A caller strips a field
+	 * by setting it, and replaces a value by pointing it elsewhere. */
 	bool skip;
 };
 

@@ -1,0 +1,105 @@
+#include "wire/http.h"
+
+#include "base/own.h"
+
+#include "base/banned.h"
+
+const struct http_field *http_field_next(const struct http_fields *fields, const struct http_field *after,
+					 const char *name)
+{
+	struct slice wanted = slice_of(name);
+
+	for (const struct http_field *f = after ? after + 1 : fields->at; f < fields->at + fields->n; f++)
+		if (slice_equal_nocase(f->name, wanted))
+			return f;
+	return NULL;
+}
+
+const struct http_field *http_field_find(const struct http_fields *fields, const char *name)
+{
+	return http_field_next(fields, NULL, name);
+}
+
+size_t http_fields_strip(struct http_fields *fields, const char *name)
+{
+	struct slice wanted = slice_of(name);
+	bool begins = wanted.n && wanted.at[wanted.n - 1] == '*';
+	size_t stripped = 0;
+
+	if (begins)
+		wanted.n--;
+	for (size_t i = 0; i < fields->n; i++) {
+		struct slice have = fields->at[i].name;
+
+		if (begins && have.n > wanted.n)
+			have.n = wanted.n;
+		if (!slice_equal_nocase(have, wanted))
+			continue;
+		fields->at[i].skip = true;
+		stripped++;
+	}
+	return stripped;
+}
+
+void http_strip_forwarding(struct http_fields *fields)
+{
+	static const char *const names[] = { "Proxy-*", "Forwarded", "X-Forwarded-*", "Via" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		http_fields_strip(fields, names[i]);
+}
+
+void http_field_print(struct slice name, struct slice value, struct str *out)
+{
+	str_reserve(out, name.n + value.n + 4);
+	str_addn(out, name.at, name.n);
+	str_addn(out, ": ", 2);
+	str_addn(out, value.at, value.n);
+	str_addn(out, "\r\n", 2);
+}
+
+static void fields_print(const struct http_fields *fields, struct str *out)
+{
+	for (size_t i = 0; i < fields->n; i++)
+		if (!fields->at[i].skip)
+			http_field_print(fields->at[i].name, fields->at[i].value, out);
+}
+
+static void framing_print(enum http_framing framing, bool has_length, uint64_t length, struct str *out)
+{
+	char text[24];
+
+	if (framing == HTTP_CHUNKED)
+		http_field_print(slice_of("Transfer-Encoding"), slice_of("chunked"), out);
+	else if (framing == HTTP_LENGTH || has_length) {
+		int n = snprintf(text, sizeof text, "%llu", (unsigned long long)length);
+		http_field_print(slice_of("Content-Length"), (struct slice){ text, (size_t)n }, out);
+	}
+}
+
+void http_request_print(const struct http_request *request, struct slice target, struct slice authority,
+			struct str *out)
+{
+	str_addn(out, request->method.at, request->method.n);
+	str_addc(out, ' ');
+	str_addn(out, target.at, target.n);
+	str_add(out, " HTTP/1.1\r\n");
+	http_field_print(slice_of("Host"), authority, out);
+	fields_print(&request->fields, out);
+	framing_print(request->framing, false, request->length, out);
+}
+
+void http_response_print(const struct http_response *response, struct str *out)
+{
+	str_addf(out, "HTTP/1.1 %d ", response->status);
+	str_addn(out, response->reason.at, response->reason.n);
+	str_addn(out, "\r\n", 2);
+	fields_print(&response->fields, out);
+	framing_print(response->framing, response->framing == HTTP_NO_BODY && response->has_length,
+		      response->length, out);
+}
+
+void http_head_close(struct str *out)
+{
+	str_addn(out, "\r\n", 2);
+}
