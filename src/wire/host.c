@@ -68,7 +68,7 @@ static bool looks_like_v4(const char *text, size_t n)
 	}
 	for (i = from; i < n && char_is(text[i], CHAR_DIGIT); i++)
 		;
-	return i == n;
+	return i == n && n > from;
 }
 
 /* inet_pton() takes four plain decimals without leading zeros, and nothing else. */
