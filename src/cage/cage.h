@@ -49,9 +49,9 @@ enum cage_mount_kind {
 	CAGE_PROC,	/* of the cage's own pid namespace; /proc/sys below it read-only */
 	CAGE_DEVPTS,	/* of its own; the target's sibling "ptmx" is made a link to it */
 	CAGE_MQUEUE,
-	CAGE_OVERLAY,	/* lower (@source or @tree), @upper and @work; user.* attributes */
-	CAGE_MASK,	/* what stands at @target is not visible: gone in an overlay of this table,
-			 * elsewhere an empty, unreadable file or directory. Missing is success */
+	CAGE_OVERLAY,	/* lower: @source or @tree; above it "upper" and "work" below @layers or
+			 * @layers_tree, or nothing: read-only, which is for masks in a shared directory */
+	CAGE_MASK,	/* what the lower of this table's overlay has at @target does not exist inside */
 };
 
 enum cage_mount_flag {
@@ -69,10 +69,9 @@ struct cage_mount {
 	enum cage_mount_kind kind;
 	const char *target;	/* absolute, as seen inside */
 	const char *source;
-	const char *upper, *work;	/* CAGE_OVERLAY: paths; both in one directory's file system */
-	int tree;		/* CAGE_BIND, CAGE_OVERLAY (lower): from cage_tree_open() */
-	int layers;		/* CAGE_OVERLAY: detached mount of a directory that has "upper" and
-				 * "work" (in place of the paths) */
+	const char *layers;	/* CAGE_OVERLAY: a directory that holds "upper" and "work" */
+	int tree;		/* CAGE_BIND, CAGE_OVERLAY: in place of @source, from cage_tree_open() */
+	int layers_tree;	/* CAGE_OVERLAY: in place of @layers, likewise */
 	unsigned flags;
 	mode_t mode;		/* 0: 0755, files 0644 */
 	size_t size;

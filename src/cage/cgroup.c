@@ -1,0 +1,157 @@
+/* A control group below our own, where the service manager gave us a part of the tree. */
+#include "cage/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "base/banned.h"
+
+enum { CGROUP2_MAGIC = 0x63677270, TEXT_MAX = 64 * 1024, PERIOD_US = 100000 };
+
+static const char mounted[] = "/sys/fs/cgroup";
+
+static int put(int dir, const char *file, const char *text, struct err *err)
+{
+	own_fd int fd = openat(dir, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return fail_errno(err, "%s", file);
+	return 0;
+}
+
+/* Our group in the unified tree ("0::/path"); "keeper" at its end is where an earlier call of
+ * this process moved it, since a group that gives controllers away may hold no process. */
+static int open_own(bool *moved, struct str *why, struct err *err)
+{
+	static const char leaf[] = "/keeper";
+	own_str struct str text = STR_INIT;
+	struct statfs fs;
+
+	if (statfs(mounted, &fs) != 0 || fs.f_type != CGROUP2_MAGIC) {
+		str_addf(why, "%s is not a unified (v2) control group tree", mounted);
+		return -1;
+	}
+	if (file_read(AT_FDCWD, "/proc/self/cgroup", TEXT_MAX, &text, err) != 0)
+		return -1;
+	char *path = strstr(text.data, "0::/");
+	if (!path) {
+		str_add(why, "this process is in no unified (v2) control group");
+		return -1;
+	}
+	path += strlen("0::");
+	path[strcspn(path, "\n")] = '\0';
+	*moved = str_ends(path, leaf);
+	if (*moved)
+		path[strlen(path) - strlen(leaf)] = '\0';
+	own_mem char *full = xasprintf("%s%s", mounted, path);
+	int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) != 0 ||
+	    faccessat(fd, ".", W_OK, AT_EACCESS) != 0) {
+		str_addf(why, "control group %s is not delegated to this user; start it with systemd-run --user "
+			 "--scope -p Delegate=yes, or in a unit with Delegate=yes", path);
+		fd_drop(&fd);
+	}
+	return fd;
+}
+
+/* Moves this process into a leaf of its own and hands its controllers to the groups below. */
+static int give_controllers(int own, bool moved, struct err *err)
+{
+	static const char *const controllers[] = { "+memory", "+pids", "+cpu" };
+	own_mem char *pid = xasprintf("%ld", (long)getpid());
+
+	if (!moved) {
+		if (mkdirat(own, "keeper", 0755) != 0 && errno != EEXIST)
+			return fail_errno(err, "making a control group");
+		if (put(own, "keeper/cgroup.procs", pid, err) != 0)
+			return -1;
+	}
+	/* One by one: those that are not there don't hinder the others. */
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		struct err ignored = ERR_INIT;
+		put(own, "cgroup.subtree_control", controllers[i], &ignored);
+	}
+	return 0;
+}
+
+static unsigned set_limits(int group, const struct cage_resources *want)
+{
+	char memory[32], processes[32], cpus[48];
+	struct err ignored = ERR_INIT;
+	unsigned enforced = 0;
+
+	snprintf(memory, sizeof memory, "%llu", (unsigned long long)want->memory);
+	snprintf(processes, sizeof processes, "%llu", (unsigned long long)want->processes);
+	snprintf(cpus, sizeof cpus, "%llu %d", (unsigned long long)want->cpus * PERIOD_US, PERIOD_US);
+	if (want->memory && put(group, "memory.max", memory, &ignored) == 0) {
+		/* Swap would double it silently; without swap accounting there is no such file. */
+		put(group, "memory.swap.max", "0", &ignored);
+		put(group, "memory.oom.group", "0", &ignored);
+		enforced |= CAGE_MEMORY;
+	}
+	if (want->processes && put(group, "pids.max", processes, &ignored) == 0)
+		enforced |= CAGE_PROCESSES;
+	if (want->cpus && put(group, "cpu.max", cpus, &ignored) == 0)
+		enforced |= CAGE_CPUS;
+	return enforced;
+}
+
+int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced,
+		     struct str *why, struct err *err)
+{
+	bool moved = false;
+	own_fd int own = open_own(&moved, why, err);
+
+	*enforced = 0;
+	if (own < 0)
+		return err->kind == ERR_NONE ? 0 : -1;
+	if (give_controllers(own, moved, err) != 0)
+		return -1;
+	if (mkdirat(own, name, 0755) != 0 && errno != EEXIST)
+		return fail_errno(err, "making control group %s", name);
+	own_fd int group = openat(own, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (group < 0)
+		return fail_errno(err, "control group %s", name);
+	*enforced = set_limits(group, want);
+	return fd_steal(&group);
+}
+
+void cage_cgroup_remove(const char *name)
+{
+	own_str struct str why = STR_INIT;
+	struct err ignored = ERR_INIT;
+	bool moved;
+	own_fd int own = open_own(&moved, &why, &ignored);
+
+	if (own >= 0)
+		unlinkat(own, name, AT_REMOVEDIR);
+}
+
+int cage_probe_cgroup(struct err *err)
+{
+	own_str struct str why = STR_INIT;
+	own_str struct str text = STR_INIT;
+	bool moved;
+	unsigned bits = 0;
+	own_fd int own = open_own(&moved, &why, err);
+
+	if (own < 0)
+		return err->kind == ERR_NONE ? fail(err, ERR_UNCONFINED, "limits can't be enforced: %s", str_c(&why)) : -1;
+	if (file_read(own, "cgroup.controllers", TEXT_MAX, &text, err) != 0)
+		return -1;
+	char *rest = text.data;
+	for (char *word = strsep(&rest, " \n"); word; word = strsep(&rest, " \n")) {
+		bits |= str_is(word, "memory") ? CAGE_MEMORY : 0;
+		bits |= str_is(word, "pids") ? CAGE_PROCESSES : 0;
+		bits |= str_is(word, "cpu") ? CAGE_CPUS : 0;
+	}
+	return (int)bits;
+}
