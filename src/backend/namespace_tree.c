@@ -179,9 +179,8 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 
 	if (!ids->as_root) {
 		row.source = r->workspace_path;
-		row.upper = path_of(t, r->dir, "workspace/upper", err);
-		row.work = row.upper ? path_of(t, r->dir, "workspace/work", err) : NULL;
-		if (!row.work)
+		row.layers = path_of(t, r->dir, "workspace", err);
+		if (!row.layers)
 			return -1;
 		add(t, row);
 		return 0;
@@ -195,7 +194,7 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	int layers = cage_tree_open(r->dir, "workspace", ids, geteuid(), getegid(), err);
 	if (layers < 0)
 		return fail_in(err, "the workspace's upper layer");
-	row.layers = keep_fd(t, layers);
+	row.layers_tree = keep_fd(t, layers);
 	add(t, row);
 	return 0;
 }

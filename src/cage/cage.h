@@ -51,7 +51,8 @@ enum cage_mount_kind {
 	CAGE_MQUEUE,
 	CAGE_OVERLAY,	/* lower: @source or @tree; above it "upper" and "work" below @layers or
 			 * @layers_tree, or nothing: read-only, which is for masks in a shared directory */
-	CAGE_MASK,	/* what the lower of this table's overlay has at @target does not exist inside */
+	CAGE_MASK,	/* what would stand at @target is not visible: below an overlay of this table it
+			 * does not exist, elsewhere it is empty and can't be opened. Missing is success */
 };
 
 enum cage_mount_flag {

@@ -217,15 +217,55 @@ static int add_overlay(const struct tree *t, const struct cage_mount *row, struc
 	return attach(t, row->target, mount, err);
 }
 
-/* Done with the overlay that it belongs to. */
-static int add_mask(const struct tree *t, const struct cage_mount *row, struct err *err)
+/* A mount can be cloned from only where it is attached, so it passes through the staging place. */
+static int attach_empty_file(const struct tree *t, int empty, int at, struct err *err)
+{
+	static const char place[] = ".empty";
+
+	if (make_file(empty, "file", 0, NULL, 0, err) != 0)
+		return -1;
+	if (mkdirat(t->root, place, 0700) != 0)
+		return fail_errno(err, "staging");
+	own_fd int stage = openat(t->root, place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (stage < 0 || mount_attach(empty, stage, err) != 0)
+		return -1;
+	own_fd int file = open_tree(empty, "file", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (file < 0 || fchdir(t->root) != 0 || umount2(place, MNT_DETACH) != 0 ||
+	    unlinkat(t->root, place, AT_REMOVEDIR) != 0)
+		return fail_errno(err, "staging");
+	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 : mount_attach(file, at, err);
+}
+
+static bool is_masked_by_overlay(const struct tree *t, const char *target)
 {
 	for (const struct cage_mount *o = t->rows; o < t->rows + t->n; o++) {
 		size_t n = strlen(o->target);
-		if (o->kind == CAGE_OVERLAY && strncmp(row->target, o->target, n) == 0 && row->target[n] == '/')
-			return 0;
+		if (o->kind == CAGE_OVERLAY && strncmp(target, o->target, n) == 0 && target[n] == '/')
+			return true;
 	}
-	return fail(err, ERR_UNCONFINED, "only what an overlay shows can be masked");
+	return false;
+}
+
+/* Below an overlay it was done with the overlay. What is the host's own directory can't lose
+ * a name; there an empty thing that nobody may open comes to lie over it. */
+static int add_mask(const struct tree *t, const struct cage_mount *row, struct err *err)
+{
+	static const char *const options[][2] = { { "mode", "0" }, { "size", "4k" }, { NULL, NULL } };
+	struct stat st;
+
+	if (is_masked_by_overlay(t, row->target))
+		return 0;
+	own_fd int at = open_inside(t->root, row->target, O_PATH);
+	if (at < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(err, "open it");
+	if (fstat(at, &st) != 0)
+		return fail_errno(err, "stat");
+	own_fd int empty = mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	if (empty < 0)
+		return -1;
+	if (S_ISDIR(st.st_mode))
+		return mount_restrict(empty, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 : mount_attach(empty, at, err);
+	return attach_empty_file(t, empty, at, err);
 }
 
 static int (*const add[])(const struct tree *t, const struct cage_mount *row, struct err *err) = {
