@@ -10,6 +10,7 @@
 static const struct part { const char *name; int (*run)(int argc, char **argv); } parts[] = {
 	{ "init", guest_init },
 	{ "run", guest_run },
+	{ "probe", guest_probe },
 };
 
 int guest_fail(int status, const char *fmt, ...)
@@ -29,5 +30,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(parts); i++)
 		if (strcmp(argv[1], parts[i].name) == 0)
 			return parts[i].run(argc - 1, argv + 1);
-	return guest_fail(GUEST_FAILED, "what to be: init or run");
+	return guest_fail(GUEST_FAILED, "what to be: init, run or probe");
 }

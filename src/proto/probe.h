@@ -1,7 +1,7 @@
 #pragma once
-/* The proof's messages. The keeper writes a task to a descriptor, closes it, and reads one
- * report from another: packs behind a 4-byte length. The probe tries everything at once and
- * judges nothing: it says what happened. */
+/* The proof's messages. The keeper writes a task to the probe's descriptor 0 and closes it; the
+ * probe writes one report to its descriptor 1 and ends. It tries everything at once and judges
+ * nothing: it says what happened. */
 #include <stdint.h>
 #include "base/err.h"
 #include "base/str.h"
@@ -20,7 +20,8 @@ enum probe_family {
 	PROBE_UDP,
 	PROBE_UNIX_PATH,	/* @address is the path */
 	PROBE_UNIX_ABSTRACT,	/* @address is the name, without the leading NUL */
-	PROBE_NAME,		/* @address is a name for getaddrinfo(3), nothing is sent to it */
+	PROBE_NAME,		/* @address is a name, asked for as a resolver library would: of the first
+				 * name server in /etc/resolv.conf, or of 127.0.0.1 without one */
 };
 
 struct probe_target {
@@ -30,7 +31,8 @@ struct probe_target {
 	uint16_t port;
 	unsigned char nonce[PROBE_NONCE];	/* what the target answers with; all zero: none is awaited */
 	struct str request;	/* sent after connecting, for UDP the datagram; may be empty */
-	uint32_t want;		/* bytes of answer after which it is done; 0: the nonce, or the end */
+	uint32_t want;		/* bytes of answer after which it is done. 0: the nonce, or the end;
+				 * with no nonce either it is done when it is connected (UDP: answered) */
 };
 
 struct probe_task {
@@ -48,15 +50,15 @@ enum probe_outcome {
 	PROBE_SILENT,		/* the deadline passed before it connected or, for UDP, answered */
 	PROBE_CONNECTED,	/* and then the end or the deadline, without the nonce */
 	PROBE_NONCE_SEEN,
-	PROBE_RESOLVED,		/* PROBE_NAME: an address came out */
+	PROBE_RESOLVED,		/* PROBE_NAME: somebody answered the question, whatever the answer */
 };
-enum probe_stage { PROBE_AT_SOCKET = 1, PROBE_AT_CONNECT, PROBE_AT_SEND, PROBE_AT_RECEIVE, PROBE_AT_LOOKUP };
+enum probe_stage { PROBE_AT_SOCKET = 1, PROBE_AT_CONNECT, PROBE_AT_SEND, PROBE_AT_RECEIVE };
 
 struct probe_result {
 	uint32_t id;
 	enum probe_outcome outcome;
 	enum probe_stage stage;	/* how far it came */
-	int error;		/* errno; for PROBE_NAME the EAI_ code */
+	int error;		/* errno */
 	struct str answer;	/* at most PROBE_ANSWER_MAX bytes; hostile */
 };
 
