@@ -2,6 +2,7 @@
 /* What each byte may be, as one table: the parsers ask nothing of the locale. */
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/slice.h"
 
 enum {
 	CHAR_TOKEN = 1,		/* tchar of RFC 9110 */
@@ -30,4 +31,12 @@ static inline int char_hex(char c)
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
 	return -1;
+}
+
+/* The byte that a text begins with as "%XX", -1 where it does not begin so. */
+static inline int char_escape(struct slice text)
+{
+	if (text.n < 3 || text.at[0] != '%' || char_hex(text.at[1]) < 0 || char_hex(text.at[2]) < 0)
+		return -1;
+	return char_hex(text.at[1]) << 4 | char_hex(text.at[2]);
 }

@@ -1,0 +1,337 @@
+#include "policy/compiled.h"
+
+#include "wire/chars.h"
+
+#include "base/banned.h"
+
+enum {
+	LABEL_MAX = 40,		/* under a wildcard; longer is data */
+	LABEL_DATA = 24,	/* from here on a label with several digits is data: hex, base32, a UUID */
+	LABEL_DIGITS = 3,
+};
+
+/* ---- which route */
+
+/* A wildcard answers for names that an agent makes up, so each name is a message to whoever
+ * runs the zone. Ordinary names pass; the rest of that channel is for the operator, who chose
+ * the wildcard. */
+static bool label_is_ordinary(struct slice label)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < label.n; i++)
+		digits += label.at[i] >= '0' && label.at[i] <= '9';
+	return label.n <= LABEL_MAX && (label.n < LABEL_DATA || digits < LABEL_DIGITS);
+}
+
+/* "*" is exactly one label, as in certificates. */
+static const struct policy_entry *find(const struct policy *policy, const struct host *host, uint16_t port,
+				       struct slice *label)
+{
+	struct slice name = { host->text, host->n };
+	const struct policy_entry *entry = policy_entry_find(policy, name, port, false);
+	const char *dot = memchr(host->text, '.', host->n);
+
+	*label = (struct slice){ 0 };
+	if (entry || host->kind != HOST_NAME || !dot)
+		return entry;
+	size_t n = (size_t)(dot - host->text);
+	*label = slice_cut(name, 0, n);
+	return policy_entry_find(policy, slice_cut(name, n + 1, name.n), port, true);
+}
+
+static enum policy_reason reason_for_none(const struct policy *policy, const struct host *host)
+{
+	struct slice label;
+
+	if (find(policy, host, 0, &label))
+		return POLICY_PORT_NOT_ROUTED;
+	if (host->kind != HOST_NAME)
+		return POLICY_ADDRESS_NOT_ROUTED;
+	return host->single_label ? POLICY_NAME_NOT_QUALIFIED : POLICY_HOST_NOT_ROUTED;
+}
+
+static void deny(struct policy_verdict *out, enum policy_reason reason)
+{
+	out->allowed = false;
+	out->reason = reason;
+	out->match = out->path = -1;
+}
+
+static const struct policy_entry *route_of(const struct policy *policy, const struct host *host, uint16_t port,
+					   struct policy_verdict *out)
+{
+	struct slice label;
+	const struct policy_entry *entry = find(policy, host, port, &label);
+
+	*out = (struct policy_verdict){ .allowed = true, .reason = POLICY_ALLOWED, .match = -1, .path = -1 };
+	if (!entry) {
+		deny(out, reason_for_none(policy, host));
+		return NULL;
+	}
+	out->route = entry->route;
+	if (label.n && !label_is_ordinary(label)) {
+		deny(out, POLICY_WILDCARD_LABEL);
+		return NULL;
+	}
+	return entry;
+}
+
+void policy_decide_connect(const struct policy *policy, const struct host *host, uint16_t port,
+			   struct policy_verdict *out)
+{
+	route_of(policy, host, port, out);
+}
+
+/* ---- which match */
+
+/* "/v1" is a prefix of "/v1" and "/v1/x", not of "/v10". */
+static bool path_has_prefix(struct slice path, struct slice prefix)
+{
+	while (prefix.n && prefix.at[prefix.n - 1] == '/')
+		prefix.n--;
+	return path.n >= prefix.n && memcmp(path.at, prefix.at, prefix.n) == 0 &&
+	       (path.n == prefix.n || path.at[prefix.n] == '/');
+}
+
+static bool path_fits(const struct policy_path *rule, struct slice path)
+{
+	switch (rule->compare) {
+	case POLICY_EXACT:
+		return slice_equal(rule->value, path);
+	case POLICY_PREFIX:
+		return path_has_prefix(path, rule->value);
+	case POLICY_REGEX:
+		return policy_regex_fits(rule->regex, path);
+	}
+	return false;
+}
+
+/* Every field of that name that is sent on must fit: which of two an origin reads is its secret. */
+static bool header_fits(const struct policy_header *rule, const struct http_fields *fields)
+{
+	bool fits = false;
+
+	for (size_t i = 0; fields && i < fields->n; i++) {
+		const struct http_field *field = &fields->at[i];
+
+		if (field->skip || !slice_equal_nocase(field->name, rule->name))
+			continue;
+		fits = rule->compare == POLICY_REGEX ? policy_regex_fits(rule->regex, field->value)
+						     : slice_equal(rule->value, field->value);
+		if (!fits)
+			return false;
+	}
+	return fits;
+}
+
+static bool method_fits(const struct policy_match *match, struct slice method)
+{
+	for (size_t i = 0; i < match->nmethods; i++)
+		if (slice_equal(match->methods[i], method))
+			return true;
+	return match->nmethods == 0;
+}
+
+/* @path becomes the path that fits, -1 where the entry names none. */
+static bool match_fits(const struct policy_match *match, const struct policy_request *request, int *path)
+{
+	*path = -1;
+	if (!method_fits(match, request->method))
+		return false;
+	for (size_t i = 0; i < match->nheaders; i++)
+		if (!header_fits(&match->headers[i], request->fields))
+			return false;
+	for (size_t i = 0; i < match->npaths; i++) {
+		if (path_fits(&match->paths[i], request->path)) {
+			*path = (int)i;
+			return true;
+		}
+	}
+	return match->npaths == 0;
+}
+
+/* ---- what no match opens by itself */
+
+static bool sent_value_has(const struct http_fields *fields, const char *name, const char *part)
+{
+	size_t n = strlen(part);
+
+	for (size_t i = 0; fields && i < fields->n; i++) {
+		const struct http_field *field = &fields->at[i];
+
+		if (field->skip || !slice_is_nocase(field->name, name))
+			continue;
+		for (size_t at = 0; at + n <= field->value.n; at++)
+			if (slice_is_nocase(slice_cut(field->value, at, at + n), part))
+				return true;
+	}
+	return false;
+}
+
+static bool last_element_is(struct slice path, const char *name)
+{
+	size_t n = strlen(name);
+
+	return path.n > n && path.at[path.n - n - 1] == '/' &&
+	       slice_is_nocase(slice_cut(path, path.n - n, path.n), name);
+}
+
+static bool has_element(struct slice path, const char *name)
+{
+	for (size_t end = 0; end < path.n; end++)
+		if ((end + 1 == path.n || path.at[end + 1] == '/') && last_element_is(slice_cut(path, 0, end + 1), name))
+			return true;
+	return false;
+}
+
+/* Does a parameter of the query have this name and value, in any encoding of unreserved
+ * characters? @value NULL: any value. */
+static bool query_has(struct slice query, const char *name, const char *value)
+{
+	own_str struct str text = STR_INIT;
+
+	for (size_t at = 0; at <= query.n && query.n;) {
+		const char *end = at < query.n ? memchr(query.at + at, '&', query.n - at) : NULL;
+		size_t to = end ? (size_t)(end - query.at) : query.n;
+
+		str_reset(&text);
+		for (size_t i = at; i < to; i++) {
+			int byte = char_escape(slice_cut(query, i, to));
+
+			str_addc(&text, byte >= 0 ? (char)byte : query.at[i]);
+			i += byte >= 0 ? 2 : 0;
+		}
+		const char *equal = text.len ? memchr(text.data, '=', text.len) : NULL;
+		size_t n = equal ? (size_t)(equal - text.data) : text.len;
+		struct slice key = { text.data, n };
+		struct slice rest = equal ? (struct slice){ equal + 1, text.len - n - 1 } : (struct slice){ 0 };
+		if (text.len && slice_is_nocase(key, name) && (!value || slice_is_nocase(rest, value)))
+			return true;
+		at = to + 1;
+	}
+	return false;
+}
+
+static bool asks_push(const struct policy_request *r)
+{
+	return has_element(r->path, "git-receive-pack") || query_has(r->query, "service", "git-receive-pack") ||
+	       sent_value_has(r->fields, "Content-Type", "git-receive-pack");
+}
+
+static bool asks_fetch(const struct policy_request *r)
+{
+	return has_element(r->path, "git-upload-pack") || has_element(r->path, "git-upload-archive") ||
+	       query_has(r->query, "service", "git-upload-pack") ||
+	       sent_value_has(r->fields, "Content-Type", "git-upload-pack");
+}
+
+static bool asks_dns(const struct policy_request *r)
+{
+	static const char *const types[] = { "dns-message", "dns-json", "dns+json", "dns-udpwireformat" };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (sent_value_has(r->fields, "Content-Type", types[i]) || sent_value_has(r->fields, "Accept", types[i]))
+			return true;
+	return last_element_is(r->path, "dns-query");
+}
+
+/* A route opens DNS over https by saying so: a path rule that ends in "/dns-query", or a
+ * header rule that names the content type. */
+static bool opens_dns(const struct policy_verdict *v)
+{
+	const struct policy_match *match = v->match >= 0 ? &v->route->matches[v->match] : NULL;
+
+	if (!match)
+		return false;
+	if (v->path >= 0 && last_element_is(match->paths[v->path].value, "dns-query"))
+		return true;
+	for (size_t i = 0; i < match->nheaders; i++)
+		if (match->headers[i].value.n > 4 && memmem(match->headers[i].value.at, match->headers[i].value.n, "dns", 3))
+			return true;
+	return false;
+}
+
+/* Another method said beside the real one, where a framework would take it. The body is not
+ * looked at: a form field "_method" in it stays what it is. */
+static bool overrides_method(const struct policy_request *r)
+{
+	static const char *const names[] = { "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override" };
+
+	for (size_t n = 0; r->fields && n < ARRAY_LEN(names); n++)
+		for (size_t i = 0; i < r->fields->n; i++)
+			if (!r->fields->at[i].skip && slice_is_nocase(r->fields->at[i].name, names[n]) &&
+			    !slice_equal(r->fields->at[i].value, r->method))
+				return true;
+	return query_has(r->query, "_method", NULL) || query_has(r->query, "X-HTTP-Method-Override", NULL);
+}
+
+static bool limits_methods(const struct policy_route *route)
+{
+	for (size_t i = 0; i < route->nmatches; i++)
+		if (route->matches[i].nmethods)
+			return true;
+	return false;
+}
+
+static enum policy_reason judge_matched(const struct policy_verdict *v, const struct policy_request *r)
+{
+	if (asks_push(r))
+		return POLICY_GIT_PUSH;
+	if (asks_fetch(r) && !v->route->git_fetch)
+		return POLICY_GIT_FETCH;
+	if (r->upgrade.n && !(v->route->websocket && slice_is_nocase(r->upgrade, "websocket")))
+		return POLICY_UPGRADE;
+	if (limits_methods(v->route) && overrides_method(r))
+		return POLICY_METHOD_OVERRIDE;
+	if (asks_dns(r) && !opens_dns(v))
+		return POLICY_DNS_OVER_HTTPS;
+	return POLICY_ALLOWED;
+}
+
+/* git clone asks three things of fixed shape; git.fetch opens those beside the matches. */
+static bool is_fetch(const struct policy_route *route, const struct policy_request *r)
+{
+	bool get = slice_is(r->method, "GET") && last_element_is(r->path, "refs") &&
+		   query_has(r->query, "service", "git-upload-pack");
+
+	return route->git_fetch && (get || (slice_is(r->method, "POST") && last_element_is(r->path, "git-upload-pack")));
+}
+
+static bool find_match(const struct policy_request *request, struct policy_verdict *out)
+{
+	const struct policy_route *route = out->route;
+
+	for (size_t i = 0; i < route->nmatches; i++) {
+		int path;
+
+		if (match_fits(&route->matches[i], request, &path)) {
+			out->match = (int)i;
+			out->path = path;
+			return true;
+		}
+	}
+	return route->nmatches == 0 || is_fetch(route, request);
+}
+
+void policy_decide(const struct policy *policy, const struct policy_request *request, struct policy_verdict *out)
+{
+	const struct policy_entry *entry = route_of(policy, request->host, request->port, out);
+
+	if (!entry)
+		return;
+	if (request->plain && !entry->plain)
+		return deny(out, POLICY_PLAIN_HTTP);
+	if (!request->plain && !entry->tls)
+		return deny(out, POLICY_TLS_ON_PLAIN_PORT);
+	/* A tunnel inside a request would hide what it carries; TRACE echoes credentials. */
+	if (slice_is(request->method, "CONNECT") || slice_is(request->method, "TRACE"))
+		return deny(out, POLICY_METHOD_FORBIDDEN);
+	if (!find_match(request, out)) {
+		/* The more telling of two refusals: a push that also fits no match is a push. */
+		return deny(out, asks_push(request) ? POLICY_GIT_PUSH : POLICY_NO_MATCH);
+	}
+	enum policy_reason reason = judge_matched(out, request);
+	if (reason != POLICY_ALLOWED)
+		deny(out, reason);
+}
