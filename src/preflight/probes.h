@@ -1,0 +1,13 @@
+#pragma once
+/* The checks behind the rows of preflight.c. Each adds to @found what it saw, and fails with
+ * what is wrong and the remedy. */
+#include "preflight/preflight.h"
+
+int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_kvm_node(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_kvm_access(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_docker(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_git(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_gitleaks(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_disk(const struct preflight_host *host, struct str *found, struct err *err);

@@ -1,0 +1,110 @@
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "base/own.h"
+#include "base/proc.h"
+#include "preflight/probes.h"
+#include "smoldb/posture.h"
+#include "base/banned.h"
+
+enum { OUTPUT_MAX = 4096, DEADLINE_MS = 10 * 1000 };
+
+/* The release that this program knows the state database of; the hashes are those that its
+ * publisher prints for the archives. */
+#define RELEASES "https://github.com/smol-machines/smolvm/releases/download/v" POSTURE_VERSION "/"
+static const struct {
+	const char *machine;	/* uname -m */
+	const char *stem;
+	const char *hash;
+} releases[] = {
+	{ "x86_64", "smolvm-" POSTURE_VERSION "-linux-x86_64", "sha256-RkmDT8kPSUgSYYs0lzEJfnFfJ4N64Il+s9sY0rYYXuk=" },
+	{ "aarch64", "smolvm-" POSTURE_VERSION "-linux-arm64", "sha256-FV0JGonnrbfnLHW8eso2scaQjYcfNxyAEZgWEjhfNJc=" },
+};
+
+char *preflight_find_program(const char *path, const char *name, struct err *err)
+{
+	own_mem char *copy = xstrdup(path ? path : "");
+	char *rest = copy;
+
+	for (char *dir; (dir = strsep(&rest, ":"));) {
+		own_mem char *file = xasprintf("%s/%s", dir, name);
+		struct stat st;
+
+		/* A relative entry would let the working directory say what is run. */
+		if (*dir == '/' && stat(file, &st) == 0 && S_ISREG(st.st_mode) && access(file, X_OK) == 0)
+			return mem_steal(&file);
+	}
+	fail(err, ERR_MISSING, "%s is not on PATH", name);
+	return NULL;
+}
+
+/* What is wrong, and every way out of it. */
+static int fail_smolvm(const char *problem, struct err *err)
+{
+	struct utsname host;
+	size_t i = 0;
+
+	uname(&host);
+	while (i < ARRAY_LEN(releases) && !str_is(releases[i].machine, host.machine))
+		i++;
+	if (i == ARRAY_LEN(releases))
+		return fail(err, ERR_MISSING,
+			    "%.100s, and smolvm " POSTURE_VERSION " is not published for %s; "
+			    "use another backend: --backend namespace, --backend docker",
+			    problem, host.machine);
+	return fail(err, ERR_MISSING,
+		    "%.100s; NixOS: services.bot-bottle.enable = true. Else: curl -LO " RELEASES
+		    "%s.tar.gz (%s) && tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH. "
+		    "Other backends: --backend namespace, --backend docker",
+		    problem, releases[i].stem, releases[i].hash, releases[i].stem, releases[i].stem);
+}
+
+int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	struct err missing = ERR_INIT;
+	own_mem char *path = preflight_find_program(host->path, "smolvm", &missing);
+	own_str struct str out = STR_INIT;
+	own_str struct str errout = STR_INIT;
+	own_mem char *problem = NULL;
+	own_str struct str seen = STR_INIT;
+	char *argv[] = { path, "--version", NULL };
+	char *env[] = { "PATH=/usr/bin:/bin:/run/current-system/sw/bin", NULL };
+	int status;
+
+	if (!path)
+		return fail_smolvm("smolvm " POSTURE_VERSION " is not on PATH", err);
+	status = proc_run(&(struct proc_spec){ .path = path, .argv = argv, .env = env }, NULL, &out, &errout,
+			  OUTPUT_MAX, DEADLINE_MS, &missing);
+	if (status < 0)
+		return fail_smolvm("smolvm " POSTURE_VERSION " is needed, and `smolvm --version` gave no answer", err);
+	while (out.len > 0 && strchr(" \r\n\t", out.data[out.len - 1]))
+		out.data[--out.len] = 0;
+	if (status == 0 && str_is(str_c(&out), "smolvm " POSTURE_VERSION)) {
+		str_addf(found, "%s at %s", str_c(&out), path);
+		return 0;
+	}
+	str_add_escaped(&seen, str_c(&out), out.len, 24);
+	problem = status != 0 ? xasprintf("smolvm --version exited %d, and smolvm " POSTURE_VERSION " is needed", status) :
+				xasprintf("smolvm says \"%s\", and only " POSTURE_VERSION " is supported", str_c(&seen));
+	return fail_smolvm(problem, err);
+}
+
+int probe_git(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	own_mem char *path = preflight_find_program(host->path, "git", err);
+
+	if (path)
+		str_add(found, path);
+	return path ? 0 : -1;
+}
+
+int probe_gitleaks(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	own_mem char *path = preflight_find_program(host->path, "gitleaks", err);
+
+	if (path)
+		str_add(found, path);
+	return path ? 0 : -1;
+}

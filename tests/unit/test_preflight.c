@@ -1,0 +1,188 @@
+#include "test.h"
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/own.h"
+#include "preflight/preflight.h"
+#include "preflight/probes.h"
+
+static int dir_of_programs(char *path)
+{
+	return mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static void put_program(int dir, const char *name, const char *script)
+{
+	struct err err = ERR_INIT;
+
+	assert_ok(file_write(dir, name, script, strlen(script), 0755, &err), &err);
+}
+
+/* What a user must be able to read off the screen to get further. */
+static const char *const smolvm_words[] = {
+	"smolvm", "1.8.1", "services.bot-bottle.enable", "https://github.com/smol-machines/smolvm/releases/download/v1.8.1/",
+	"sha256-", "tar -xzf", "--backend namespace", "--backend docker",
+};
+
+static void smolvm_is_refused_by_what_it_says(void **state)
+{
+	static const struct {
+		const char *script;
+		const char *seen;
+	} cases[] = {
+		{ NULL, "not on PATH" },
+		{ "#!/bin/sh\necho smolvm 1.8.0\n", "1.8.0" },
+		{ "#!/bin/sh\necho smolvm 1.9.3\n", "1.9.3" },
+		{ "#!/bin/sh\n", "\"\"" },
+		{ "#!/bin/sh\nprintf '\\033[2Jsmolvm 1.8.1'\n", "\\x1b" },
+		{ "#!/bin/sh\necho smolvm 1.8.1\necho more\n", "1.8.1\\x0a" },
+		{ "#!/bin/sh\nexit 3\n", "3" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char path[] = "/tmp/bb-preflight-XXXXXX";
+		own_fd int dir = dir_of_programs(path);
+		own_str struct str found = STR_INIT;
+		struct preflight_host host = { .backend = "smolmachines", .path = path, .state = "/tmp" };
+		struct err err = ERR_INIT;
+
+		if (cases[i].script)
+			put_program(dir, "smolvm", cases[i].script);
+		assert_int_equal(probe_smolvm(&host, &found, &err), -1);
+		assert_int_equal(err.kind, ERR_MISSING);
+		assert_non_null(strstr(err.text, cases[i].seen));
+		for (size_t w = 0; w < ARRAY_LEN(smolvm_words); w++)
+			assert_non_null(strstr(err.text, smolvm_words[w]));
+		assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+	}
+}
+
+static void smolvm_at_the_pinned_version_is_taken(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	own_str struct str found = STR_INIT;
+	struct preflight_host host = { .backend = "smolmachines", .path = path, .state = "/tmp" };
+	struct err err = ERR_INIT;
+	(void)state;
+
+	put_program(dir, "smolvm", "#!/bin/sh\n[ \"$1\" = --version ] && echo smolvm 1.8.1\n");
+	assert_ok(probe_smolvm(&host, &found, &err), &err);
+	assert_non_null(strstr(str_c(&found), "smolvm 1.8.1"));
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
+static void a_program_is_never_taken_from_the_working_directory(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	own_fd int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_mem char *absolute = xasprintf("::.:%s", path);
+	struct err err = ERR_INIT;
+	(void)state;
+
+	put_program(dir, "tool", "#!/bin/sh\n");
+	assert_int_equal(fchdir(dir), 0);
+	own_mem char *relative_found = preflight_find_program(":.:", "tool", &err);
+	own_mem char *absolute_found = preflight_find_program(absolute, "tool", &err);
+	assert_int_equal(fchdir(here), 0);
+	assert_null(relative_found);
+	assert_non_null(absolute_found);
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
+static void an_absent_docker_socket_is_missing_and_a_live_one_is_found(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	own_mem char *url = xasprintf("unix://%s/docker.sock", path);
+	struct preflight_host host = { .backend = "docker", .path = "", .state = "/tmp", .docker = url };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	own_str struct str found = STR_INIT;
+	struct err err = ERR_INIT;
+	(void)state, (void)dir;
+
+	assert_int_equal(probe_docker(&host, &found, &err), -1);
+	assert_int_equal(err.kind, ERR_MISSING);
+	assert_non_null(strstr(err.text, "docker.sock"));
+	assert_non_null(strstr(err.text, "group docker"));
+
+	memcpy(address.sun_path, url + strlen("unix://"), strlen(url) - strlen("unix://"));
+	own_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_ok(probe_docker(&host, &found, &err), &err);
+
+	/* Not ours to use: another failure than "not there". Root may use anything. */
+	if (geteuid() != 0) {
+		assert_int_equal(chmod(address.sun_path, 0), 0);
+		assert_int_equal(probe_docker(&host, &found, &err), -1);
+		assert_int_equal(err.kind, ERR_DENIED);
+	}
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
+static void a_state_directory_that_is_not_there_yet_is_measured_above(void **state)
+{
+	struct preflight_host host = { .backend = "namespace", .path = "", .state = "/tmp/not/there/yet" };
+	own_str struct str found = STR_INIT;
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_ok(probe_disk(&host, &found, &err), &err);
+	assert_non_null(strstr(str_c(&found), "below /tmp"));
+}
+
+static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
+{
+	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
+	struct preflight_host host = { .backend = "chroot", .path = "", .state = "/tmp" };
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_refused(preflight_run(&host, &report, &err), &err, ERR_USAGE, "chroot");
+	host = (struct preflight_host){ .backend = "namespace", .bundle = "podman", .path = "", .state = "/tmp" };
+	assert_refused(preflight_require(&host, &err), &err, ERR_USAGE, "podman");
+}
+
+static void every_row_runs_and_only_needed_ones_decide(void **state)
+{
+	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
+	struct preflight_host host = { .backend = "smolmachines", .path = "", .state = "/tmp" };
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_ok(preflight_run(&host, &report, &err), &err);
+	/* No PATH, so no smolvm, which this backend needs. */
+	assert_false(report.able);
+	assert_int_equal(preflight_require(&host, &err), -1);
+	for (size_t i = 0; i < report.n; i++) {
+		const struct preflight_result *r = &report.v[i];
+
+		assert_non_null(r->why);
+		if (!r->ok)
+			assert_true(r->fix || strstr(r->err.text, "; "));
+		if (strcmp(r->name, "gitleaks") == 0)
+			assert_false(r->ok || r->needed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(smolvm_is_refused_by_what_it_says),
+		cmocka_unit_test(smolvm_at_the_pinned_version_is_taken),
+		cmocka_unit_test(a_program_is_never_taken_from_the_working_directory),
+		cmocka_unit_test(an_absent_docker_socket_is_missing_and_a_live_one_is_found),
+		cmocka_unit_test(a_state_directory_that_is_not_there_yet_is_measured_above),
+		cmocka_unit_test(an_unknown_backend_or_bundle_is_a_usage_error),
+		cmocka_unit_test(every_row_runs_and_only_needed_ones_decide),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
