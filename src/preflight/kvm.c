@@ -253,7 +253,8 @@ int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct
 	struct err result = ERR_INIT;
 	int ends[2], status = 0, ended;
 
-	(void)host;
+	if (probe_kvm_node(host, found, err) < 0 || probe_kvm_access(host, found, err) < 0)
+		return -1;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail_errno(err, "make a pipe");
 	own_fd int read_end = ends[0];
