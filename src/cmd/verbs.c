@@ -4,6 +4,8 @@
 /* Every verb, in the order of help. To add one: src/cmd/<name>.c with a `verb_<name>`, and a
  * line here. */
 #define VERBS(V)       \
+	V(allowlist_verify) \
+	V(allowlist_enforce) \
 	V(help)        \
 	V(version)
 
