@@ -29,6 +29,7 @@ enum manifest_token_from {
 	MANIFEST_TOKEN_VARIABLE,	/* of the host's environment */
 	MANIFEST_TOKEN_FILE,		/* absolute path, or "~/..." */
 	MANIFEST_TOKEN_CREDENTIAL,	/* systemd: a file of that name in $CREDENTIALS_DIRECTORY */
+	MANIFEST_TOKEN_HOST,		/* what the provider's host_credentials hold; provider files only */
 };
 
 struct manifest_auth {
@@ -37,13 +38,13 @@ struct manifest_auth {
 	char *header;		/* NULL: the scheme's Authorization */
 	char *token_ref;	/* as written */
 	enum manifest_token_from from;
-	char *token;		/* token_ref without its "file:" or "credential:" */
+	char *token;		/* token_ref without its "file:" or "credential:"; a variable's name */
 };
 
 enum manifest_match_type {
 	MANIFEST_EXACT,
-	MANIFEST_PREFIX,	/* whole path elements; paths only */
 	MANIFEST_REGEX,
+	MANIFEST_PREFIX,	/* whole path elements; paths only */
 };
 
 struct manifest_path {
@@ -198,7 +199,7 @@ struct manifest_agent {
 struct manifest_provider_file {
 	char *path;		/* in the guest, below {home}: relative */
 	char *content;
-	unsigned long mode;
+	bool executable;	/* mode 0700, else 0600 */
 };
 
 struct manifest_prompt {
@@ -223,7 +224,7 @@ struct manifest_provider {
 	size_t nfiles;
 	struct manifest_env *env;	/* literals only; {placeholder} allowed */
 	size_t nenv;
-	struct manifest_route *routes;	/* token_ref "{auth_token}" is already replaced */
+	struct manifest_route *routes;	/* token_ref "{auth_token}" is replaced in a plan */
 	size_t nroutes;
 	struct strv ca_env;	/* variables that get the CA's path, beyond the usual ones */
 	char *auth_token;	/* default host variable; NULL: takes none */

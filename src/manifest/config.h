@@ -16,10 +16,12 @@ struct host_config_leases {
 	char *directory;	/* NULL: the usual places */
 };
 
-/* Bounds of the gateway. */
+/* Bounds of the gateway; what each means is told with the field. */
 struct host_config_limits {
-	unsigned long head_bytes, headers, connections;
-	unsigned long idle_seconds, total_seconds;	/* total 0: none */
+	unsigned long head_bytes, headers;
+	unsigned long head_ms, idle_ms, total_ms, connect_ms, pool_ms;
+	unsigned long connections, pool;
+	unsigned long decoded_bytes, frame_bytes, audit_queue;
 };
 
 struct host_config {

@@ -20,6 +20,11 @@ enum {
 	MANIFEST_NAME_MAX = 40,
 };
 
+struct manifest_dir {
+	int fd;
+	const char *name;
+};
+
 /* Held directories, each -1 where there is none; @..._name is how errors call it. */
 struct manifest_dirs {
 	int home;		/* ~/.bot-bottle: bottles, agents, providers */
@@ -27,15 +32,16 @@ struct manifest_dirs {
 	int cwd;		/* <cwd>/.bot-bottle: agents only, not trusted */
 	int share;		/* share/bot-bottle: shipped providers */
 	const char *home_name, *etc_name, *cwd_name, *share_name;
-	const struct strv *providers;	/* names of more directories (host_config.providers), or NULL */
+	const struct manifest_dir *providers;	/* more directories of provider files: host_config.providers */
+	size_t nproviders;
 };
-#define MANIFEST_DIRS_INIT { -1, -1, -1, -1, "~/.bot-bottle", "/etc/bot-bottle", ".bot-bottle", "share", NULL }
+#define MANIFEST_DIRS_INIT { -1, -1, -1, -1, "~/.bot-bottle", "/etc/bot-bottle", ".bot-bottle", "share", NULL, 0 }
 
 /* Where one value of the merged manifest comes from. */
 struct manifest_why {
 	char *path;		/* "egress.routes[api.example.com:443].websocket" */
 	char *value;
-	char *source;		/* "~/.bot-bottle/bottles/dev.md:12", "provider claude", "default" */
+	char *source;		/* "~/.bot-bottle/bottles/dev.md:12", ".../providers/claude.json:9", "default" */
 };
 
 /* Everything that a launch needs to know from manifests. */
@@ -93,16 +99,13 @@ void manifest_names_clear(struct manifest_names *names);
 int manifest_list_agents(const struct manifest_dirs *dirs, struct manifest_names *out, struct err *err);
 int manifest_list_bottles(const struct manifest_dirs *dirs, struct manifest_names *out, struct err *err);
 
-/* `manifest check FILE`: one file by itself, parents are not looked for. A kind is guessed
- * from the directory's name ("agents", "bottles", "providers") or, failing that, tried as a bottle. */
+/* `manifest check FILE`: one file by itself, parents are not looked for. Its form follows from
+ * its suffix: .json, .yaml (providers), else Markdown with frontmatter. */
 enum manifest_kind { MANIFEST_KIND_BOTTLE, MANIFEST_KIND_AGENT, MANIFEST_KIND_PROVIDER, MANIFEST_KIND_CONFIG };
-int manifest_check(enum manifest_kind kind, const char *file, bool is_json, const void *bytes, size_t n,
-		   struct err *err);
+int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, struct err *err);
 
 /* ^[a-z][a-z0-9]*(-[a-z0-9]+)*$, at most 40: bottles, agents, skills, repos. */
 bool manifest_name_is_valid(const char *name);
-/* Label to name: lower case, runs of anything else become one "-"; NULL when nothing is left. */
-char *manifest_name_of_label(const char *label);
 
 /* The reference of a kind, as scdoc source: every field with type, bounds, default, help. */
 void manifest_print_fields(enum manifest_kind kind, struct str *out);

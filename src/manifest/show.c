@@ -1,0 +1,77 @@
+/* The resolved manifest for others: routes for the gateway, all of it for people and the
+ * record, the reference for the manual, and what this build has to refuse. */
+#include "manifest/manifest.h"
+
+#include <string.h>
+
+#include "manifest/fields.h"
+#include "base/banned.h"
+
+json *manifest_routes_json(const struct manifest_plan *plan)
+{
+	json *document = json_object_of(), *routes = json_array_of();
+
+	for (size_t i = 0; i < plan->bottle.egress.nroutes; i++)
+		json_push(routes, schema_json(&route_schema, &plan->bottle.egress.routes[i], false));
+	json_set(document, "routes", routes);
+	return document;
+}
+
+static json *names_json(const struct strv *names)
+{
+	json *list = json_array_of();
+
+	for (size_t i = 0; i < names->n; i++)
+		json_push(list, json_of_string(names->v[i]));
+	return list;
+}
+
+json *manifest_to_json(const struct manifest_plan *plan)
+{
+	own_mem char *lineage = manifest_lineage(plan);
+	json *all = json_object_of();
+
+	if (plan->agent_name) {
+		json *agent = schema_json(&agent_schema, &plan->agent, false);
+		json_set_string(agent, "name", plan->agent_name);
+		json_set_string(agent, "file", plan->agent_file);
+		json_set(all, "agent", agent);
+	}
+	json_set_string(all, "lineage", lineage);
+	json_set(all, "bottles", names_json(&plan->bottles));
+	json_set(all, "bottle", schema_json(&bottle_schema, &plan->bottle, true));
+	json *provider = schema_json(&provider_schema, &plan->provider, false);
+	/* They stand among the bottle's already, as far as nothing replaced them. */
+	json_unset(provider, "routes");
+	json_unset(provider, "files");
+	json_set_string(provider, "name", plan->provider.name);
+	json_set(all, "provider", provider);
+	return all;
+}
+
+int manifest_unsupported(const struct manifest_plan *plan, struct err *err)
+{
+	static const char remedy[] = "this build can't do it yet; remove it";
+	const struct manifest_bottle *bottle = &plan->bottle;
+
+	if (bottle->git_gate.nrepos > 0)
+		return fail(err, ERR_INPUT, "git-gate.repos.%s: %s", bottle->git_gate.repos[0].name, remedy);
+	for (size_t i = 0; i < bottle->egress.nroutes; i++) {
+		const struct manifest_route *route = &bottle->egress.routes[i];
+		if (route->git.fetch)
+			return fail(err, ERR_INPUT, "egress.routes[%s].git.fetch: %s", route->host, remedy);
+		if (route->dlp_given && route->dlp.outbound_on_match == MANIFEST_SUPERVISE)
+			return fail(err, ERR_INPUT, "egress.routes[%s].dlp.outbound_on_match: supervise: %s", route->host, remedy);
+		if (route->dlp_given)
+			return fail(err, ERR_INPUT, "egress.routes[%s].dlp: %s", route->host, remedy);
+	}
+	return 0;
+}
+
+void manifest_print_fields(enum manifest_kind kind, struct str *out)
+{
+	static const struct schema *const schemas[] = { &bottle_schema, &agent_schema, &provider_schema,
+							 &host_config_schema };
+
+	schema_print(schemas[kind], "", out);
+}
