@@ -88,7 +88,11 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(foreach r,$(TEST_ROOMS),$(call archive,
 .PHONY: all data check check-all check-unit check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
-data: ;
+# What is shipped as it stands: one file per provider.
+PROVIDERS := $(patsubst src/providers/%,$(O)/share/bot-bottle/providers/%,$(wildcard src/providers/*.yaml))
+data: $(PROVIDERS)
+$(O)/share/bot-bottle/providers/%: src/providers/%
+	$(Q)mkdir -p $(@D); cp $< $@
 
 check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all

@@ -150,8 +150,11 @@ static int read_item(const struct field *f, const struct node *item, bool comple
 	if (f->type == FIELD_NAMED)
 		return item->kind == NODE_MAP ? schema_read(of, item, complete, object, err) :
 						wrong_kind(item, f, "a map of maps", err);
-	if (take_text(f, item, (char **)((char *)object + of->fields[0].at), err) != 0)
+	char **text = (char **)((char *)object + of->fields[0].at);
+	if (take_text(f, item, text, err) != 0)
 		return -1;
+	if (of->fields[0].check && of->fields[0].check(text, err) != 0)
+		return fail_at(item, item->key, err);
 	if (of->finish && of->finish(object, complete, err) != 0)
 		return fail_at(item, item->key, err);
 	return 0;
