@@ -28,8 +28,9 @@ Q       := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wformat=2 -Wundef $(if $(DEV),-Werror)
+# clang 14, which has libFuzzer, doesn't know zeroed locals; and they would hide a read too early.
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
-	-ftrivial-auto-var-init=zero $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
+	$(if $(findstring fuzzer,$(SANITIZE)),,-ftrivial-auto-var-init=zero) $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
 # glibc's fortify wrappers and the sanitizers' interceptors do not go together.
 FORTIFY := $(if $(SANITIZE),-U_FORTIFY_SOURCE,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 CFLAGS  ?= -O2 -g
@@ -83,9 +84,23 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) \
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) cmocka 2>/dev/null)
+# Fuzzing: each harness with libFuzzer (`make fuzz`), and over its corpus with a plain driver.
+FUZZERS  := $(sort $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+REPLAYS  := $(FUZZERS:%=$(O)/tests/fuzz/%)
+FUZZ_SECONDS ?= 60
+ROOM_LIBS = -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) -Wl,--end-group \
+	$(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) 2>/dev/null)
+ROOM_ARCHIVES := $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
+$(REPLAYS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver/replay.o $(ROOM_ARCHIVES)
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $(filter %.o,$^) $(ROOM_LIBS)
+$(FUZZERS:%=$(O)/tests/fuzz/hunt/%): $(O)/tests/fuzz/hunt/%: $(O)/tests/fuzz/%.o $(ROOM_ARCHIVES)
+	$(Q)mkdir -p $(@D); echo "  LD    $@"; $(CC) -fsanitize=fuzzer -pie -o $@ $< $(ROOM_LIBS)
+# Our parser's reading of a request stream, for tests/diff.
+$(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
 .SECONDARY:
 
-.PHONY: all data check check-all check-unit check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+.PHONY: all data check check-all check-corpus check-diff hunt check-unit check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -98,8 +113,8 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(sort $(wildcard tests/*/*.bats))
-check-all: all check-layers check-man $(UNIT_TESTS)
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats))
+check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(O)/tests/diff/requests
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
 check-unit: $(UNIT_TESTS) ## the rooms, each by itself
@@ -107,6 +122,25 @@ check-unit: $(UNIT_TESTS) ## the rooms, each by itself
 
 check-cli: all ## the program, as a person meets it
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))
+
+check-corpus: $(REPLAYS) ## every fuzz corpus once more
+	$(Q)BUILD=$(abspath $(O)) tests/run $(REPLAYS)
+
+check-diff: $(O)/tests/diff/requests ## our HTTP parser against Node's
+	$(Q)BUILD=$(abspath $(O)) tests/run tests/diff/requests.bats
+
+# The working corpus grows below build/; tests/fuzz/corpus holds what was chosen by hand.
+fuzz: deps-lint ## libFuzzer on every parser, FUZZ_SECONDS=60 each; FUZZERS="a b" to choose
+	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined hunt
+
+hunt: $(FUZZERS:%=$(O)/tests/fuzz/hunt/%)
+	$(Q)set -e; for f in $(FUZZERS); do \
+		mkdir -p $(O)/corpus/$$f; echo "  FUZZ  $$f, $(FUZZ_SECONDS) s"; \
+		$(O)/tests/fuzz/hunt/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+			-artifact_prefix=$(O)/corpus/$$f.crash- $(O)/corpus/$$f tests/fuzz/corpus/$$f \
+			>$(O)/corpus/$$f.log 2>&1 || { tail -40 $(O)/corpus/$$f.log; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: */        runs: /p' $(O)/corpus/$$f.log; \
+	done
 
 check-layers: ## includes go down only (tests/layers)
 	$(Q)tests/check-layers
