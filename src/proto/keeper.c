@@ -59,6 +59,7 @@ void keeper_message_encode(const struct keeper_message *m, struct str *out)
 		pack_text(out, m->directory);
 		pack_text(out, m->user);
 		pack_u8(out, m->terminal);
+		pack_u8(out, m->self);
 	}
 	if (fields & F_SIZE) {
 		pack_u32(out, m->rows);
@@ -106,6 +107,7 @@ static void unpack_command(struct unpack *u, struct keeper_message *m)
 	m->directory = unpack_optional(u, KEEPER_TEXT);
 	m->user = unpack_optional(u, 64);
 	m->terminal = unpack_flag(u);
+	m->self = unpack_flag(u);
 	u->bad = u->bad || m->argv.n == 0;
 }
 

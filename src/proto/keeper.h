@@ -47,6 +47,7 @@ struct keeper_message {
 	char *directory;	/* NULL: the workspace */
 	char *user;		/* NULL: the agent's */
 	bool terminal;
+	bool self;		/* argv is for init's own executable: {"bottle-guest", "send", ...} */
 	/* EXEC and ATTACH with a terminal, LAUNCH, RESIZE; 0: unknown */
 	uint32_t rows, columns;
 	bool down;		/* STEP: it is being undone */

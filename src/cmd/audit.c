@@ -1,0 +1,180 @@
+#include "cmd/bottles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/audit_log.h"
+#include "keeper/audit.h"
+#include "base/banned.h"
+
+enum { RECORD_DEPTH_MAX = 16 };
+
+int audit_log_each(int dir, bool (*fn)(void *arg, const json *record), void *arg, struct err *err)
+{
+	int fd = openat(dir, AUDIT_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	own_file FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	own_mem char *line = NULL;
+	size_t size = 0, number = 0, total = 0;
+	ssize_t n;
+
+	if (!f && errno == ENOENT)
+		return 0;
+	if (!f)
+		return fail_errno(err, "open %s", AUDIT_FILE);
+	while ((n = getline(&line, &size, f)) > 0) {
+		own_json json *record = NULL;
+		number++;
+		total += (size_t)n;
+		if (n > AUDIT_LINE_MAX || total > AUDIT_LOG_BYTES)
+			return fail(err, ERR_INPUT, "the audit log is over its limits at line %zu", number);
+		/* A line that is still being written has no end yet. */
+		if (line[n - 1] != '\n')
+			break;
+		if (json_parse(line, (size_t)n, RECORD_DEPTH_MAX, &record, err) != 0)
+			return fail_in(err, "line %zu of the audit log", number);
+		if (!fn(arg, record))
+			break;
+	}
+	return ferror(f) ? fail_errno(err, "read %s", AUDIT_FILE) : 0;
+}
+
+struct printing {
+	struct str text;
+	json *rows;	/* NULL: as text */
+	struct err err;
+	int rc;
+};
+
+/* Members that stand at the front in this order, or that only the chain needs. */
+static const char *const leading[] = { "time", "kind", "verdict", "method", "host", "port", "path" };
+static const char *const silent[] = { "seq", "prev" };
+
+static bool is_one_of(const char *key, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_is(key, names[i]))
+			return true;
+	return false;
+}
+
+static void add_value(struct str *out, const json *value)
+{
+	own_str struct str raw = STR_INIT;
+
+	if (json_kind(value) == JSON_STRING)
+		str_add(&raw, json_string(value, ""));
+	else
+		json_print(value, &raw);
+	ui_escape(out, str_c(&raw));
+}
+
+static bool add_member(void *arg, const char *key, json *value)
+{
+	struct str *out = arg;
+
+	if (is_one_of(key, leading, ARRAY_LEN(leading)) || is_one_of(key, silent, ARRAY_LEN(silent)))
+		return true;
+	str_addc(out, ' ');
+	ui_escape(out, key);
+	str_addc(out, '=');
+	add_value(out, value);
+	return true;
+}
+
+static bool print_record(void *arg, const json *record)
+{
+	struct printing *p = arg;
+
+	if (p->rows) {
+		json_push(p->rows, json_ref((json *)record));
+		return true;
+	}
+	str_reset(&p->text);
+	for (size_t i = 0; i < ARRAY_LEN(leading); i++) {
+		const json *value = json_get(record, leading[i]);
+		if (!value)
+			continue;
+		if (p->text.len > 0)
+			str_addc(&p->text, ' ');
+		add_value(&p->text, value);
+	}
+	json_each(record, add_member, &p->text);
+	str_addc(&p->text, '\n');
+	p->rc = ui_write(p->text.data, p->text.len, &p->err);
+	return p->rc == 0;
+}
+
+static int print_log(struct command *c, const struct bottle *b, struct err *err)
+{
+	own_json json *rows = c->ui.json ? json_array_of() : NULL;
+	struct printing p = { .rows = rows, .err = ERR_INIT };
+	int rc = audit_log_each(b->dir, print_record, &p, err);
+
+	str_clear(&p.text);
+	if (rc != 0)
+		return -1;
+	if (p.rc != 0) {
+		*err = p.err;
+		return -1;
+	}
+	if (rows)
+		ui_json(rows);
+	return 0;
+}
+
+static int verify(struct command *c, const struct bottle *b, struct err *err)
+{
+	static const struct ui_column fields[] = {
+		{ "bottle", "bottle", false },
+		{ "lines", "lines", false },
+		{ "head", "head", false },
+		{ "verified", "verified", false },
+	};
+	const struct record *r = &b->record;
+	const struct audit_claim claim = { r->audit_count, r->audit_count > 0 ? r->audit_head : NULL };
+	struct audit_found found = { 0 };
+	/* While it runs, and after a kill, the log may be ahead of the record, never behind. */
+	bool at_least = r->state != RECORD_STOPPED;
+
+	if (audit_verify(b->dir, &claim, at_least, &found, err) != 0)
+		return fail_in(err, "bottle %s", r->slug);
+	own_json json *out = json_object_of();
+	json_set_string(out, "bottle", r->slug);
+	json_set_int(out, "lines", (int64_t)found.count);
+	json_set_string(out, "head", found.head);
+	json_set_truth(out, "verified", true);
+	ui_object(&c->ui, out, fields, ARRAY_LEN(fields));
+	return 0;
+}
+
+static int audit_run(struct command *c, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0)
+		return -1;
+	return command_has(c, "verify") ? verify(c, &b, err) : print_log(c, &b, err);
+}
+
+static const struct option options[] = {
+	{ .name = "verify", .help = "check the chain of hashes, and that the record agrees with its end" },
+	{ 0 },
+};
+
+const struct verb verb_audit = {
+	.name = "audit",
+	.args = "[--verify] SLUG",
+	.summary = "the audit log, readable; or whether it is whole",
+	.details = "Each line of the log carries the hash of the one before, and the record holds count and head: a line that "
+		   "was changed, removed or put in shows, unless somebody with the user's rights rewrote the rest and the "
+		   "record as well.",
+	.group = GROUP_LOOK,
+	.flags = VERB_JSON,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = audit_run,
+};

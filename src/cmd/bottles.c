@@ -1,0 +1,112 @@
+#include "cmd/bottles.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/banned.h"
+
+void bottle_clear(struct bottle *b)
+{
+	fd_drop(&b->dir);
+	record_clear(&b->record);
+}
+
+int bottle_open(struct command *c, const char *slug, struct bottle *out, struct err *err)
+{
+	own_bottle struct bottle made = BOTTLE_INIT;
+	int bottles = command_bottles(c, err);
+
+	made.dir = bottles >= 0 ? registry_open(bottles, slug, err) : -1;
+	if (made.dir < 0)
+		return -1;
+	if (registry_load(made.dir, &made.record, err) != 0)
+		return fail_in(err, "bottle %s", slug);
+	if (!str_is(made.record.slug, slug))
+		return fail(err, ERR_INPUT, "bottle %s: its record is that of %s", slug, made.record.slug);
+	*out = made;
+	made = (struct bottle)BOTTLE_INIT;
+	return 0;
+}
+
+void layers_clear(struct layers *l)
+{
+	fd_drop(&l->lower);
+	fd_drop(&l->upper);
+}
+
+int layers_open(const struct bottle *b, struct layers *out, struct err *err)
+{
+	own_layers struct layers made = LAYERS_INIT;
+	const struct record *r = &b->record;
+
+	if (!r->workspace || !str_is(r->workspace_mode, "copy"))
+		return fail(err, ERR_MISSING, "bottle %s has no layer of changes: its workspace mode is \"%s\"", r->slug,
+			    r->workspace_mode ? r->workspace_mode : "none");
+	made.lower = dir_open(AT_FDCWD, r->workspace, err);
+	if (made.lower < 0)
+		return fail_in(err, "the workspace of %s", r->slug);
+	made.upper = dir_open(b->dir, RECORD_UPPER, err);
+	if (made.upper < 0)
+		return fail_in(err, "the changes of %s", r->slug);
+	made.workspace = (struct workspace){ made.lower, made.upper, &r->workspace_exclude };
+	*out = made;
+	made = (struct layers)LAYERS_INIT;
+	return 0;
+}
+
+void age_text(int64_t since_ms, char out[AGE_TEXT])
+{
+	static const struct {
+		int64_t seconds;
+		char unit;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	int64_t seconds = (clock_unix_ms() - since_ms) / 1000;
+	size_t i = 0;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i + 1 < ARRAY_LEN(units) && seconds < units[i].seconds)
+		i++;
+	snprintf(out, AGE_TEXT, "%lld%c", (long long)(seconds / units[i].seconds), units[i].unit);
+}
+
+json *time_json(int64_t unix_ms)
+{
+	char text[CLOCK_TEXT];
+
+	if (unix_ms == 0)
+		return NULL;
+	clock_text(unix_ms, text);
+	return json_of_string(text);
+}
+
+json *text_json(const char *bytes)
+{
+	own_str struct str shown = STR_INIT;
+
+	text_add_visible(&shown, bytes, strlen(bytes), false);
+	return json_of_string(str_c(&shown));
+}
+
+char *workspace_path(const char *given, struct err *err)
+{
+	own_str struct str out = STR_INIT;
+
+	for (const char *p = given; *p; p += *p == '/') {
+		size_t n = strcspn(p, "/");
+		if ((p == given && n == 0) || (n == 2 && p[0] == '.' && p[1] == '.')) {
+			fail(err, ERR_USAGE, "%s: a path below the workspace is wanted, as diff shows it", given);
+			return NULL;
+		}
+		if (n > 0 && !(n == 1 && p[0] == '.')) {
+			if (out.len > 0)
+				str_addc(&out, '/');
+			str_addn(&out, p, n);
+		}
+		p += n;
+	}
+	return str_steal(&out);
+}

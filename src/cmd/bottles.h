@@ -1,0 +1,37 @@
+#pragma once
+/* What the verbs that look at bottles share. */
+#include <stdint.h>
+#include "cmd/cmd.h"
+#include "registry/registry.h"
+#include "workspace/workspace.h"
+
+struct bottle {
+	int dir;
+	struct record record;
+};
+#define BOTTLE_INIT { .dir = -1, .record = RECORD_INIT }
+void bottle_clear(struct bottle *b);
+#define own_bottle __attribute__((cleanup(bottle_clear)))
+int bottle_open(struct command *c, const char *slug, struct bottle *out, struct err *err);
+
+/* The workspace's two sides, held open. */
+struct layers {
+	int lower, upper;
+	struct workspace workspace;
+};
+#define LAYERS_INIT { .lower = -1, .upper = -1 }
+void layers_clear(struct layers *l);
+#define own_layers __attribute__((cleanup(layers_clear)))
+/* ERR_MISSING: this bottle has no layer of its own (its workspace is mounted, or none), or
+ * the directory that it was given is gone. */
+int layers_open(const struct bottle *b, struct layers *out, struct err *err);
+
+enum { AGE_TEXT = 24 };
+void age_text(int64_t since_ms, char out[AGE_TEXT]);	/* "12s", "5m", "3h", "2d" */
+/* RFC 3339, or null for 0. */
+json *time_json(int64_t unix_ms);
+/* A string of bytes that may be hostile, escaped so that it is plain text. */
+json *text_json(const char *bytes);
+/* A path below the workspace as a person writes it: "./a/", "a" -> "a". ERR_USAGE: absolute,
+ * or with a "..". The caller frees. */
+char *workspace_path(const char *given, struct err *err);

@@ -1,0 +1,228 @@
+#include "cmd/bottles.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "keeper/audit.h"
+#include "base/banned.h"
+
+enum { LOCK_MS = 2000 };
+
+/* Names in a record are ours, but a name that leaves its directory is not freed. */
+static int free_socket(struct command *c, const char *name, struct err *err)
+{
+	int runtime = command_runtime(c, err);
+
+	if (runtime < 0)
+		return -1;
+	if (strchr(name, '/'))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a socket's name", name);
+	if (unlinkat(runtime, name, 0) != 0 && errno != ENOENT)
+		return fail_errno(err, "remove %s", name);
+	return 0;
+}
+
+/* How each kind of resource is freed when its keeper is gone. What the kernel takes back by
+ * itself (processes, namespaces, mounts, locks) needs no row. */
+static const struct {
+	const char *kind;
+	int (*free)(struct command *c, const char *name, struct err *err);
+} kinds[] = {
+	{ "socket", free_socket },
+};
+
+static int free_resource(struct command *c, const struct resource *r, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_is(kinds[i].kind, r->kind))
+			return kinds[i].free(c, r->name, err);
+	return fail(err, ERR_INPUT, "this build can't free a %.40s; free it by hand", r->kind);
+}
+
+struct sweep {
+	struct command *c;
+	bool purge;
+	json *rows;	/* what was freed, and what was not */
+	size_t failed;
+};
+
+static void note_item(struct sweep *s, const char *slug, const char *what, const struct err *failure)
+{
+	json *row = json_object_of();
+
+	json_set_string(row, "bottle", slug);
+	json_set(row, "item", text_json(what));
+	json_set_string(row, "result", failure ? "failed" : "freed");
+	json_set(row, "why", failure ? text_json(failure->text) : json_of_string(""));
+	json_push(s->rows, row);
+	s->failed += failure != NULL;
+}
+
+static bool wants_cleanup(const struct record *r, bool named, bool purge)
+{
+	if (r->state != RECORD_STOPPED)
+		return !record_keeper_lives(r);
+	return r->nresources > 0 || (named && purge);
+}
+
+static void free_all(struct sweep *s, struct record *r)
+{
+	own_mem char *socket = xasprintf("%s.sock", r->slug);
+
+	/* The keeper's own socket is not journalled: its name follows from the slug. */
+	record_drop_resource(r, "socket", socket);
+	record_add_resource(r, "socket", socket);
+	for (size_t i = r->nresources; i-- > 0;) {
+		struct err err = ERR_INIT;
+		const struct resource one = r->resources[i];
+		own_mem char *what = xasprintf("%s %s", one.kind, one.name);
+		int rc = free_resource(s->c, &one, &err);
+		note_item(s, r->slug, what, rc == 0 ? NULL : &err);
+		if (rc == 0)
+			record_drop_resource(r, one.kind, one.name);
+	}
+}
+
+/* A keeper that was killed had no time to record the last lines of its log. What follows from
+ * what it did record is taken over; a log that does not verify keeps its old claim. */
+static void settle_audit(int dir, struct record *r)
+{
+	const struct audit_claim claim = { r->audit_count, r->audit_count > 0 ? r->audit_head : NULL };
+	struct audit_found found = { 0 };
+	struct err ignored = ERR_INIT;
+
+	if (audit_verify(dir, &claim, true, &found, &ignored) != 0)
+		return;
+	r->audit_count = found.count;
+	memcpy(r->audit_head, found.head, sizeof r->audit_head);
+}
+
+/* One dead bottle, under its lock: it may have been resumed since it was listed. */
+static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *err)
+{
+	own_record struct record r = RECORD_INIT;
+	int bottles = command_bottles(s->c, err);
+	own_fd int dir = bottles >= 0 ? registry_open(bottles, slug, err) : -1;
+	own_fd int lock = dir >= 0 ? registry_lock(dir, LOCK_MS, err) : -1;
+
+	if (lock < 0 || registry_load(dir, &r, err) != 0)
+		return -1;
+	if (!wants_cleanup(&r, named, s->purge))
+		return fail(err, ERR_BUSY, "it is %s by now", record_state_name(record_shown_state(&r)));
+	free_all(s, &r);
+	if (r.state != RECORD_STOPPED) {
+		r.ended_ms = clock_unix_ms();
+		settle_audit(dir, &r);
+	}
+	r.state = RECORD_STOPPED;
+	r.keeper_pid = 0;
+	r.keeper_start = 0;
+	if (registry_save(dir, &r, err) != 0)
+		return -1;
+	if (!s->purge)
+		return 0;
+	if (r.nresources > 0)
+		return fail(err, ERR_BUSY, "its record stays, since something could not be freed");
+	if (registry_remove(bottles, slug, err) != 0)
+		return -1;
+	note_item(s, slug, "record, logs and workspace", NULL);
+	return 0;
+}
+
+static void show_one(struct command *c, const struct record *r, bool purge)
+{
+	ui_note(&c->ui, "%s: %s", r->slug, r->state == RECORD_STOPPED ? "stopped" : "its keeper is gone");
+	for (size_t i = 0; i < r->nresources; i++) {
+		own_str struct str name = STR_INIT;
+		ui_escape(&name, r->resources[i].name);
+		ui_note(&c->ui, "  %s %s", r->resources[i].kind, str_c(&name));
+	}
+	if (purge)
+		ui_note(&c->ui, "  its record, logs and workspace, with changes that were not exported");
+}
+
+/* The slugs that are to be swept; what was named and runs is an error. */
+static int choose(struct command *c, bool purge, struct strv *out, struct err *err)
+{
+	own_listing struct listing listing = LISTING_INIT;
+	int bottles = command_bottles(c, err);
+
+	if (bottles < 0 || registry_list(bottles, &listing, err) != 0)
+		return -1;
+	for (size_t i = 0; i < c->args.n; i++) {
+		own_bottle struct bottle b = BOTTLE_INIT;
+		if (bottle_open(c, c->args.v[i], &b, err) != 0)
+			return -1;
+		if (b.record.state != RECORD_STOPPED && record_keeper_lives(&b.record))
+			return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", b.record.slug,
+				    record_state_name(b.record.state), b.record.slug);
+	}
+	for (size_t i = 0; i < listing.n; i++) {
+		const struct listed *l = &listing.v[i];
+		bool named = false;
+		for (size_t j = 0; j < c->args.n; j++)
+			named = named || str_is(c->args.v[j], l->slug);
+		if (l->error.kind != ERR_NONE && c->args.n == 0)
+			ui_note(&c->ui, "bottle %s is left as it is: %s", l->slug, l->error.text);
+		if (l->error.kind != ERR_NONE || (c->args.n > 0 && !named) ||
+		    !wants_cleanup(&l->record, named, purge))
+			continue;
+		show_one(c, &l->record, purge);
+		strv_add(out, l->slug);
+	}
+	return 0;
+}
+
+static int cleanup_run(struct command *c, struct err *err)
+{
+	static const struct ui_column columns[] = {
+		{ "bottle", "BOTTLE", false },
+		{ "item", "ITEM", false },
+		{ "result", "RESULT", false },
+		{ "why", "WHY", false },
+	};
+	own_strv struct strv slugs = STRV_INIT;
+	own_json json *rows = json_array_of();
+	struct sweep sweep = { .c = c, .purge = command_has(c, "purge"), .rows = rows };
+	bool yes = command_has(c, "yes");
+
+	if (choose(c, sweep.purge, &slugs, err) != 0)
+		return -1;
+	if (slugs.n == 0)
+		ui_note(&c->ui, "nothing to clean up");
+	else if (!yes && ui_ask(sweep.purge ? "free all this, and delete the workspaces?" : "free all this?", &yes, err) != 0)
+		return fail_in(err, "cleanup asks before it frees; use --yes without a terminal");
+	if (slugs.n > 0 && !yes)
+		return fail(err, ERR_DENIED, "nothing was freed");
+	for (size_t i = 0; i < slugs.n; i++) {
+		struct err one = ERR_INIT;
+		if (sweep_one(&sweep, slugs.v[i], c->args.n > 0, &one) != 0)
+			note_item(&sweep, slugs.v[i], "bottle", &one);
+	}
+	if (c->ui.json || slugs.n > 0)
+		ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
+	return sweep.failed > 0 ? 1 : 0;
+}
+
+static const struct option options[] = {
+	{ .name = "purge", .help = "also remove records, logs and workspaces" },
+	{ .name = "yes", .letter = 'y', .help = "do not ask" },
+	{ 0 },
+};
+
+const struct verb verb_cleanup = {
+	.name = "cleanup",
+	.args = "[--purge] [--yes] [SLUG...]",
+	.summary = "free what dead bottles still hold",
+	.details = "A bottle is dead when its keeper is gone, known by process id and start time. Everything is shown and asked "
+		   "once; each item is tried, and what fails is listed and stays in the record. Afterwards the bottle is "
+		   "stopped. Its workspace stays unless --purge is given; a named stopped bottle can be purged too.",
+	.group = GROUP_HOST,
+	.flags = VERB_JSON,
+	.max_args = ARGS_ANY,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = cleanup_run,
+};

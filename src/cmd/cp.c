@@ -1,0 +1,196 @@
+#include "cmd/cmd.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cmd/dial.h"
+#include "proto/files.h"
+#include "registry/names.h"
+#include "workspace/workspace.h"
+#include "base/banned.h"
+
+/* What a bottle may write on the host in one go: its disk is bounded, its stream is not. */
+#define COPY_LIMIT (64ull << 30)
+
+enum { ERROR_TEXT = 4096 };
+
+struct side {
+	char *slug;	/* NULL: the host */
+	const char *path;
+};
+
+static void side_clear(struct side *s)
+{
+	mem_drop(&s->slug);
+}
+#define own_side __attribute__((cleanup(side_clear)))
+
+/* "SLUG:path"; what stands before the colon and is no slug is part of a file's name. */
+static struct side side_of(const char *text)
+{
+	const char *colon = strchr(text, ':');
+	own_mem char *slug = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
+
+	if (!slug || !slug_is_valid(slug))
+		return (struct side){ NULL, text };
+	return (struct side){ mem_steal(&slug), colon + 1 };
+}
+
+static char *last_name(const char *path)
+{
+	size_t end = strlen(path), start;
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	for (start = end; start > 0 && path[start - 1] != '/'; start--)
+		;
+	return xstrndup(path + start, end - start);
+}
+
+static void hear(void *arg, const char *text)
+{
+	const struct command *c = arg;
+	own_str struct str shown = STR_INIT;
+
+	text_add_visible(&shown, text, strlen(text), false);
+	ui_note(&c->ui, "passed over %s", str_c(&shown));
+}
+
+/* A program of init's own, as the agent's user, with its three streams here. */
+struct inside {
+	int keeper, in, out, errors;
+};
+#define INSIDE_INIT { -1, -1, -1, -1 }
+
+static void inside_clear(struct inside *i)
+{
+	fd_drop(&i->in);
+	fd_drop(&i->out);
+	fd_drop(&i->errors);
+	fd_drop(&i->keeper);
+}
+#define own_inside __attribute__((cleanup(inside_clear)))
+
+static int inside_start(struct command *c, const char *slug, const char *const *argv, struct inside *out,
+			struct err *err)
+{
+	own_keeper_message struct keeper_message ask = KEEPER_MESSAGE_INIT, answer = KEEPER_MESSAGE_INIT;
+	own_msg struct msg raw = MSG_INIT;
+	own_inside struct inside made = INSIDE_INIT;
+
+	made.keeper = keeper_dial(c, slug, err);
+	if (made.keeper < 0)
+		return -1;
+	ask.say = KEEPER_EXEC;
+	ask.self = true;
+	for (; *argv; argv++)
+		strv_add(&ask.argv, *argv);
+	if (keeper_say(made.keeper, &ask, NULL, 0, err) != 0 ||
+	    keeper_await(made.keeper, KEEPER_STARTED, &raw, &answer, err) != 0)
+		return -1;
+	made.in = msg_take_fd(&raw, 0);
+	made.out = msg_take_fd(&raw, 1);
+	made.errors = msg_take_fd(&raw, 2);
+	if (made.in < 0 || made.out < 0 || made.errors < 0)
+		return fail(err, ERR_SYSTEM, "the keeper gave no streams of the program");
+	*out = made;
+	made = (struct inside)INSIDE_INIT;
+	return 0;
+}
+
+/* Its status; when it failed, what it said, which may be anything. */
+static int inside_finish(struct inside *i, struct err *err)
+{
+	own_keeper_message struct keeper_message answer = KEEPER_MESSAGE_INIT;
+	own_msg struct msg raw = MSG_INIT;
+	own_str struct str said = STR_INIT, shown = STR_INIT;
+	struct err ignored = ERR_INIT;
+
+	fd_drop(&i->in);
+	fd_drop(&i->out);
+	if (keeper_await(i->keeper, KEEPER_EXITED, &raw, &answer, err) != 0)
+		return -1;
+	if (answer.number == 0)
+		return 0;
+	/* It has ended, so this doesn't wait for long; more than the limit is cut. */
+	file_read_fd(i->errors, "what it said", ERROR_TEXT, &said, &ignored);
+	while (said.len > 0 && said.data[said.len - 1] == '\n')
+		said.len--;
+	text_add_visible(&shown, str_c(&said), said.len, false);
+	return fail(err, ERR_INPUT, "in the bottle: %.300s", shown.len ? shown.data : "the copy was refused");
+}
+
+static int copy_out(struct command *c, const struct side *from, const char *to, struct files_count *count,
+		    struct err *err)
+{
+	const char *path = from->path[0] ? from->path : "/workspace";
+	const char *const argv[] = { "bottle-guest", "send", path, NULL };
+	own_inside struct inside inside = INSIDE_INIT;
+	own_mem char *name = last_name(path);
+	struct err why = ERR_INIT;
+
+	if (inside_start(c, from->slug, argv, &inside, err) != 0)
+		return -1;
+	int rc = files_receive_at(inside.out, to, name, COPY_LIMIT, hear, c, count, &why);
+	/* A program that failed says better why than the stream that it broke off. */
+	if (inside_finish(&inside, err) != 0)
+		return -1;
+	if (rc != 0)
+		*err = why;
+	return rc;
+}
+
+static int copy_in(struct command *c, const char *from, const struct side *to, struct files_count *count,
+		   struct err *err)
+{
+	own_mem char *name = last_name(from);
+	const char *const argv[] = { "bottle-guest", "receive", to->path[0] ? to->path : ".", name, NULL };
+	own_inside struct inside inside = INSIDE_INIT;
+	struct err why = ERR_INIT;
+
+	if (inside_start(c, to->slug, argv, &inside, err) != 0)
+		return -1;
+	int rc = files_send_at(inside.in, from, count, &why);
+	if (rc != 0 && why.kind != ERR_SYSTEM) {
+		*err = why;
+		return -1;
+	}
+	if (inside_finish(&inside, err) != 0)
+		return -1;
+	if (rc != 0)
+		*err = why;
+	return rc;
+}
+
+static int cp_run(struct command *c, struct err *err)
+{
+	own_side struct side from = side_of(command_arg(c, 0)), to = side_of(command_arg(c, 1));
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct files_count count = { 0 };
+
+	if (!from.slug == !to.slug)
+		return fail(err, ERR_USAGE, "one side, and one only, is SLUG:path; see bottle ls for slugs");
+	/* A program in the bottle that ends early is an error to report, not our death. */
+	sigaction(SIGPIPE, &ignore, NULL);
+	int rc = from.slug ? copy_out(c, &from, to.path, &count, err) : copy_in(c, from.path, &to, &count, err);
+	if (rc != 0)
+		return -1;
+	ui_note(&c->ui, "copied %llu files, %llu bytes%s", (unsigned long long)count.files,
+		(unsigned long long)count.bytes, count.remarks ? "; some were passed over" : "");
+	return 0;
+}
+
+const struct verb verb_cp = {
+	.name = "cp",
+	.args = "SRC DST",
+	.summary = "copy into a running bottle, or out of it",
+	.details = "One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
+		   "as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
+		   "behind; at most 64 GiB come out at a time.",
+	.group = GROUP_RUN,
+	.min_args = 2,
+	.max_args = 2,
+	.complete = COMPLETE_FILE,
+	.run = cp_run,
+};

@@ -1,0 +1,93 @@
+#include "cmd/bottles.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+static json *change_json(const struct change *c)
+{
+	json *row = json_object_of();
+
+	json_set(row, "path", text_json(c->path));
+	json_set_string(row, "status", change_status_name(c->status));
+	json_set_string(row, "kind", entry_kind_name(c->kind));
+	json_set_int(row, "size", c->size);
+	if (c->target)
+		json_set(row, "target", text_json(c->target));
+	if (c->executable)
+		json_set_string(row, "executable", c->executable);
+	if (c->unreadable)
+		json_set_string(row, "unreadable", c->unreadable);
+	return row;
+}
+
+static void print_names(struct command *c, const struct changes *changes)
+{
+	static const struct ui_column columns[] = {
+		{ "status", "STATUS", false },
+		{ "kind", "KIND", false },
+		{ "path", "PATH", false },
+		{ "note", "NOTE", false },
+	};
+	own_json json *rows = json_array_of();
+
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct change *one = &changes->v[i];
+		json *row = change_json(one);
+		const char *note = one->unreadable ? one->unreadable : one->executable;
+		if (!c->ui.json)
+			json_set_string(row, "note", note ? note : "");
+		json_push(rows, row);
+	}
+	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
+}
+
+static int print_texts(const struct layers *layers, const struct changes *changes, struct err *err)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		own_str struct str text = STR_INIT;
+		workspace_diff(&layers->workspace, &changes->v[i], &text);
+		if (ui_write(text.data, text.len, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int diff_run(struct command *c, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	own_layers struct layers layers = LAYERS_INIT;
+	own_changes struct changes changes = CHANGES_INIT;
+
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 || layers_open(&b, &layers, err) != 0 ||
+	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0)
+		return -1;
+	if (changes.more)
+		ui_note(&c->ui, "not everything was looked at: directories are too deep, unreadable or too many");
+	if (c->ui.json || command_has(c, "names")) {
+		print_names(c, &changes);
+		return 0;
+	}
+	return print_texts(&layers, &changes, err);
+}
+
+static const struct option options[] = {
+	{ .name = "names", .letter = 'n', .help = "a table of what changed, without contents" },
+	{ 0 },
+};
+
+const struct verb verb_diff = {
+	.name = "diff",
+	.args = "[--names] SLUG",
+	.summary = "what a bottle changed in its workspace",
+	.details = "Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
+		   "use bottle export. Binary files, files over 1 MiB and links are named only. With --json, the list of "
+		   "changes.",
+	.group = GROUP_LOOK,
+	.flags = VERB_JSON,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = diff_run,
+};

@@ -1,0 +1,134 @@
+#include "cmd/bottles.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/banned.h"
+
+struct told {
+	struct command *c;
+	json *rows;
+	size_t counts[EXPORT_FAILED + 1];
+};
+
+static void hear(void *arg, const struct change *change, enum export_verdict verdict, const char *why)
+{
+	struct told *t = arg;
+	json *row = json_object_of();
+
+	t->counts[verdict]++;
+	json_set_string(row, "verdict", export_verdict_name(verdict));
+	json_set_string(row, "status", change_status_name(change->status));
+	json_set(row, "path", text_json(change->path));
+	json_set_string(row, "why", why ? why : "");
+	json_push(t->rows, row);
+}
+
+static int take_paths(struct command *c, const struct changes *changes, struct strv *only, struct err *err)
+{
+	for (size_t i = 1; i < c->args.n; i++) {
+		char *path = workspace_path(c->args.v[i], err);
+		bool found = false;
+		if (!path)
+			return -1;
+		strv_take(only, path);
+		size_t n = strlen(path);
+		for (size_t j = 0; j < changes->n && !found; j++)
+			found = strncmp(changes->v[j].path, path, n) == 0 &&
+				(n == 0 || changes->v[j].path[n] == '\0' || changes->v[j].path[n] == '/');
+		if (!found)
+			return fail(err, ERR_MISSING, "nothing changed at %s; see bottle diff --names", c->args.v[i]);
+		/* "." is everything. */
+		if (n == 0) {
+			strv_clear(only);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static void say_what_remains(const struct told *t)
+{
+	const struct ui *ui = &t->c->ui;
+
+	if (t->counts[EXPORT_HELD] > 0)
+		ui_note(ui, "%zu held: look at them, then use --include-executable-config", t->counts[EXPORT_HELD]);
+	if (t->counts[EXPORT_DELETION] > 0)
+		ui_note(ui, "%zu deleted in the bottle: use --delete to delete them here too", t->counts[EXPORT_DELETION]);
+	if (t->counts[EXPORT_REFUSED] > 0)
+		ui_note(ui, "%zu refused: they are never exported", t->counts[EXPORT_REFUSED]);
+}
+
+static int export_run(struct command *c, struct err *err)
+{
+	static const struct ui_column columns[] = {
+		{ "verdict", "RESULT", false },
+		{ "status", "STATUS", false },
+		{ "path", "PATH", false },
+		{ "why", "WHY", false },
+	};
+	own_bottle struct bottle b = BOTTLE_INIT;
+	own_layers struct layers layers = LAYERS_INIT;
+	own_changes struct changes changes = CHANGES_INIT;
+	own_strv struct strv only = STRV_INIT;
+	own_json json *rows = json_array_of();
+	const char *to_path = command_value(c, "to");
+	struct told told = { .c = c, .rows = rows };
+	struct stat st;
+
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 || layers_open(&b, &layers, err) != 0 ||
+	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0 ||
+	    take_paths(c, &changes, &only, err) != 0)
+		return -1;
+	own_fd int to = to_path ? dir_open(AT_FDCWD, to_path, err) : dir_open(layers.lower, ".", err);
+	if (to < 0)
+		return -1;
+	if (fstat(layers.lower, &st) != 0)
+		return fail_errno(err, "stat %s", b.record.workspace);
+	const struct export_options options = {
+		.to = to,
+		.owner = st.st_uid,
+		.group = st.st_gid,
+		.executable_config = command_has(c, "include-executable-config"),
+		.deletions = command_has(c, "delete"),
+		.dry_run = command_has(c, "dry-run"),
+		.only = &only,
+	};
+	int failed = workspace_export(&layers.workspace, &changes, &options, hear, &told, err);
+	if (failed < 0)
+		return -1;
+	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
+	if (changes.more)
+		ui_note(&c->ui, "not everything was looked at: directories are too deep, unreadable or too many");
+	say_what_remains(&told);
+	return failed > 0 || changes.more ? 1 : 0;
+}
+
+static const struct option options[] = {
+	{ .name = "to", .value = "DIR", .complete = COMPLETE_DIRECTORY, .help = "where to; default: the workspace directory" },
+	{ .name = "include-executable-config",
+	  .help = "also symlinks that stay inside, and what a tool on the host would run or obey" },
+	{ .name = "delete", .help = "also delete what was deleted in the bottle" },
+	{ .name = "dry-run", .help = "say what would happen" },
+	{ 0 },
+};
+
+const struct verb verb_export = {
+	.name = "export",
+	.args = "[--to DIR] [--include-executable-config] [--delete] [--dry-run] SLUG [PATH...]",
+	.summary = "bring out what a bottle changed",
+	.details = "Files are written whole, without set-id bits, and never through a link. Held back until "
+		   "--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
+		   ".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
+		   "same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
+		   "at paths that were hidden from the bottle. Deletions are listed, and carried out with --delete.",
+	.group = GROUP_RUN,
+	.flags = VERB_JSON,
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = export_run,
+};

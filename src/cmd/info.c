@@ -1,0 +1,107 @@
+#include "cmd/bottles.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+static void set_resources(json *out, const struct record *r)
+{
+	json *list = json_array_of();
+
+	for (size_t i = 0; i < r->nresources; i++) {
+		own_mem char *text = xasprintf("%s %s", r->resources[i].kind, r->resources[i].name);
+		json_push(list, text_json(text));
+	}
+	json_set(out, "holds", list);
+}
+
+static json *list_json(const struct strv *sv)
+{
+	json *list = json_array_of();
+
+	for (size_t i = 0; i < sv->n; i++)
+		json_push(list, json_of_string(sv->v[i]));
+	return list;
+}
+
+/* What `info` shows: the record, with what is computed from it. */
+static json *describe(const struct bottle *b)
+{
+	enum { COUNT_LIMIT = 100000 };
+	const struct record *r = &b->record;
+	own_layers struct layers layers = LAYERS_INIT;
+	struct err ignored = ERR_INIT;
+	json *out = record_to_json(r);
+	size_t changed = 0;
+	bool more = false;
+
+	json_set_string(out, "state", record_state_name(record_shown_state(r)));
+	json_set(out, "created", time_json(r->created_ms));
+	json_set(out, "ended", time_json(r->ended_ms));
+	json_set(out, "exit_status", r->exit_status < 0 ? NULL : json_of_int(r->exit_status));
+	if (layers_open(b, &layers, &ignored) == 0 &&
+	    workspace_count(&layers.workspace, COUNT_LIMIT, &changed, &more, &ignored) == 0)
+		json_set_int(out, "changed", (int64_t)changed);
+	set_resources(out, r);
+	return out;
+}
+
+static void print_bottle(struct command *c, const struct bottle *b)
+{
+	static const struct ui_column fields[] = {
+		{ "slug", "bottle", false },
+		{ "label", "label", false },
+		{ "agent", "agent", false },
+		{ "bottles", "manifests", false },
+		{ "backend", "backend", false },
+		{ "bundle", "sidecars", false },
+		{ "state", "state", false },
+		{ "created", "created", false },
+		{ "ended", "ended", false },
+		{ "exit_status", "exit status", false },
+		{ "workspace", "workspace", false },
+		{ "workspace_mode", "workspace mode", false },
+		{ "workspace_exclude", "hidden from it", false },
+		{ "changed", "changed files", false },
+		{ "refused", "refused requests", false },
+		{ "limits", "limits", false },
+		{ "holds", "still holds", false },
+		{ "audit_count", "audit lines", false },
+		{ "audit_head", "audit head", false },
+		{ "proof", "proof", false },
+	};
+	own_json json *out = describe(b);
+	json *limits = json_array_of();
+
+	for (size_t i = 0; i < b->record.limits_not_enforced.n; i++) {
+		own_mem char *text = xasprintf("%s: not limited", b->record.limits_not_enforced.v[i]);
+		json_push(limits, json_of_string(text));
+	}
+	if (!c->ui.json)
+		json_set(out, "bottles", list_json(&b->record.bottles));
+	json_set(out, "limits", limits);
+	ui_object(&c->ui, out, fields, ARRAY_LEN(fields));
+}
+
+static int info_run(struct command *c, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0)
+		return -1;
+	print_bottle(c, &b);
+	return 0;
+}
+
+const struct verb verb_info = {
+	.name = "info",
+	.args = "SLUG",
+	.summary = "everything about a bottle",
+	.details = "Its record, what it still holds, the proof's result, and which limits are not enforced.",
+	.group = GROUP_LOOK,
+	.flags = VERB_JSON,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.run = info_run,
+};

@@ -1,0 +1,63 @@
+#include "cmd/bottles.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+enum { LOCK_MS = 2000 };
+
+static int remove_one(struct command *c, const char *slug, struct err *err)
+{
+	own_record struct record r = RECORD_INIT;
+	int bottles = command_bottles(c, err);
+	own_fd int dir = bottles >= 0 ? registry_open(bottles, slug, err) : -1;
+	own_fd int lock = dir >= 0 ? registry_lock(dir, LOCK_MS, err) : -1;
+
+	if (lock < 0)
+		return -1;
+	/* Without its record nobody knows whether the bottle runs, or what it holds. */
+	if (registry_load(dir, &r, err) != 0)
+		return fail_in(err, "bottle %s is left as it is", slug);
+	if (r.state != RECORD_STOPPED && record_keeper_lives(&r))
+		return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", slug,
+			    record_state_name(record_shown_state(&r)), slug);
+	if (r.nresources > 0)
+		return fail(err, ERR_BUSY, "bottle %s still holds %s %s; run bottle cleanup %s first", slug,
+			    r.resources[0].kind, r.resources[0].name, slug);
+	return registry_remove(bottles, slug, err);
+}
+
+static int rm_run(struct command *c, struct err *err)
+{
+	size_t failed = 0;
+	struct err first = ERR_INIT;
+
+	for (size_t i = 0; i < c->args.n; i++) {
+		struct err one = ERR_INIT;
+		if (remove_one(c, c->args.v[i], &one) == 0)
+			continue;
+		if (c->args.n > 1)
+			ui_note(&c->ui, "%s", one.text);
+		if (failed++ == 0)
+			first = one;
+	}
+	if (failed == 0)
+		return 0;
+	*err = first;
+	if (c->args.n > 1)
+		return fail(err, first.kind, "%zu of %zu bottles were not removed", failed, c->args.n);
+	return -1;
+}
+
+const struct verb verb_rm = {
+	.name = "rm",
+	.args = "SLUG...",
+	.summary = "remove stopped bottles: record, logs and workspace",
+	.details = "A bottle that runs is refused, and so is a dead one that still holds something: see bottle cleanup. "
+		   "The changes that were not exported are gone afterwards.",
+	.group = GROUP_RUN,
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.complete = COMPLETE_SLUG,
+	.run = rm_run,
+};

@@ -1,0 +1,219 @@
+#include "cmd/bottles.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/audit_log.h"
+#include "base/banned.h"
+
+/* Bounded: the guest decides how many different requests are refused. */
+enum { HOSTS_MAX = 200, WANTED_MAX = 20, PLAIN_PORT = 80, TLS_PORT = 443 };
+
+/* Refusals that a route would change. For every other reason a route is no answer: a foreign
+ * credential, a bad certificate, a push over https. */
+static const char *const answerable[] = { "host-not-routed", "port-not-routed", "no-match", "plain-http",
+					  "name-not-qualified" };
+
+struct wanted {
+	char *method, *path;	/* NULL path: only the host was seen */
+};
+
+struct wish {
+	char *host;
+	int64_t port;
+	size_t refused;
+	struct wanted v[WANTED_MAX];
+	size_t n;
+	bool more;
+};
+
+struct wishes {
+	struct wish v[HOSTS_MAX];
+	size_t n;
+	bool more;
+};
+
+static void wishes_free(struct wishes **all)
+{
+	for (size_t i = 0; *all && i < (*all)->n; i++) {
+		struct wish *w = &(*all)->v[i];
+		mem_drop(&w->host);
+		for (size_t j = 0; j < w->n; j++) {
+			mem_drop(&w->v[j].method);
+			mem_drop(&w->v[j].path);
+		}
+	}
+	mem_drop(all);
+}
+#define own_wishes __attribute__((cleanup(wishes_free)))
+
+/* What may stand in YAML without quotes, and in a route at all: a DNS name. */
+static bool host_is_plain(const char *host)
+{
+	size_t n = strlen(host);
+
+	return n > 0 && n <= 253 && strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n && host[0] != '-' &&
+	       host[0] != '.';
+}
+
+/* What canonical paths and methods are made of; anything else in the log is not shown. */
+static bool is_printable(const char *text)
+{
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~')
+			return false;
+	return true;
+}
+
+static bool is_answerable(const char *reason)
+{
+	for (size_t i = 0; i < ARRAY_LEN(answerable); i++)
+		if (str_is(answerable[i], reason))
+			return true;
+	return false;
+}
+
+static struct wish *wish_for(struct wishes *all, const char *host, int64_t port)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (str_is(all->v[i].host, host) && all->v[i].port == port)
+			return &all->v[i];
+	if (all->n == HOSTS_MAX) {
+		all->more = true;
+		return NULL;
+	}
+	struct wish *made = &all->v[all->n++];
+	*made = (struct wish){ .host = xstrdup(host), .port = port };
+	return made;
+}
+
+static void want(struct wish *w, const char *method, const char *path)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (str_is(w->v[i].method, method) && str_is(w->v[i].path, path))
+			return;
+	if (w->n == WANTED_MAX) {
+		w->more = true;
+		return;
+	}
+	w->v[w->n++] = (struct wanted){ xstrdup(method), xstrdup(path) };
+}
+
+static bool note(void *arg, const json *record)
+{
+	struct wishes *all = arg;
+	const char *host = json_get_string(record, "host", "");
+	const char *method = json_get_string(record, "method", "");
+	const char *path = json_get_string(record, "path", "");
+
+	if (!str_is(json_get_string(record, "kind", ""), "egress") ||
+	    !str_is(json_get_string(record, "verdict", ""), "deny") ||
+	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host))
+		return true;
+	struct wish *w = wish_for(all, host, json_get_int(record, "port", TLS_PORT));
+	if (!w)
+		return true;
+	w->refused++;
+	if (path[0] == '/' && method[0] && !str_is(method, "CONNECT") && is_printable(path) && is_printable(method))
+		want(w, method, path);
+	return true;
+}
+
+static json *match_json(const struct wanted *one)
+{
+	json *match = json_object_of(), *methods = json_array_of(), *paths = json_array_of(), *path = json_object_of();
+
+	json_push(methods, json_of_string(one->method));
+	json_set_string(path, "type", "exact");
+	json_set_string(path, "value", one->path);
+	json_push(paths, path);
+	json_set(match, "methods", methods);
+	json_set(match, "paths", paths);
+	return match;
+}
+
+/* No wider than what was asked for: the exact paths and methods where they were seen. */
+static json *route_json(const struct wish *w)
+{
+	json *route = json_object_of();
+
+	json_set_string(route, "host", w->host);
+	if (w->port == PLAIN_PORT)
+		json_set_truth(route, "plain", true);
+	else if (w->port != TLS_PORT)
+		json_set_int(route, "port", w->port);
+	if (w->n == 0)
+		return route;
+	json *matches = json_array_of();
+	for (size_t i = 0; i < w->n; i++)
+		json_push(matches, match_json(&w->v[i]));
+	json_set(route, "matches", matches);
+	return route;
+}
+
+/* JSON is YAML: each value in JSON's spelling, so nothing the guest wrote can break out of it. */
+static void print_yaml(const struct wishes *all)
+{
+	ui_text("egress:\n  routes:\n");
+	for (size_t i = 0; i < all->n; i++) {
+		const struct wish *w = &all->v[i];
+		own_json json *route = route_json(w);
+		own_str struct str matches = STR_INIT;
+		ui_text("    # refused %zu times%s\n", w->refused, w->n ? "" : "; only the host was seen");
+		ui_text("    - host: %s\n", w->host);
+		if (json_get(route, "plain"))
+			ui_text("      plain: true\n");
+		if (json_get(route, "port"))
+			ui_text("      port: %lld\n", (long long)w->port);
+		if (w->n > 0)
+			ui_text("      matches:\n");
+		for (size_t j = 0; j < w->n; j++) {
+			str_reset(&matches);
+			json_print(json_at(json_get(route, "matches"), j), &matches);
+			ui_text("        - ");
+			ui_text("%s\n", str_c(&matches));
+		}
+		if (w->more)
+			ui_text("        # and more: a prefix may fit better\n");
+	}
+}
+
+static int suggest_run(struct command *c, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	own_wishes struct wishes *all = xcalloc(1, sizeof *all);
+
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 || audit_log_each(b.dir, note, all, err) != 0)
+		return -1;
+	if (all->more)
+		ui_note(&c->ui, "more than %d hosts were refused; these are the first", HOSTS_MAX);
+	if (c->ui.json) {
+		own_json json *out = json_object_of();
+		json *routes = json_array_of();
+		for (size_t i = 0; i < all->n; i++)
+			json_push(routes, route_json(&all->v[i]));
+		json_set(out, "routes", routes);
+		ui_json(out);
+		return 0;
+	}
+	if (all->n == 0)
+		ui_note(&c->ui, "nothing was refused that a route would allow");
+	else
+		print_yaml(all);
+	return 0;
+}
+
+const struct verb verb_policy_suggest = {
+	.name = "policy suggest",
+	.args = "SLUG",
+	.summary = "routes for what a bottle's gateway refused",
+	.details = "YAML for a bottle's manifest, no wider than what was asked for: exact paths and methods where the gateway saw "
+		   "them. Read it before you use it: the agent decided what to ask for.",
+	.group = GROUP_RULES,
+	.flags = VERB_JSON,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.run = suggest_run,
+};
