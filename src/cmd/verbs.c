@@ -4,6 +4,16 @@
 /* Every verb, in the order of help. To add one: src/cmd/<name>.c with a `verb_<name>`, and a
  * line here. */
 #define VERBS(V)       \
+	V(ls) \
+	V(info) \
+	V(diff) \
+	V(export) \
+	V(cp) \
+	V(logs) \
+	V(audit) \
+	V(rm) \
+	V(cleanup) \
+	V(policy_suggest) \
 	V(allowlist_verify) \
 	V(allowlist_enforce) \
 	V(help)        \
