@@ -4,16 +4,20 @@
 bottle        := base ui manifest wire policy pool smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
 bottle-egress := base cage proto wire policy egress
 bottle-guest  := base proto guest
-PROGRAMS      := bottle bottle-egress bottle-guest
+bottle-demo-origin := base demo
+PROGRAMS      := bottle bottle-egress bottle-guest bottle-demo-origin
 # Which room holds main(), where the program is put, and how it is linked.
 MAIN_bottle := cmd
 MAIN_bottle-egress := egress
 MAIN_bottle-guest  := guest
+MAIN_bottle-demo-origin := demo
 DIR_bottle := bin
 DIR_bottle-egress := libexec/bot-bottle
 DIR_bottle-guest  := libexec/bot-bottle
+DIR_bottle-demo-origin := libexec/bot-bottle
 LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 libcrypto ncursesw
 LIBS_bottle-egress := json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
+LIBS_bottle-demo-origin := json-c libssl libcrypto
 STATIC_bottle-guest := -static
 
 # A builder may set these; V=1 shows the commands, DEV=1 makes warnings errors,
@@ -166,7 +170,7 @@ fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))
 
 demo: ## the tour: one bottle, what it may do and what it may not
-	$(Q)tests/deps $(DEPS_BUILD)
+	$(Q)tests/deps $(DEPS_BUILD) curl
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(O)/bin/bottle demo
 
