@@ -12,6 +12,8 @@
 #include "cmd/cmd.h"
 #include "base/banned.h"
 
+#define ETC "/etc/bot-bottle"
+
 extern char **environ;
 
 const char *command_env(const char *name)
@@ -34,9 +36,20 @@ void places_clear(struct places_held **held)
 	if (!h)
 		return;
 	paths_clear(&h->paths);
+	host_config_clear(&h->config);
 	fd_drop(&h->bottles);
 	fd_drop(&h->runtime);
+	fd_drop(&h->dirs.home);
+	fd_drop(&h->dirs.etc);
+	fd_drop(&h->dirs.cwd);
+	fd_drop(&h->dirs.share);
+	for (size_t i = 0; i < h->nproviders; i++)
+		fd_drop(&h->providers[i].fd);
+	mem_drop(&h->providers);
+	fd_drop(&h->etc);
+	fd_drop(&h->user);
 	mem_drop(&h->cwd);
+	mem_drop(&h->share);
 	mem_drop(held);
 }
 
@@ -44,7 +57,8 @@ static struct places_held *held(struct command *c)
 {
 	if (!c->held) {
 		c->held = xcalloc(1, sizeof *c->held);
-		c->held->bottles = c->held->runtime = -1;
+		c->held->dirs = (struct manifest_dirs)MANIFEST_DIRS_INIT;
+		c->held->bottles = c->held->runtime = c->held->etc = c->held->user = -1;
 	}
 	return c->held;
 }
@@ -118,6 +132,95 @@ int command_runtime(struct command *c, struct err *err)
 			return fail_in(err, "the runtime directory");
 	}
 	return h->runtime;
+}
+
+/* -1 without an error: there is none. */
+static int open_optional(int dirfd, const char *path, int *out, struct err *err)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return fail_errno(err, "open %s", path);
+	*out = fd;
+	return 0;
+}
+
+const struct host_config *command_config(struct command *c, struct err *err)
+{
+	struct places_held *h = held(c);
+	const struct paths *paths = command_paths(c, err);
+
+	if (!paths)
+		return NULL;
+	if (!h->have_config) {
+		if (h->etc < 0 && open_optional(AT_FDCWD, ETC, &h->etc, err) < 0)
+			return NULL;
+		if (h->user < 0 && open_optional(AT_FDCWD, paths->config, &h->user, err) < 0)
+			return NULL;
+		if (host_config_load(h->etc, ETC, h->user, paths->config, &h->config, err) < 0)
+			return NULL;
+		h->have_config = true;
+	}
+	return &h->config;
+}
+
+/* A directory that the configuration names and that is not there is an error: its author
+ * believes that it counts. */
+static int open_providers(struct places_held *h, struct err *err)
+{
+	h->providers = xcalloc(h->config.providers.n + 1, sizeof *h->providers);
+	for (size_t i = 0; i < h->config.providers.n; i++) {
+		const char *name = h->config.providers.v[i];
+		int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0)
+			return fail_errno(err, "open %s, which the configuration's providers names", name);
+		h->providers[h->nproviders++] = (struct manifest_dir){ fd, name };
+	}
+	h->dirs.providers = h->providers;
+	h->dirs.nproviders = h->nproviders;
+	return 0;
+}
+
+const struct manifest_dirs *command_manifest_dirs(struct command *c, struct err *err)
+{
+	struct places_held *h = held(c);
+	const struct host_config *config = command_config(c, err);
+	const struct paths *paths = command_paths(c, err);
+	const char *cwd = command_cwd(c, err);
+	own_mem char *home = NULL;
+	own_mem char *here = NULL;
+
+	if (!config || !paths || !cwd)
+		return NULL;
+	if (h->have_dirs)
+		return &h->dirs;
+	home = xasprintf("%s/.bot-bottle", paths->home);
+	here = xasprintf("%s/.bot-bottle", cwd);
+	h->share = command_share(NULL, err);
+	if (!h->share || open_optional(AT_FDCWD, home, &h->dirs.home, err) < 0 ||
+	    open_optional(AT_FDCWD, ETC, &h->dirs.etc, err) < 0 ||
+	    open_optional(AT_FDCWD, here, &h->dirs.cwd, err) < 0 ||
+	    open_optional(AT_FDCWD, h->share, &h->dirs.share, err) < 0)
+		return NULL;
+	if (open_providers(h, err) < 0)
+		return NULL;
+	h->dirs.share_name = h->share;
+	h->have_dirs = true;
+	return &h->dirs;
+}
+
+const char *command_backend(struct command *c, struct err *err)
+{
+	const char *asked = command_value(c, "backend");
+	const struct host_config *config;
+
+	if (!asked)
+		asked = command_env("BOT_BOTTLE_BACKEND");
+	if (asked)
+		return asked;
+	config = command_config(c, err);
+	return config ? config->backend : NULL;
 }
 
 /* <prefix>/bin/bottle, wherever that is: the programs beside it are <prefix>/<place>. */

@@ -11,6 +11,8 @@ struct places_held {
 	int bottles, runtime;		/* descriptors; -1: not opened yet */
 	struct manifest_dirs dirs;
 	bool have_dirs;
+	struct manifest_dir *providers;	/* the configuration's, opened */
+	size_t nproviders;
 	char *share;
 	struct host_config config;
 	bool have_config;

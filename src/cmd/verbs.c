@@ -16,8 +16,13 @@
 	V(policy_suggest) \
 	V(allowlist_verify) \
 	V(allowlist_enforce) \
+	V(demo)        \
+	V(doctor)      \
+	V(completion)  \
 	V(help)        \
-	V(version)
+	V(version)     \
+	V(complete)    \
+	V(manual)
 
 #define DECLARE(name) extern const struct verb verb_##name;
 VERBS(DECLARE)

@@ -1,0 +1,231 @@
+#include "cmd/cmd.h"
+#include <string.h>
+#include "base/str.h"
+#include "manifest/manifest.h"
+#include "registry/registry.h"
+#include "base/banned.h"
+
+/* The scripts are the same for every version of the program: they hand the words typed so far
+ * to `bottle complete`, which knows the verb table. */
+static const char bash_script[] =
+	"_bottle() {\n"
+	"\tlocal IFS=$'\\n' word=${COMP_WORDS[COMP_CWORD]}\n"
+	"\tlocal found=($(bottle complete words -- \"${COMP_WORDS[@]:1:COMP_CWORD-1}\" \"$word\" 2>/dev/null))\n"
+	"\tcase ${found[0]-} in\n"
+	"\t:file) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
+	"\t:directory) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$word\")) ;;\n"
+	"\t*) COMPREPLY=($(compgen -W \"${found[*]-}\" -- \"$word\")) ;;\n"
+	"\tesac\n"
+	"}\n"
+	"complete -F _bottle bottle\n";
+
+static const char zsh_script[] =
+	"#compdef bottle\n"
+	"_bottle() {\n"
+	"\tlocal -a found\n"
+	"\tfound=(\"${(@f)$(bottle complete words -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
+	"\tcase ${found[1]} in\n"
+	"\t:file) _files ;;\n"
+	"\t:directory) _files -/ ;;\n"
+	"\t*) compadd -- \"${(@)found:#}\" ;;\n"
+	"\tesac\n"
+	"}\n"
+	"if [ \"${funcstack[1]}\" = _bottle ]; then _bottle \"$@\"; else compdef _bottle bottle; fi\n";
+
+static const char fish_script[] =
+	"function __bottle_complete\n"
+	"\tset -l words (commandline -opc) (commandline -ct)\n"
+	"\tset -l found (bottle complete words -- $words[2..-1] 2>/dev/null)\n"
+	"\tswitch \"$found[1]\"\n"
+	"\t\tcase ':file' ':directory'\n"
+	"\t\t\t__fish_complete_path (commandline -ct)\n"
+	"\t\tcase '*'\n"
+	"\t\t\tprintf '%s\\n' $found\n"
+	"\tend\n"
+	"end\n"
+	"complete -c bottle -f -a '(__bottle_complete)'\n";
+
+static const struct {
+	const char *shell, *script;
+} scripts[] = {
+	{ "bash", bash_script },
+	{ "zsh", zsh_script },
+	{ "fish", fish_script },
+};
+
+static int completion_run(struct command *c, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		if (!str_is(scripts[i].shell, command_arg(c, 0)))
+			continue;
+		ui_text("%s", scripts[i].script);
+		return 0;
+	}
+	return fail(err, ERR_USAGE, "there is no completion for %s; it is made for bash, zsh and fish",
+		    command_arg(c, 0));
+}
+
+const struct verb verb_completion = {
+	.name = "completion",
+	.args = "bash|zsh|fish",
+	.summary = "the script that lets a shell complete verbs, options and bottles",
+	.details = "For this shell alone:  source <(bottle completion bash)",
+	.group = GROUP_HOST,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SHELL,
+	.run = completion_run,
+};
+
+static void offer_slugs(struct command *c)
+{
+	own_listing struct listing listing = LISTING_INIT;
+	struct err ignored = ERR_INIT;
+	int bottles = command_bottles(c, &ignored);
+
+	if (bottles < 0 || registry_list(bottles, &listing, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < listing.n; i++)
+		ui_text("%s\n", listing.v[i].slug);
+}
+
+static void offer_manifests(struct command *c, enum complete what)
+{
+	own_manifest_names struct manifest_names names = { 0 };
+	struct err ignored = ERR_INIT;
+	const struct manifest_dirs *dirs = command_manifest_dirs(c, &ignored);
+
+	if (!dirs)
+		return;
+	if ((what == COMPLETE_AGENT ? manifest_list_agents(dirs, &names, &ignored) :
+				      manifest_list_bottles(dirs, &names, &ignored)) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		ui_text("%s\n", names.v[i].name);
+}
+
+/* The n-th word of each verb's name, where the words before it agree. */
+static void offer_verbs(char *const *words, size_t n)
+{
+	const char *before = NULL;
+
+	for (size_t i = 0; verbs[i]; i++) {
+		const char *name = verbs[i]->name;
+		const char *second = strchr(name, ' ');
+		size_t first = second ? (size_t)(second - name) : strlen(name);
+
+		if (verbs[i]->flags & VERB_HIDDEN)
+			continue;
+		if (n == 0 && !(before && strncmp(before, name, first) == 0 && second))
+			ui_text("%.*s\n", (int)first, name);
+		if (n == 1 && second && strlen(words[0]) == first && strncmp(words[0], name, first) == 0)
+			ui_text("%s\n", second + 1);
+		before = second ? name : NULL;
+	}
+}
+
+static void offer_options(const struct verb *verb)
+{
+	for (const struct option *o = verb->options; o && o->name; o++)
+		ui_text("--%s\n", o->name);
+	if (verb->flags & VERB_JSON)
+		ui_text("--json\n");
+	ui_text("--help\n");
+}
+
+static void offer(struct command *c, enum complete what)
+{
+	static const char *const backends[] = { "smolmachines", "namespace" };
+
+	switch (what) {
+	case COMPLETE_NOTHING:
+		return;
+	case COMPLETE_FILE:
+		ui_text(":file\n");
+		return;
+	case COMPLETE_DIRECTORY:
+		ui_text(":directory\n");
+		return;
+	case COMPLETE_SLUG:
+		offer_slugs(c);
+		return;
+	case COMPLETE_BOTTLE:
+	case COMPLETE_AGENT:
+		offer_manifests(c, what);
+		return;
+	case COMPLETE_BACKEND:
+		for (size_t i = 0; i < ARRAY_LEN(backends); i++)
+			ui_text("%s\n", backends[i]);
+		return;
+	case COMPLETE_SHELL:
+		for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
+			ui_text("%s\n", scripts[i].shell);
+		return;
+	case COMPLETE_VERB:
+		offer_verbs(NULL, 0);
+	}
+}
+
+/* The option of @verb whose value the word behind @word is, or NULL. */
+static const struct option *awaits_value(const struct verb *verb, const char *word)
+{
+	for (const struct option *o = verb->options; o && o->name; o++) {
+		if (!o->value)
+			continue;
+		if ((str_starts(word, "--") && str_is(word + 2, o->name)) ||
+		    (o->letter && word[0] == '-' && word[1] == o->letter && !word[2]))
+			return o;
+	}
+	return NULL;
+}
+
+/* Words: all that were typed; the last one, which may be empty, is the one to complete. */
+static void complete_words(struct command *c, char *const *words, size_t n)
+{
+	struct err ignored = ERR_INIT;
+	const struct option *option;
+	const struct verb *verb;
+	size_t used = 0;
+
+	verb = n > 1 ? verb_find(words, &used, &ignored) : NULL;
+	if (!verb || used >= n) {
+		offer_verbs(words, n - 1);
+		return;
+	}
+	for (size_t i = used; i + 1 < n; i++)
+		if (str_is(words[i], "--"))
+			return offer(c, COMPLETE_FILE);
+	option = n - 1 > used ? awaits_value(verb, words[n - 2]) : NULL;
+	if (option)
+		offer(c, option->complete);
+	else if (words[n - 1][0] == '-')
+		offer_options(verb);
+	else
+		offer(c, verb->complete);
+}
+
+static int complete_run(struct command *c, struct err *err)
+{
+	if (str_is(command_arg(c, 0), "words")) {
+		if (c->rest.n > 0)
+			complete_words(c, c->rest.v, c->rest.n);
+		return 0;
+	}
+	if (str_is(command_arg(c, 0), "verbs")) {
+		for (size_t i = 0; verbs[i]; i++)
+			if (!(verbs[i]->flags & VERB_HIDDEN))
+				ui_text("%s\n", verbs[i]->name);
+		return 0;
+	}
+	return fail(err, ERR_USAGE, "complete takes \"words\" or \"verbs\"");
+}
+
+const struct verb verb_complete = {
+	.name = "complete",
+	.args = "words -- WORD... | verbs",
+	.summary = "what may stand next on a command line",
+	.flags = VERB_HIDDEN | VERB_REST,
+	.min_args = 1,
+	.max_args = 1,
+	.run = complete_run,
+};

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# What a host lacks is said with why and the fix.
+load helper
+
+row() {
+	jq -r --arg check "$1" ".checks[] | select(.check == \$check) | $2" <<<"$out"
+}
+
+@test "without smolvm the default backend is refused, with every way to get on" {
+	run_split bottle doctor --json
+	expect_status 1
+	[ "$(jq -r .backend <<<"$out")" = smolmachines ]
+	[ "$(jq -r .able <<<"$out")" = false ]
+	[ "$(row smolvm .ok)" = false ]
+	fix="$(row smolvm .found) $(row smolvm .fix)"
+	for word in smolvm 1.8.1 services.bot-bottle https:// sha256- "tar -xzf" "--backend namespace"; do
+		[[ $fix == *"$word"* ]] || { echo "no \"$word\" in: $fix"; return 1; }
+	done
+	run_split bottle doctor
+	expect_status 1
+	[[ $out == *"--backend namespace"* ]]
+}
+
+@test "smolvm at the pin is taken; at any other version it is refused by name" {
+	printf '#!/bin/sh\necho smolvm 1.8.1\n' >"$PLACE/bin/smolvm"
+	chmod +x "$PLACE/bin/smolvm"
+	run_split bottle doctor --json
+	[ "$(row smolvm .ok)" = true ]
+	printf '#!/bin/sh\necho smolvm 1.9.3\n' >"$PLACE/bin/smolvm"
+	run_split bottle doctor --json
+	[ "$(row smolvm .ok)" = false ]
+	[[ $(row smolvm .found) == *1.9.3* ]]
+}
+
+@test "a smolvm that answers nothing sensible is refused, escaped" {
+	printf '#!/bin/sh\nprintf "\\033[2Jsmolvm 1.8.1"\n' >"$PLACE/bin/smolvm"
+	chmod +x "$PLACE/bin/smolvm"
+	run_split bottle doctor
+	expect_status 1
+	[[ $out != *$'\033'* ]]
+}
+
+@test "/dev/kvm: missing, forbidden and unable are three different failures" {
+	run_split bottle doctor --json
+	if [ ! -e /dev/kvm ]; then
+		[ "$(row /dev/kvm .kind)" = missing ]
+		[[ $(row /dev/kvm .fix) == *kvm-intel*kvm-amd* ]]
+	elif [ ! -w /dev/kvm ]; then
+		[ "$(row /dev/kvm .ok)" = true ]
+		[ "$(row "/dev/kvm, access" .kind)" = denied ]
+		[[ $(row "/dev/kvm, access" .fix) == *group*re-login* ]]
+	else
+		[ "$(row "/dev/kvm, access" .ok)" = true ]
+		if [ "$(row "/dev/kvm, a guest" .ok)" = false ]; then
+			[[ $(row "/dev/kvm, a guest" .found) == *"KVM exit"* ]]
+		fi
+	fi
+}
+
+@test "the namespace backend does not need what a microVM needs" {
+	run_split bottle doctor --json --backend namespace
+	[ "$(row smolvm .needed)" = false ]
+	[ "$(row /dev/kvm .needed)" = false ]
+	[ "$(row Landlock .needed)" = true ]
+	[ "$(row docker .needed)" = false ]
+	run_split bottle doctor --json --backend namespace --bundle docker
+	[ "$(row docker .needed)" = true ]
+}
+
+@test "the backend comes from the option, then the environment, then the configuration" {
+	mkdir -p "$HOME/.config/bot-bottle"
+	echo '{"backend":"namespace"}' >"$HOME/.config/bot-bottle/config.json"
+	run_split bottle doctor --json
+	[ "$(jq -r .backend <<<"$out")" = namespace ]
+	BOT_BOTTLE_BACKEND=smolmachines run_split bottle doctor --json
+	[ "$(jq -r .backend <<<"$out")" = smolmachines ]
+	BOT_BOTTLE_BACKEND=smolmachines run_split bottle doctor --json --backend namespace
+	[ "$(jq -r .backend <<<"$out")" = namespace ]
+	BOT_BOTTLE_BACKEND=chroot run_split bottle doctor
+	expect_status 2
+}
+
+@test "doctor leaves nothing behind" {
+	run_split bottle doctor --backend namespace
+	[ -z "$(ls -A "$HOME")" ]
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# The command line itself: words, options, errors, help, completion.
+load helper
+
+@test "no verb is a usage error that points to help" {
+	run_split bottle
+	expect_status 2
+	[ -z "$out" ]
+	[[ $err == *"bottle help"* ]]
+}
+
+@test "help lists every verb, and each verb explains itself" {
+	run_split bottle help
+	expect_status 0
+	[ -z "$err" ]
+	listed=$out
+	while read -r verb; do
+		[[ $listed == *"  $verb "* ]] || { echo "$verb is not listed"; return 1; }
+		# shellcheck disable=SC2086
+		run_split bottle help $verb
+		expect_status 0
+		[[ $out == "usage: bottle $verb"* ]]
+		by_verb=$out
+		# shellcheck disable=SC2086
+		run_split bottle $verb --help
+		expect_status 0
+		[ "$out" = "$by_verb" ]
+	done < <(bottle complete verbs)
+}
+
+@test "the version is one line, or an object" {
+	run_split bottle --version
+	expect_status 0
+	[[ $out =~ ^bottle\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run_split bottle --version --json
+	expect_status 0
+	[ "bottle $(jq -r .version <<<"$out")" = "$(bottle version)" ]
+}
+
+@test "a mistyped verb or option names the near one" {
+	run_split bottle docter
+	expect_status 2
+	[[ $err == *'did you mean "doctor"'* ]]
+	run_split bottle doctor --jsn
+	expect_status 2
+	[[ $err == *"did you mean --json"* ]]
+	run_split bottle doctor --bakend=x
+	expect_status 2
+	[[ $err == *"did you mean --backend"* ]]
+	run_split bottle frobnicate
+	expect_status 2
+	[[ $err != *"did you mean"* ]]
+}
+
+@test "wrong words are usage errors" {
+	for words in "doctor --json=yes" "doctor --backend" "doctor x" "doctor -q" "doctor --backend a --backend b" \
+		"completion" "completion tcsh" "help no such" "doctor -- ls"; do
+		# shellcheck disable=SC2086
+		run_split bottle $words
+		expect_status 2 || { echo "$words"; return 1; }
+		[ -z "$out" ]
+	done
+}
+
+@test "with --json an error is one object on stdout" {
+	run_split bottle doctor --json --backend chroot
+	expect_status 2
+	[ -z "$err" ]
+	[ "$(jq -r .error.kind <<<"$out")" = usage ]
+	[[ $(jq -r .error.message <<<"$out") == *chroot* ]]
+	[[ $(jq -r .error.remedy <<<"$out") == *namespace* ]]
+	run_split bottle doctor --bakend x --json
+	expect_status 2
+	[ "$(jq -r .error.remedy <<<"$out")" = "did you mean --backend?" ]
+}
+
+@test "what was typed is not acted on by the terminal" {
+	run_split bottle $'\033[2Jx'
+	expect_status 2
+	[[ $err != *$'\033'* ]]
+	[[ $err == *'\x1b[2Jx'* ]]
+}
+
+@test "no colour and no progress where there is no terminal" {
+	run_split bottle help
+	[[ $out != *$'\033'* ]]
+	run_split bottle doctor --backend namespace
+	[[ $out$err != *$'\033'* ]]
+}
+
+@test "a full disk is a failure" {
+	status=0
+	bottle help >/dev/full 2>"$PLACE/err" || status=$?
+	expect_status 1
+	grep -q stdout "$PLACE/err"
+}
+
+@test "closed standard descriptors are not taken by files" {
+	status=0
+	bottle version >&- 2>&- <&- || status=$?
+	expect_status 1 || expect_status 0
+}
+
+@test "completion offers verbs, second words, options and values" {
+	run_split bottle complete words -- doc
+	[[ $'\n'$out$'\n' == *$'\ndoctor\n'* ]]
+	run_split bottle complete words -- completion ""
+	[ "$out" = $'bash\nzsh\nfish' ]
+	run_split bottle complete words -- doctor --
+	[[ $'\n'$out$'\n' == *$'\n--backend\n'* ]]
+	[[ $'\n'$out$'\n' == *$'\n--json\n'* ]]
+	run_split bottle complete words -- doctor --backend ""
+	[[ $'\n'$out$'\n' == *$'\nnamespace\n'* ]]
+	run_split bottle complete words -- allowlist ""
+	[ "$out" = $'verify\nenforce' ]
+}
+
+@test "the bash script completes" {
+	run_split bash -c 'source <(bottle completion bash)
+		COMP_WORDS=(bottle completion z) COMP_CWORD=2 && _bottle && echo "${COMPREPLY[@]}"
+		COMP_WORDS=(bottle doctor --js) COMP_CWORD=2 && _bottle && echo "${COMPREPLY[@]}"
+		COMP_WORDS=(bottle docto) COMP_CWORD=1 && _bottle && echo "${COMPREPLY[@]}"'
+	expect_status 0
+	[ "$out" = $'zsh\n--json\ndoctor' ]
+}
+
+@test "completion of an unreadable state offers nothing and says nothing" {
+	export HOME=$PLACE/absent
+	run_split bottle complete words -- completion ""
+	expect_status 0
+	[ -z "$err" ]
+}
