@@ -100,9 +100,12 @@ int manifest_list_agents(const struct manifest_dirs *dirs, struct manifest_names
 int manifest_list_bottles(const struct manifest_dirs *dirs, struct manifest_names *out, struct err *err);
 
 /* `manifest check FILE`: one file by itself, parents are not looked for. Its form follows from
- * its suffix: .json, .yaml (providers), else Markdown with frontmatter. */
+ * its suffix: .json, .yaml (providers), else Markdown with frontmatter. @routes (may be NULL)
+ * gets the canonical document of the routes of a bottle or provider: whether a regex
+ * compiles is the policy's to say. */
 enum manifest_kind { MANIFEST_KIND_BOTTLE, MANIFEST_KIND_AGENT, MANIFEST_KIND_PROVIDER, MANIFEST_KIND_CONFIG };
-int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, struct err *err);
+int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, json **routes,
+		   struct err *err);
 
 /* ^[a-z][a-z0-9]*(-[a-z0-9]+)*$, at most 40: bottles, agents, skills, repos. */
 bool manifest_name_is_valid(const char *name);

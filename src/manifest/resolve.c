@@ -313,7 +313,18 @@ char *manifest_lineage(const struct manifest_plan *plan)
 	return joined(&plan->lineage, 0, NULL);
 }
 
-int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, struct err *err)
+static json *routes_of(enum manifest_kind kind, const void *object)
+{
+	const struct manifest_bottle *bottle = object;
+	const struct manifest_provider *provider = object;
+
+	if (kind == MANIFEST_KIND_BOTTLE)
+		return routes_document(bottle->egress.routes, bottle->egress.nroutes);
+	return kind == MANIFEST_KIND_PROVIDER ? routes_document(provider->routes, provider->nroutes) : NULL;
+}
+
+int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, json **routes,
+		   struct err *err)
 {
 	static const struct schema *const schemas[] = { &bottle_schema, &agent_schema, &provider_schema,
 							 &host_config_schema };
@@ -332,6 +343,8 @@ int manifest_check(enum manifest_kind kind, const char *file, const void *bytes,
 	else
 		/* What a bottle that extends another leaves out may come from there. */
 		rc = schema_read(schema, tree, !node_get(tree, "extends"), object, err);
+	if (rc == 0 && routes)
+		*routes = routes_of(kind, object);
 	schema_clear(schema, object);
 	if (rc == 0 && kind == MANIFEST_KIND_AGENT && strlen(body) > MANIFEST_PROMPT_MAX)
 		rc = fail(err, ERR_INPUT, "%s: the prompt has %zu bytes; the limit is %d", file, strlen(body),

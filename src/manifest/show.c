@@ -7,14 +7,19 @@
 #include "manifest/fields.h"
 #include "base/banned.h"
 
+json *routes_document(const struct manifest_route *routes, size_t n)
+{
+	json *document = json_object_of(), *list = json_array_of();
+
+	for (size_t i = 0; i < n; i++)
+		json_push(list, schema_json(&route_schema, &routes[i], false));
+	json_set(document, "routes", list);
+	return document;
+}
+
 json *manifest_routes_json(const struct manifest_plan *plan)
 {
-	json *document = json_object_of(), *routes = json_array_of();
-
-	for (size_t i = 0; i < plan->bottle.egress.nroutes; i++)
-		json_push(routes, schema_json(&route_schema, &plan->bottle.egress.routes[i], false));
-	json_set(document, "routes", routes);
-	return document;
+	return routes_document(plan->bottle.egress.routes, plan->bottle.egress.nroutes);
 }
 
 static json *names_json(const struct strv *names)

@@ -4,19 +4,20 @@
 
 #include "manifest/config.h"
 #include "manifest/manifest.h"
+#include "policy/policy.h"
 
 static int check(const char *yaml, struct err *err)
 {
 	own_mem char *text = xasprintf("---\n%s\n---\nbody\n", yaml);
 
-	return manifest_check(MANIFEST_KIND_BOTTLE, "dev.md", text, strlen(text), err);
+	return manifest_check(MANIFEST_KIND_BOTTLE, "dev.md", text, strlen(text), NULL, err);
 }
 
 static int check_agent(const char *yaml, struct err *err)
 {
 	own_mem char *text = xasprintf("---\n%s\n---\nbody\n", yaml);
 
-	return manifest_check(MANIFEST_KIND_AGENT, "rev.md", text, strlen(text), err);
+	return manifest_check(MANIFEST_KIND_AGENT, "rev.md", text, strlen(text), NULL, err);
 }
 
 #define ROUTE(rest) "egress: {routes: [{host: a.example.com" rest "}]}"
@@ -164,6 +165,24 @@ static void every_mistake_is_refused_and_its_right_form_is_not(void **state)
 	}
 }
 
+/* One side prints the document, the other reads it: they agree on every form that is right. */
+static void the_policy_reads_the_routes_of_every_right_form(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_mem char *text = xasprintf("---\n%s\n---\n", cases[i].right);
+		own_json json *routes = NULL;
+		own_policy struct policy *policy = NULL;
+		own_str struct str printed = STR_INIT;
+		struct err err = ERR_INIT;
+		assert_ok(manifest_check(MANIFEST_KIND_BOTTLE, "dev.md", text, strlen(text), &routes, &err), &err);
+		json_print(routes, &printed);
+		if (policy_compile(str_c(&printed), printed.len, &policy, &err) != 0)
+			fail_msg("%s: %s", str_c(&printed), err.text);
+		assert_int_equal(policy_count(policy), json_count(json_get(routes, "routes")));
+	}
+}
+
 static void an_agent_brings_no_credentials_routes_or_remotes(void **state)
 {
 	(void)state;
@@ -180,7 +199,7 @@ static void an_agent_brings_no_credentials_routes_or_remotes(void **state)
 
 static int check_text(const char *file, const char *text, size_t n, struct err *err)
 {
-	return manifest_check(MANIFEST_KIND_BOTTLE, file, text, n, err);
+	return manifest_check(MANIFEST_KIND_BOTTLE, file, text, n, NULL, err);
 }
 
 static void yaml_has_no_surprises(void **state)
@@ -317,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake_is_refused_and_its_right_form_is_not),
+		cmocka_unit_test(the_policy_reads_the_routes_of_every_right_form),
 		cmocka_unit_test(an_agent_brings_no_credentials_routes_or_remotes),
 		cmocka_unit_test(yaml_has_no_surprises),
 		cmocka_unit_test(a_file_must_be_whole_text),
