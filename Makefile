@@ -102,9 +102,18 @@ $(FUZZERS:%=$(O)/tests/fuzz/hunt/%): $(O)/tests/fuzz/hunt/%: $(O)/tests/fuzz/%.o
 # Our parser's reading of a request stream, for tests/diff.
 $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
+# Programs that the suites of tests/cage and tests/bench run: any file there with a main().
+# "inside" ones run in a cage, where they may not need a library.
+CAGE_TOOLS := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(filter-out $(wildcard tests/cage/inside_*.c),$(wildcard tests/cage/*.c)))
+CAGE_INSIDE := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(wildcard tests/cage/inside_*.c))
+$(CAGE_INSIDE): $(O)/tests/cage/%: tests/cage/%.c
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -pthread -o $@ $<
+$(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) \
+		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) 2>/dev/null)
 .SECONDARY:
 
-.PHONY: all data check check-all check-corpus check-diff hunt check-unit check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+.PHONY: all data check check-all check-corpus check-diff hunt check-unit check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -118,11 +127,15 @@ check: deps ## every test; installs what is missing first
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
 SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats))
-check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(O)/tests/diff/requests
+check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(O)/tests/diff/requests \
+	$(CAGE_TOOLS) $(CAGE_INSIDE)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
 check-unit: $(UNIT_TESTS) ## the rooms, each by itself
 	$(Q)BUILD=$(abspath $(O)) tests/run $(UNIT_TESTS)
+
+check-cage: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## attempts that must fail, inside a real cage
+	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cage/*.bats))
 
 check-cli: all ## the program, as a person meets it
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))

@@ -8,7 +8,7 @@ int guest_init(int argc, char **argv);		/* process 1 */
 int guest_run(int argc, char **argv);		/* run FD -- PROGRAM [ARGUMENT...] */
 int guest_probe(int argc, char **argv);		/* probe: task on 0, report on 1 */
 int guest_send(int argc, char **argv);		/* send PATH: a tree as a stream on 1 */
-int guest_receive(int argc, char **argv);	/* receive PATH: the stream on 0 as a tree */
+int guest_receive(int argc, char **argv);	/* receive PATH NAME: the stream on 0 as a tree */
 
 /* One line on descriptor 2. */
 int guest_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

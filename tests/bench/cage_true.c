@@ -20,16 +20,16 @@ static const struct cage_mount rows[] = {
 	{ CAGE_LINK, "/sbin", .source = "usr/sbin" },
 	{ CAGE_LINK, "/lib", .source = "usr/lib" },
 	{ CAGE_LINK, "/lib64", .source = "usr/lib64" },
-	{ CAGE_PROC, "/proc" },
-	{ CAGE_TMPFS, "/dev", .mode = 0755 },
+	{ CAGE_PROC, .target = "/proc" },
+	{ CAGE_TMPFS, .target = "/dev", .mode = 0755 },
 	{ CAGE_BIND, "/dev/null", .source = "/dev/null", .flags = CAGE_DEVICE },
 	{ CAGE_BIND, "/dev/zero", .source = "/dev/zero", .flags = CAGE_DEVICE },
 	{ CAGE_BIND, "/dev/urandom", .source = "/dev/urandom", .flags = CAGE_DEVICE },
 	{ CAGE_BIND, "/dev/tty", .source = "/dev/tty", .flags = CAGE_DEVICE },
-	{ CAGE_DEVPTS, "/dev/pts" },
-	{ CAGE_TMPFS, "/tmp", .mode = 01777 },
-	{ CAGE_DIR, "/home/agent" },
-	{ CAGE_FILE, "/etc/passwd", .content = "agent:x:1000:1000::/home/agent:/bin/sh\n" },
+	{ CAGE_DEVPTS, .target = "/dev/pts" },
+	{ CAGE_TMPFS, .target = "/tmp", .mode = 01777 },
+	{ CAGE_DIR, .target = "/home/agent" },
+	{ CAGE_FILE, .target = "/etc/passwd", .content = "agent:x:1000:1000::/home/agent:/bin/sh\n" },
 };
 
 static int hear(int fd, enum init_kind kind, struct init_msg *m, struct msg *packet, struct err *err)

@@ -1,0 +1,144 @@
+/* Runs a program in the guest's cage, as the namespace backend makes it, and ends with its
+ * status: what the tests of this directory are run through.
+ *
+ *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]
+ *
+ * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -t run it on a
+ * terminal. The bottle's directory is a temporary one, removed at the end. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "base/file.h"
+#include "base/msg.h"
+#include "base/own.h"
+#include "base/str.h"
+
+struct options {
+	struct guest_request request;
+	struct strv hidden, tools;
+	struct manifest_resources resources;
+	bool terminal;
+	char **argv;
+};
+
+static int read_options(int argc, char **argv, struct options *o)
+{
+	for (int c; (c = getopt(argc, argv, "+w:mx:t")) != -1;) {
+		switch (c) {
+		case 'w':
+			o->request.workspace = o->request.workspace == MANIFEST_WORKSPACE_MOUNT
+						       ? MANIFEST_WORKSPACE_MOUNT : MANIFEST_WORKSPACE_COPY;
+			o->request.workspace_path = optarg;
+			break;
+		case 'm':
+			o->request.workspace = MANIFEST_WORKSPACE_MOUNT;
+			break;
+		case 'x':
+			strv_add(&o->hidden, optarg);
+			break;
+		case 't':
+			o->terminal = true;
+			break;
+		default:
+			return -1;
+		}
+	}
+	o->argv = argv + optind;
+	return optind < argc ? 0 : -1;
+}
+
+/* The next message; 0 when init is gone. The socket is the backend's, and non-blocking. */
+static int hear(int fd, struct init_msg *m, struct msg *packet, struct err *err)
+{
+	struct pollfd from = { .fd = fd, .events = POLLIN };
+
+	if (poll(&from, 1, 60 * 1000) != 1)
+		return fail(err, ERR_SYSTEM, "init says nothing");
+	if (msg_recv(fd, packet, err) != 1)
+		return fail(err, ERR_SYSTEM, "init is gone");
+	init_msg_clear(m);
+	return init_msg_decode(packet->bytes.data, packet->bytes.len, packet->nfds, m, err);
+}
+
+/* Shows what a terminal says until its other side is closed. */
+static void show_terminal(int master)
+{
+	char bytes[4096];
+	struct err ignored = ERR_INIT;
+
+	for (ssize_t n; (n = read(master, bytes, sizeof bytes)) > 0;)
+		file_write_all(1, bytes, (size_t)n, &ignored);
+}
+
+static int run(struct guest *g, const struct options *o, int *status, struct err *err)
+{
+	const int std[] = { 0, 1, 2 };
+	own_msg struct msg packet = MSG_INIT;
+	own_init_msg struct init_msg m = INIT_MSG_INIT;
+	own_init_msg struct init_msg ask = { .kind = INIT_RUN, .id = 1, .run = { .uid = CAGE_UID, .gid = CAGE_UID,
+		.terminal = o->terminal, .rows = 24, .columns = 80, .targets = { 0, 1, 2 }, .ntargets = o->terminal ? 0 : 3 } };
+
+	for (char **a = o->argv; *a; a++)
+		strv_add(&ask.run.argv, *a);
+	strv_add(&ask.run.env, "PATH=/usr/local/bin:/usr/bin:/bin");
+	strv_add(&ask.run.env, "HOME=" GUEST_HOME);
+	strv_add(&ask.run.env, "LANG=C.UTF-8");
+	ask.run.cwd = xstrdup(GUEST_HOME);
+	if (hear(g->socket, &m, &packet, err) != 0 || init_msg_send(g->socket, &ask, std, ask.run.ntargets, err) != 0 ||
+	    hear(g->socket, &m, &packet, err) != 0)
+		return -1;
+	if (m.kind != INIT_STARTED)
+		return fail(err, ERR_MISSING, "%s", m.text ? m.text : "it did not start");
+	own_fd int master = m.has_terminal ? msg_take_fd(&packet, 0) : -1;
+	if (master >= 0)
+		show_terminal(master);
+	if (hear(g->socket, &m, &packet, err) != 0)
+		return -1;
+	*status = proc_exit_code(m.status);
+	return 0;
+}
+
+static int make_places(int dir, struct err *err)
+{
+	static const char *const places[] = { "home", "workspace", "workspace/upper", "workspace/work", "etc" };
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (mkdirat(dir, places[i], 0700) != 0)
+			return fail_errno(err, "%s", places[i]);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char name[] = "/tmp/enter-XXXXXX";
+	struct err err = ERR_INIT;
+	struct options o = { .resources = { .pids = 512, .memory_mib = 1024, .cpus = 1 } };
+	struct guest guest = GUEST_INIT;
+	int status = 125;
+	const char *program = secure_getenv("GUEST");
+
+	o.request = (struct guest_request){ .slug = "test", .program = program, .tools = &o.tools, .hidden = &o.hidden,
+					    .workspace = MANIFEST_WORKSPACE_NONE, .resources = &o.resources,
+					    .hosts = "127.0.0.1 localhost\n" };
+	if (!program || read_options(argc, argv, &o) != 0) {
+		fprintf(stderr, "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]\n");
+		return 2;
+	}
+	if (!mkdtemp(name))
+		return 125;
+	own_fd int dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	o.request.dir = dir;
+	if (make_places(dir, &err) != 0 || backend_namespace.up(&o.request, &guest, NULL, &err) != 0 ||
+	    run(&guest, &o, &status, &err) != 0)
+		fprintf(stderr, "enter: %s: %s\n", err_kind_name(err.kind), err.text);
+	backend_namespace.down(&guest);
+	dir_remove(AT_FDCWD, name, &err);
+	return status;
+}
