@@ -1,0 +1,203 @@
+# Attempts that must fail in the guest's cage, each with its control outside. As root and, when
+# root runs this, as an ordinary user too.
+
+setup_file() {
+	export GUEST=$BUILD/libexec/bot-bottle/bottle-guest
+	export ENTER=$BUILD/tests/cage/enter
+}
+
+setup() {
+	dir=$(mktemp -d "$BATS_TEST_TMPDIR/w.XXXXXX")
+	cp "$BUILD/tests/cage/inside_attempts" "$dir/attempts"
+	# bats' own directories are closed to others; this one is the workspace of another user.
+	shared=$(mktemp -d /tmp/cage-test.XXXXXX)
+	chmod 755 "$shared"
+	cp "$BUILD/tests/cage/inside_attempts" "$shared/attempts"
+}
+
+teardown() {
+	[ -z "${listener:-}" ] || { kill "$listener" 2>/dev/null; wait "$listener" 2>/dev/null || true; }
+	rm -rf "$shared"
+}
+
+as_user() { setpriv --reuid 65001 --regid 65001 --clear-groups env GUEST="$GUEST" "$@"; }
+
+# name, and what it gets inside; what is not "ok" must be different outside where the host can.
+expected() {
+	cat <<-'TABLE'
+	add_key EPERM
+	alg EAFNOSUPPORT
+	bind EPERM
+	bpf EPERM
+	chroot EPERM
+	clone-user EPERM
+	clone3 ENOSYS
+	core_pattern EACCES
+	fanotify EPERM
+	finit_module EPERM
+	fsopen EPERM
+	host-root ENOENT
+	init-environ EACCES
+	init-fd EACCES
+	init-mem EACCES
+	init-ns EACCES
+	init-root EACCES
+	io_uring EPERM
+	kexec EPERM
+	keyctl EPERM
+	kmsg ENOENT
+	kvm ENOENT
+	mknod EPERM
+	mount EPERM
+	move_mount EPERM
+	mptcp EPROTONOSUPPORT
+	name_to_handle EPERM
+	netlink-netfilter EPROTONOSUPPORT
+	netlink-route ok
+	netlink-uevent EPROTONOSUPPORT
+	open_by_handle EPERM
+	open_tree EPERM
+	own-mem ok
+	packet EAFNOSUPPORT
+	perf EPERM
+	pidfd_getfd EPERM
+	pivot_root EPERM
+	ptrace-init EPERM
+	ptrace-own ok
+	raw EPERM
+	readv-init EPERM
+	remount EPERM
+	root-write EROFS
+	setns EPERM
+	setuid EINVAL
+	shadow ENOENT
+	sys ENOENT
+	tcp6 ok
+	tioclinux EPERM
+	tiocsti EPERM
+	uid-map EPERM
+	umount EPERM
+	unshare-net EPERM
+	unshare-user EPERM
+	userfaultfd EPERM
+	usr-write EROFS
+	vsock EAFNOSUPPORT
+	wide-packet EAFNOSUPPORT
+	wide-tiocsti EPERM
+	wide-unix EAFNOSUPPORT
+	TABLE
+	[ "$(uname -m)" != x86_64 ] || printf 'int80 ENOSYS\nx32 ENOSYS\n'
+}
+
+check_table() {
+	expected | sort >"$BATS_TEST_TMPDIR/expected"
+	# Devices and knobs that a host may lack have no row.
+	"$@" "$ENTER" -w "$shared" /workspace/attempts | grep -v '^sysrq ' | sort >"$BATS_TEST_TMPDIR/inside"
+	diff "$BATS_TEST_TMPDIR/expected" "$BATS_TEST_TMPDIR/inside"
+}
+
+@test "every attempt gets what the table says" {
+	check_table env
+}
+
+@test "and for an ordinary user, when root runs this" {
+	[ "$(id -u)" = 0 ] || skip "this run is an ordinary user's already"
+	chown -R 65001:65001 "$shared"
+	check_table as_user
+}
+
+@test "outside the same attempts succeed (control)" {
+	[ "$(id -u)" = 0 ] || skip "the control needs root, to whom the kernel alone refuses little"
+	# In mount and process namespaces of their own, so that what succeeds hurts nobody.
+	unshare --mount --pid --net --ipc --uts --fork --mount-proc "$dir/attempts" | sort >"$BATS_TEST_TMPDIR/outside" || true
+	rm -f /tmp/attempt-disk /usr/attempt /attempt
+	expected | grep -v ' ok$' | sort >"$BATS_TEST_TMPDIR/refused"
+	# Most must come out differently: those that don't are things that this host lacks.
+	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
+	echo "# no control on this host: $(echo $same)" >&3
+	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet \
+		tiocsti wide-tiocsti core_pattern shadow host-root usr-write root-write ptrace-init; do
+		if grep -qx "$name" <<<"$same"; then
+			echo "$name is refused outside too"
+			return 1
+		fi
+	done
+}
+
+@test "a listener of the host is not reached by TCP, path or abstract name; outside it is" {
+	python3 - "$dir" <<-'PYTHON' &
+	import signal, socket, sys
+	path = sys.argv[1]
+	tcp = socket.create_server(("127.0.0.1", 0))
+	unix = socket.socket(socket.AF_UNIX); unix.bind(path + "/s"); unix.listen()
+	abstract = socket.socket(socket.AF_UNIX); abstract.bind("\0cage-test-" + path[-6:]); abstract.listen()
+	open(path + "/port.new", "w").write(str(tcp.getsockname()[1]))
+	import os; os.rename(path + "/port.new", path + "/port")
+	signal.pause()
+	PYTHON
+	listener=$!
+	for _ in $(seq 1000); do [ -e "$dir/port" ] && break; read -rt 0.01 <> <(:) || true; done
+	port=$(cat "$dir/port") name=@cage-test-${dir: -6}
+	# the workspace is visible inside, sockets and all; that one can be dialled only by path
+	[ "$("$dir/attempts" tcp "$port")" = "tcp ok" ]
+	[ "$("$dir/attempts" unix "$dir/s")" = "unix ok" ]
+	[ "$("$dir/attempts" unix "$name")" = "unix ok" ]
+	[ "$("$ENTER" -w "$shared" /workspace/attempts tcp "$port")" = "tcp ECONNREFUSED" ]
+	[ "$("$ENTER" -w "$shared" /workspace/attempts unix "$dir/s")" = "unix ENOENT" ]
+	[ "$("$ENTER" -w "$shared" /workspace/attempts unix "$name")" = "unix ECONNREFUSED" ]
+}
+
+@test "a program starts with descriptors 0, 1 and 2 alone" {
+	exec 7</etc/passwd
+	run "$ENTER" sh -c 'for f in /proc/$$/fd/*; do echo "${f##*/}"; done'
+	exec 7<&-
+	# The shell's own open directory is closed by the time it prints.
+	[ "$output" = "$(printf '0\n1\n2')" ] || [ "$output" = "$(printf '0\n1\n2\n3')" ]
+}
+
+@test "no capability, no new privileges, two filters, one id and no group" {
+	run "$ENTER" grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status
+	[ "$status" = 0 ]
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		grep -qx "$set:.0000000000000000" <<<"$output"
+	done
+	grep -q '^NoNewPrivs:.1$' <<<"$output"
+	grep -q '^Seccomp:.2$' <<<"$output"
+	grep -q '^Uid:.1000.1000.1000.1000$' <<<"$output"
+}
+
+@test "root's launches run as an id that is not root's, another for each" {
+	[ "$(id -u)" = 0 ] || skip "an ordinary user's cage has its own id"
+	first=$("$ENTER" cat /proc/self/uid_map)
+	second=$("$ENTER" cat /proc/self/uid_map)
+	[ "$(awk '{ print $1, $3 }' <<<"$first")" = "1000 1" ]
+	[ "$(awk '{ print $2 }' <<<"$first")" -ge 65536 ]
+	[ "$first" != "$second" ]
+}
+
+@test "set-id programs get nothing" {
+	cp "$(command -v id)" "$shared/id"
+	chmod 6755 "$shared/id"
+	run "$ENTER" -w "$shared" /workspace/id -u
+	[ "$output" = 1000 ]
+}
+
+@test "its own terminal, and no other" {
+	run "$ENTER" -t sh -c 'tty; stty size'
+	[ "${lines[0]%$'\r'}" = /dev/pts/0 ]
+	[ "${lines[1]%$'\r'}" = "24 80" ]
+}
+
+@test "a fork bomb meets the limit of programs" {
+	run "$ENTER" bash -c 'i=0; while [ $i -lt 600 ]; do sleep 60 & i=$((i+1)); done 2>&1; echo end'
+	[[ "$output" == *"Resource temporarily unavailable"* || "$output" == *"retry"* ]]
+}
+
+@test "the programs of a user land work" {
+	run "$ENTER" bash -ec 'git init -q r; cd r; python3 -c "import ssl, sqlite3, multiprocessing as m; m.Lock(); print(6 * 7)"
+		node -e "console.log(require(\"os\").cpus().length > 0)"; printf "int main(void) { return 0; }" >a.c
+		gcc -o a a.c; ./a; perl -e "print qq(perl\n)"; curl --version | head -c 4; echo; (echo piped | cat)'
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 42 ] && [ "${lines[1]}" = true ] && [ "${lines[2]}" = perl ]
+}
