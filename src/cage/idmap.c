@@ -49,11 +49,26 @@ static int open_user_namespace(const struct mapping *m, struct err *err)
 	const struct proc_spec spec = { .namespaces = CLONE_NEWUSER, .die_with_parent = true,
 					.parent = write_maps, .child = until_killed, .arg = (void *)m };
 
-	if (proc_fork(&spec, &holder, err) != 0)
+	if (proc_fork(&spec, &holder, err) != 0) {
+		struct err why = ERR_INIT;
+		if (cage_probe_user_namespace(&why) != 0)
+			*err = why;
 		return -1;
+	}
 	own_mem char *path = xasprintf("/proc/%ld/ns/user", (long)holder.pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd >= 0 ? fd : fail_errno(err, "%s", path);
+}
+
+static int fail_mount(const char *path, struct err *err)
+{
+	if (errno == ENOSYS)
+		return fail(err, ERR_UNCONFINED, "detached mounts are missing from this kernel; Linux 5.12 or newer is "
+			    "needed, and an outer filter that lets open_tree(2) and mount_setattr(2) pass");
+	if (errno == EINVAL)
+		return fail(err, ERR_UNCONFINED, "%s: its file system can't be mapped to another owner; put it on ext4, "
+			    "xfs, btrfs or tmpfs, or start as the user who owns it", path);
+	return fail_errno(err, "a mount of %s", path);
 }
 
 int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid,
@@ -63,7 +78,7 @@ int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_
 						(*path ? 0 : AT_EMPTY_PATH));
 
 	if (tree < 0)
-		return fail_errno(err, "%s", path);
+		return fail_mount(path, err);
 	if (ids) {
 		own_mem char *users = xasprintf("%u %u 1\n", (unsigned)disk_uid, (unsigned)ids->uid);
 		own_mem char *groups = xasprintf("%u %u 1\n", (unsigned)disk_gid, (unsigned)ids->gid);
@@ -72,10 +87,7 @@ int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_
 			return -1;
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace };
 		if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
-			return errno == EINVAL ? fail(err, ERR_UNCONFINED, "%s: its file system can't be mapped to "
-						      "another owner; put it on ext4, xfs, btrfs or tmpfs, or start "
-						      "as the user who owns it", path)
-					       : fail_errno(err, "mapping the owners of %s", path);
+			return fail_mount(path, err);
 	}
 	/* Above the standard ones, since 0 stands for none in the tables. */
 	int high = fcntl(tree, F_DUPFD_CLOEXEC, 3);

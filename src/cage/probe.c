@@ -163,7 +163,7 @@ static int small_filter(struct err *err)
 
 int cage_probe_seccomp(struct err *err)
 {
-	if (attempt(0, small_filter, err) == 0)
+	if (attempt(CLONE_NEWUSER, small_filter, err) == 0)
 		return 0;
 	err->kind = ERR_UNCONFINED;
 	return -1;

@@ -1,0 +1,45 @@
+# What the kernel lacks is a refusal that names it, never a cage that confines less. The wrapper
+# takes one call away; the control is the same cage without the wrapper.
+
+setup() {
+	export GUEST=$BUILD/libexec/bot-bottle/bottle-guest
+	enter=$BUILD/tests/cage/enter
+	without=$BUILD/tests/cage/without
+}
+
+# Nothing of the program runs, and the message holds the word.
+refused() {
+	local word=$1
+	shift
+	run "$without" "$@" -- "$enter" echo booted
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" != *booted* ]]
+	[[ "$output" == *"$word"* ]]
+}
+
+@test "with everything there it boots (control)" {
+	run "$enter" echo booted
+	[ "$status" = 0 ] && [ "$output" = booted ]
+	run "$without" reboot ENOSYS -- "$enter" echo booted
+	[ "$status" = 0 ] && [ "$output" = booted ]
+}
+
+@test "no Landlock in the kernel" { refused "CONFIG_SECURITY_LANDLOCK" landlock_create_ruleset ENOSYS; }
+@test "Landlock switched off" { refused "lsm=landlock" landlock_create_ruleset EOPNOTSUPP; }
+@test "Landlock that can't be entered" { refused "unconfined" landlock_restrict_self EPERM; }
+@test "Landlock that takes no rules" { refused "unconfined" landlock_add_rule EINVAL; }
+@test "no seccomp filters" { refused "CONFIG_SECCOMP_FILTER" seccomp EINVAL; }
+@test "no user namespaces" { refused "user namespace" clone EPERM when 0 0x10000000; }
+@test "no network namespaces" { refused "network namespace" clone EPERM when 0 0x40000000; }
+@test "user namespaces used up" { refused "user namespace" clone ENOSPC when 0 0x10000000; }
+@test "no control group namespace" { refused "control group" unshare EPERM; }
+@test "no pivot_root" { refused "root" pivot_root EINVAL; }
+@test "no restricting of mounts" { refused "unconfined" mount_setattr ENOSYS; }
+@test "no detached mounts" { refused "unconfined" open_tree ENOSYS; }
+@test "no new mounts" { refused "unconfined" fsopen EPERM; }
+@test "the old root can't be let go" { refused "old root" umount2 EPERM; }
+@test "capabilities that can't be dropped" { refused "capabilities" capset EPERM; }
+@test "no_new_privs that can't be set" { refused "new privileges" prctl EINVAL when 0 38; }
+@test "ids that can't be changed" { refused "user" setresuid EPERM; }
+@test "limits that can't be set" { refused "limit" setrlimit EPERM and prlimit64 EPERM; }
