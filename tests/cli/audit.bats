@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# audit and policy suggest, on logs with a chain made by sha256sum.
+
+load state.bash
+setup() {
+	state_up
+	make_bottle one-aaaaa
+	log=$bottles/one-aaaaa/audit.jsonl
+	prev=$(printf '' | sha256sum | cut -d' ' -f1)
+	seq=0
+}
+teardown() { state_down; }
+
+# line JSON: appends it with its place in the chain
+line() {
+	local text
+	seq=$((seq + 1))
+	text=$(jq -c --argjson seq "$seq" --arg prev "$prev" '. + {seq: $seq, prev: $prev}' <<<"$1")
+	printf '%s\n' "$text" >>"$log"
+	prev=$(printf '%s' "$text" | sha256sum | cut -d' ' -f1)
+}
+
+claim() {
+	jq --argjson n "$seq" --arg head "$prev" '.audit_count = $n | .audit_head = $head' \
+		"$bottles/one-aaaaa/record.json" >"$dir/new"
+	mv "$dir/new" "$bottles/one-aaaaa/record.json"
+}
+
+deny() { line "{\"time\":\"2026-01-01T00:00:00.000Z\",\"kind\":\"egress\",\"verdict\":\"deny\",$1}"; }
+
+@test "audit prints each line, escaped" {
+	deny '"reason":"host-not-routed","host":"evil.test","port":443,"method":"CONNECT"'
+	line '{"kind":"note","text":"\u001b[2Jhello"}'
+	run --separate-stderr "$bottle" audit one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "2026-01-01T00:00:00.000Z egress deny CONNECT evil.test 443 reason=host-not-routed" ]
+	[ "${lines[1]}" = 'note text=\x1b[2Jhello' ]
+	run --separate-stderr "$bottle" audit --json one-aaaaa
+	[ "$(jq -r '.[1].seq' <<<"$output")" -eq 2 ]
+}
+
+@test "audit --verify takes a whole chain and refuses every change" {
+	deny '"host":"a.test"'
+	deny '"host":"b.test"'
+	deny '"host":"c.test"'
+	claim
+	run --separate-stderr "$bottle" audit --verify one-aaaaa
+	[ "$status" -eq 0 ]
+	cp "$log" "$dir/whole"
+	for change in 's/b.test/x.test/' '2d' '$d' '1d' '2p'; do
+		sed "$change" "$dir/whole" >"$log"
+		run --separate-stderr "$bottle" audit --verify one-aaaaa
+		[ "$status" -eq 1 ]
+		[[ $stderr == *one-aaaaa* ]]
+	done
+}
+
+@test "cleanup takes over the lines that a killed keeper did not record" {
+	deny '"host":"a.test"'
+	claim
+	deny '"host":"b.test"'
+	jq "$dead" "$bottles/one-aaaaa/record.json" >"$dir/new"
+	mv "$dir/new" "$bottles/one-aaaaa/record.json"
+	run "$bottle" cleanup --yes
+	[ "$status" -eq 0 ]
+	run --separate-stderr "$bottle" audit --verify --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq .lines <<<"$output")" -eq 2 ]
+}
+
+@test "policy suggest offers what was asked for, and no more" {
+	deny '"reason":"host-not-routed","host":"api.example.com","port":443,"method":"CONNECT"'
+	deny '"reason":"no-match","host":"git.example.com","port":8443,"method":"GET","path":"/a"'
+	deny '"reason":"no-match","host":"git.example.com","port":8443,"method":"GET","path":"/a"'
+	deny '"reason":"foreign-credential","host":"other.example.com","port":443,"method":"GET","path":"/"'
+	deny '"reason":"no-match","host":"evil: {x","port":443,"method":"GET","path":"/"'
+	run --separate-stderr "$bottle" policy suggest --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq -c . <<<"$output")" = '{"routes":[{"host":"api.example.com"},{"host":"git.example.com","port":8443,"matches":[{"methods":["GET"],"paths":[{"type":"exact","value":"/a"}]}]}]}' ]
+}
+
+@test "what policy suggest prints is a bottle's manifest" {
+	deny '"reason":"host-not-routed","host":"api.example.com","port":80,"method":"GET","path":"/x?\"y"'
+	deny '"reason":"no-match","host":"git.example.com","port":443,"method":"GET","path":"/a"'
+	mkdir -p "$dir/bottles"
+	{ echo ---; "$bottle" policy suggest one-aaaaa; echo ---; } >"$dir/bottles/new.md"
+	grep -q 'plain: true' "$dir/bottles/new.md"
+	if "$bottle" help manifest check >/dev/null 2>&1; then
+		"$bottle" manifest check "$dir/bottles/new.md"
+	fi
+}

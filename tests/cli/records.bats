@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# ls, info, rm, cleanup and logs, on records written by hand.
+
+load state.bash
+setup() { state_up; }
+teardown() { state_down; }
+
+@test "ls shows state, age and changed files" {
+	make_bottle one-aaaaa
+	make_bottle two-bbbbb "$(alive)"
+	make_bottle three-ccccc "$dead"
+	make_bottle four-ddddd '.workspace_mode = "mount"'
+	echo new >"$(upper one-aaaaa)/file"
+	run --separate-stderr "$bottle" ls
+	[ "$status" -eq 0 ]
+	[[ $output =~ one-aaaaa\ +reviewer\ +namespace\ +stopped\ +[0-9]+d\ +1 ]]
+	[[ $output =~ two-bbbbb.*running.*\ 0 ]]
+	[[ $output =~ three-ccccc.*dead ]]
+	[[ $output =~ four-ddddd.*\ - ]]
+	run --separate-stderr "$bottle" ls --json
+	[ "$(jq -r '.[] | select(.slug == "one-aaaaa") | "\(.state) \(.changed) \(.created)"' <<<"$output")" = \
+		"stopped 1 2023-11-14T22:13:20.000Z" ]
+}
+
+@test "ls with nothing there makes a private state directory" {
+	rm -rf "$state"
+	run --separate-stderr "$bottle" ls --json
+	[ "$status" -eq 0 ]
+	[ "$(jq length <<<"$output")" -eq 0 ]
+	[ "$(stat -c %a "$state")" = 700 ]
+}
+
+@test "a state directory that others may enter is refused" {
+	make_bottle one-aaaaa
+	chmod 755 "$state"
+	run --separate-stderr "$bottle" ls
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"chmod 700"* ]]
+	chmod 700 "$state"
+	run "$bottle" ls
+	[ "$status" -eq 0 ]
+}
+
+@test "a broken record is listed, named, and neither removed nor repaired" {
+	make_bottle one-aaaaa
+	make_bottle bad-bbbbb '.schema = 2'
+	before=$(sha256sum <"$bottles/bad-bbbbb/record.json")
+	run --separate-stderr "$bottle" ls
+	[ "$status" -eq 0 ]
+	[[ $output =~ bad-bbbbb.*broken ]]
+	[[ $stderr == *"bad-bbbbb"*"schema"* ]]
+	run "$bottle" rm bad-bbbbb
+	[ "$status" -eq 1 ]
+	run --separate-stderr "$bottle" cleanup --yes --purge
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"bad-bbbbb is left as it is"* ]]
+	[ "$before" = "$(sha256sum <"$bottles/bad-bbbbb/record.json")" ]
+}
+
+@test "info shows the record and what is not limited" {
+	make_bottle one-aaaaa '.resources = [{kind: "socket", name: "x\u001b[2J.sock"}]'
+	run --separate-stderr "$bottle" info one-aaaaa
+	[ "$status" -eq 0 ]
+	[[ $output == *"memory: not limited"* ]]
+	[[ $output == *"namespace"* ]]
+	[[ $output != *$'\e'* ]]
+	run --separate-stderr "$bottle" info one-aaaaa --json
+	[ "$(jq -r '.exit_status' <<<"$output")" -eq 3 ]
+	[ "$(jq -r '.bottles | join(" ")' <<<"$output")" = "base dev" ]
+}
+
+@test "info of a bottle that is not there says so" {
+	run --separate-stderr "$bottle" info gone-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *gone-aaaaa* ]]
+	run --separate-stderr "$bottle" info --json gone-aaaaa
+	[ "$(jq -r .error.kind <<<"$output")" = missing ]
+}
+
+@test "rm removes a stopped bottle and refuses a running one" {
+	make_bottle one-aaaaa
+	make_bottle two-bbbbb "$(alive)"
+	run --separate-stderr "$bottle" rm one-aaaaa two-bbbbb
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"two-bbbbb is running"*"1 of 2"* ]]
+	[ ! -e "$bottles/one-aaaaa" ]
+	[ -e "$bottles/two-bbbbb/record.json" ]
+}
+
+@test "rm refuses names that are no slugs, and follows no link" {
+	mkdir "$dir/outside"
+	ln -s "$dir/outside" "$bottles/link-aaaaa"
+	run "$bottle" rm ../outside
+	[ "$status" -eq 2 ]
+	run "$bottle" rm link-aaaaa
+	[ "$status" -eq 1 ]
+	[ -d "$dir/outside" ]
+}
+
+@test "rm refuses a bottle that still holds something" {
+	make_bottle one-aaaaa '.resources = [{kind: "network", name: "n"}]'
+	run --separate-stderr "$bottle" rm one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"still holds network n"*"bottle cleanup one-aaaaa"* ]]
+	[ -e "$bottles/one-aaaaa" ]
+}
+
+@test "cleanup frees what a dead bottle holds and keeps its workspace" {
+	make_bottle one-aaaaa "$dead"
+	make_bottle two-bbbbb "$(alive)"
+	touch "$state/run/one-aaaaa.sock" "$state/run/two-bbbbb.sock"
+	echo new >"$(upper one-aaaaa)/file"
+	run --separate-stderr "$bottle" cleanup --yes
+	[ "$status" -eq 0 ]
+	[ ! -e "$state/run/one-aaaaa.sock" ]
+	[ -e "$state/run/two-bbbbb.sock" ]
+	[ "$(field one-aaaaa .state)" = stopped ]
+	[ "$(field two-bbbbb .state)" = running ]
+	[ -e "$(upper one-aaaaa)/file" ]
+	run --separate-stderr "$bottle" cleanup --yes
+	[[ $stderr == *"nothing to clean up"* ]]
+}
+
+@test "cleanup asks, and without a terminal it frees nothing" {
+	make_bottle one-aaaaa "$dead"
+	run --separate-stderr setsid -w "$bottle" cleanup </dev/null
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"--yes"* ]]
+	[ "$(field one-aaaaa .state)" = running ]
+}
+
+@test "a recycled pid is not the keeper" {
+	make_bottle one-aaaaa "$(alive) | .keeper_start += 1"
+	run --separate-stderr "$bottle" cleanup --yes one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(field one-aaaaa .state)" = stopped ]
+}
+
+@test "cleanup refuses a named bottle that runs" {
+	make_bottle two-bbbbb "$(alive)"
+	run --separate-stderr "$bottle" cleanup --yes --purge two-bbbbb
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"bottle stop two-bbbbb"* ]]
+	[ -e "$bottles/two-bbbbb" ]
+}
+
+@test "what cleanup can't free is listed and stays in the record, and so does the bottle" {
+	make_bottle one-aaaaa "$dead"' | .resources = [{kind: "spaceship", name: "s"}, {kind: "socket", name: "../x"}]'
+	touch "$state/x"
+	run --separate-stderr "$bottle" cleanup --yes --purge --json
+	[ "$status" -eq 1 ]
+	[ "$(jq -r '[.[] | select(.result == "failed")] | length' <<<"$output")" -eq 3 ]
+	[ "$(field one-aaaaa '.resources | length')" -eq 2 ]
+	[ -e "$state/x" ]
+}
+
+@test "cleanup --purge takes the workspace of a dead bottle, and a stopped one only by name" {
+	make_bottle one-aaaaa "$dead"
+	make_bottle two-bbbbb
+	run "$bottle" cleanup --yes --purge
+	[ "$status" -eq 0 ]
+	[ ! -e "$bottles/one-aaaaa" ]
+	[ -e "$bottles/two-bbbbb" ]
+	run "$bottle" cleanup --yes --purge two-bbbbb
+	[ "$status" -eq 0 ]
+	[ ! -e "$bottles/two-bbbbb" ]
+}
+
+@test "logs shows the agent's output without its escapes" {
+	make_bottle one-aaaaa
+	run "$bottle" logs one-aaaaa
+	[ "$status" -eq 1 ]
+	printf 'caf\xc3\xa9\r\n\x1b]52;c;eHg=\x07\nlast' >"$bottles/one-aaaaa/agent.log"
+	echo keeper-line >"$bottles/one-aaaaa/keeper.log"
+	run --separate-stderr "$bottle" logs one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$output" = $'café\n\\x1b]52;c;eHg=\\x07\nlast' ]
+	run --separate-stderr "$bottle" logs --keeper one-aaaaa
+	[ "$output" = keeper-line ]
+}
+
+@test "logs -f ends with the bottle" {
+	make_bottle one-aaaaa "$(alive)"
+	echo first >"$bottles/one-aaaaa/agent.log"
+	"$bottle" logs -f one-aaaaa >"$dir/out" 3>&- &
+	follower=$!
+	for _ in $(seq 500); do grep -q first "$dir/out" && break; sleep 0.02; done
+	echo second >>"$bottles/one-aaaaa/agent.log"
+	jq '.state = "stopped"' "$bottles/one-aaaaa/record.json" >"$bottles/one-aaaaa/new"
+	mv "$bottles/one-aaaaa/new" "$bottles/one-aaaaa/record.json"
+	wait $follower
+	[ "$(cat "$dir/out")" = $'first\nsecond' ]
+}
+
+@test "cp needs one side in a bottle, and one that runs" {
+	make_bottle one-aaaaa
+	run --separate-stderr "$bottle" cp a b
+	[ "$status" -eq 2 ]
+	run --separate-stderr "$bottle" cp one-aaaaa:a one-aaaaa:b
+	[ "$status" -eq 2 ]
+	run --separate-stderr "$bottle" cp one-aaaaa:a "$dir/a"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"does not run"* ]]
+}

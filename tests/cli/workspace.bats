@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+bats_require_minimum_version 1.5.0
+# diff and export, on upper layers made by hand.
+
+load state.bash
+setup() {
+	state_up
+	make_bottle one-aaaaa '.workspace_exclude = [".env"]'
+	up=$(upper one-aaaaa)
+}
+teardown() { state_down; }
+
+whiteout() { mknod "$1" c 0 0 || skip "this kernel lets nobody make a whiteout"; }
+
+@test "diff shows text and names the rest" {
+	printf 'a\nb\n' >"$work/f"
+	printf 'a\nc\n' >"$up/f"
+	printf 'x\0y' >"$up/bin"
+	ln -s /etc/shadow "$up/link"
+	run --separate-stderr "$bottle" diff one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$output" = $'added file bin: binary\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n+c\nadded symlink link -> /etc/shadow' ]
+	run --separate-stderr "$bottle" diff --json one-aaaaa
+	[ "$(jq -r 'map(.path) | join(" ")' <<<"$output")" = "bin f link" ]
+}
+
+@test "what diff prints, patch applies" {
+	seq 1 400 >"$work/f"
+	seq 1 400 | sed -e '3d' -e '50,60d' -e 's/^1\(.\)9$/changed \1/' -e '200a new line' >"$up/f"
+	cp "$work/f" "$dir/copy"
+	"$bottle" diff one-aaaaa >"$dir/patch"
+	patch -s "$dir/copy" "$dir/patch"
+	cmp "$dir/copy" "$up/f"
+}
+
+@test "hostile names reach no terminal" {
+	echo x >"$up/"$'a\e[2J\nfake'
+	run --separate-stderr "$bottle" diff one-aaaaa
+	[[ $output != *$'\e'* ]]
+	[[ $output == *'b/a\x1b[2J\x0afake'* ]]
+	run --separate-stderr "$bottle" diff --names one-aaaaa
+	[[ $output != *$'\e'* ]]
+	run --separate-stderr "$bottle" export --dry-run one-aaaaa
+	[[ $output != *$'\e'* ]]
+}
+
+@test "export goes to the workspace and holds back what a tool would run" {
+	mkdir -p "$up/.git/hooks" "$up/src"
+	echo code >"$up/src/main.c"
+	echo evil >"$up/.git/hooks/pre-commit"
+	echo evil >"$up/.EnvRC"
+	ln -s src/main.c "$up/link"
+	ln -s ../../etc/passwd "$up/out"
+	run --separate-stderr "$bottle" export one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/src/main.c")" = code ]
+	[ ! -e "$work/.git/hooks/pre-commit" ]
+	[ ! -e "$work/.EnvRC" ]
+	[ ! -L "$work/link" ]
+	[[ $stderr == *"--include-executable-config"* ]]
+	run --separate-stderr "$bottle" export --include-executable-config one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/.git/hooks/pre-commit")" = evil ]
+	[ -L "$work/link" ]
+	[ ! -L "$work/out" ]
+	[[ $output == *"leads out of the workspace"* ]]
+}
+
+@test "export writes through no link that stands in the way" {
+	mkdir "$dir/outside" "$up/d" "$dir/to"
+	echo new >"$up/d/file"
+	ln -s "$dir/outside" "$dir/to/d"
+	run "$bottle" export --to "$dir/to" one-aaaaa
+	[ "$status" -eq 1 ]
+	[ -z "$(ls "$dir/outside")" ]
+	rm "$dir/to/d"
+	run "$bottle" export --to "$dir/to" one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(cat "$dir/to/d/file")" = new ]
+}
+
+@test "a hidden file is neither replaced nor deleted" {
+	echo SECRET >"$work/.env"
+	echo planted >"$up/.env"
+	run --separate-stderr "$bottle" export --delete --include-executable-config one-aaaaa
+	[ "$(cat "$work/.env")" = SECRET ]
+	[[ $output == *"hidden from the bottle"* ]]
+	rm "$up/.env"
+	whiteout "$up/.env"
+	run --separate-stderr "$bottle" export --delete one-aaaaa
+	[ "$(cat "$work/.env")" = SECRET ]
+}
+
+@test "deletions need --delete" {
+	echo x >"$work/gone"
+	whiteout "$up/gone"
+	run --separate-stderr "$bottle" export one-aaaaa
+	[ -e "$work/gone" ]
+	[[ $stderr == *"--delete"* ]]
+	run --separate-stderr "$bottle" export --delete one-aaaaa
+	[ ! -e "$work/gone" ]
+}
+
+@test "export takes paths, and only such below the workspace" {
+	mkdir "$up/a"
+	echo 1 >"$up/a/one"
+	echo 2 >"$up/b"
+	run "$bottle" export one-aaaaa ./a/
+	[ "$status" -eq 0 ]
+	[ -e "$work/a/one" ]
+	[ ! -e "$work/b" ]
+	run "$bottle" export one-aaaaa ../b
+	[ "$status" -eq 2 ]
+	run "$bottle" export one-aaaaa /etc
+	[ "$status" -eq 2 ]
+	run "$bottle" export one-aaaaa never
+	[ "$status" -eq 1 ]
+}
+
+@test "set-id bits and special files stay inside" {
+	echo x >"$up/suid"
+	chmod 6755 "$up/suid"
+	mkfifo "$up/fifo"
+	run --separate-stderr "$bottle" export --json one-aaaaa
+	[ "$(stat -c %a "$work/suid")" = 755 ]
+	[ "$(jq -r '.[] | select(.path == "fifo") | .verdict' <<<"$output")" = refused ]
+	[ ! -e "$work/fifo" ]
+}
+
+@test "a bottle without a layer says why there is nothing to show" {
+	make_bottle two-bbbbb '.workspace_mode = "mount"'
+	run --separate-stderr "$bottle" diff two-bbbbb
+	[ "$status" -eq 1 ]
+	[[ $stderr == *'"mount"'* ]]
+}
