@@ -4,6 +4,9 @@
 /* Every verb, in the order of help. To add one: src/cmd/<name>.c with a `verb_<name>`, and a
  * line here. */
 #define VERBS(V)       \
+	V(init)        \
+	V(manifest_check) \
+	V(manifest_show) \
 	V(ls) \
 	V(info) \
 	V(diff) \

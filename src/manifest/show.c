@@ -44,7 +44,12 @@ json *manifest_to_json(const struct manifest_plan *plan)
 	}
 	json_set_string(all, "lineage", lineage);
 	json_set(all, "bottles", names_json(&plan->bottles));
-	json_set(all, "bottle", schema_json(&bottle_schema, &plan->bottle, true));
+	json *bottle = schema_json(&bottle_schema, &plan->bottle, true);
+	json_unset(bottle, "extends");
+	/* As the gateway gets them: a default port spelled out would mean something else. */
+	own_json json *routes = manifest_routes_json(plan);
+	json_set(json_get(bottle, "egress"), "routes", json_ref(json_get(routes, "routes")));
+	json_set(all, "bottle", bottle);
 	json *provider = schema_json(&provider_schema, &plan->provider, false);
 	/* They stand among the bottle's already, as far as nothing replaced them. */
 	json_unset(provider, "routes");
