@@ -99,6 +99,9 @@ $(REPLAYS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver/replay
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $(filter %.o,$^) $(ROOM_LIBS)
 $(FUZZERS:%=$(O)/tests/fuzz/hunt/%): $(O)/tests/fuzz/hunt/%: $(O)/tests/fuzz/%.o $(ROOM_ARCHIVES)
 	$(Q)mkdir -p $(@D); echo "  LD    $@"; $(CC) -fsanitize=fuzzer -pie -o $@ $< $(ROOM_LIBS)
+# How fast the parsers and the decision are: built by hand, in no check.
+$(O)/tests/bench/wire: $(O)/tests/bench/wire.o $(ROOM_ARCHIVES)
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
 # Our parser's reading of a request stream, for tests/diff.
 $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)

@@ -17,7 +17,8 @@ static inline struct slice slice_of(const char *text)
 
 static inline struct slice slice_cut(struct slice s, size_t from, size_t to)
 {
-	return (struct slice){ s.at ? s.at + from : NULL, to - from };
+	/* An empty slice may point nowhere, and nowhere has no offset. */
+	return (struct slice){ s.n ? s.at + from : s.at, to - from };
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

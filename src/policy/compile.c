@@ -106,7 +106,7 @@ static int list_of(const struct place *place, json *object, const char *key, siz
 static int compare_of(const struct place *place, json *object, enum policy_compare *out, struct err *err)
 {
 	static const char *const names[] = { "exact", "prefix", "regex" };
-	struct slice type;
+	struct slice type = { 0 };
 
 	if (text_of(place, object, "type", &type, err) < 0)
 		return -1;
@@ -126,7 +126,7 @@ static int path_of(const struct place *outer, size_t i, json *j, struct policy_p
 	static const char *const known[] = { "type", "value", NULL };
 	enum wire_fault fault;
 	own_str struct str canonical = STR_INIT;
-	struct slice value;
+	struct slice value = { 0 };
 
 	place_in(outer, ".paths[%zu]", i);
 	if (object_of(&place, j, known, err) < 0 || compare_of(&place, j, &out->compare, err) < 0 ||
@@ -145,7 +145,7 @@ static int path_of(const struct place *outer, size_t i, json *j, struct policy_p
 static int header_of(const struct place *outer, size_t i, json *j, struct policy_header *out, struct err *err)
 {
 	static const char *const known[] = { "name", "type", "value", NULL };
-	struct slice name, value;
+	struct slice name = { 0 }, value = { 0 };
 
 	place_in(outer, ".headers[%zu]", i);
 	out->compare = POLICY_EXACT;
@@ -210,7 +210,7 @@ static int auth_of(const struct place *outer, json *j, struct policy_route *out,
 	static const char *const known[] = { "scheme", "header", "token_ref", NULL };
 	static const char *const schemes[] = { [POLICY_AUTH_BEARER] = "bearer", [POLICY_AUTH_TOKEN] = "token",
 					       [POLICY_AUTH_BASIC] = "basic" };
-	struct slice text;
+	struct slice text = { 0 };
 
 	if (!j)
 		return 0;
@@ -247,8 +247,8 @@ static int git_of(const struct place *outer, json *j, struct policy_route *out, 
 static int host_of(const struct place *place, json *j, struct policy_route *out, struct err *err)
 {
 	enum wire_fault fault;
-	struct slice text;
-	struct host host;
+	struct slice text = { 0 };
+	struct host host = { 0 };
 
 	if (text_of(place, j, "host", &text, err) < 0 || truth_of(place, j, "wildcard", &out->wildcard, err) < 0)
 		return -1;
@@ -290,7 +290,7 @@ static int route_of(const struct place *outer, size_t at, json *j, struct policy
 	    truth_of(&place, j, "allow_private", &out->allow_private, err) < 0 ||
 	    auth_of(&place, json_get(j, "auth"), out, err) < 0 || git_of(&place, json_get(j, "git"), out, err) < 0)
 		return -1;
-	size_t n;
+	size_t n = 0;
 	if (list_of(&place, j, "matches", &n, err) < 0)
 		return -1;
 	struct policy_match *matches = n ? xcalloc(n, sizeof *matches) : NULL;

@@ -185,28 +185,34 @@ static bool has_element(struct slice path, const char *name)
 	return false;
 }
 
-/* Does a parameter of the query have this name and value, in any encoding of unreserved
- * characters? @value NULL: any value. */
+/* The same text in another encoding of its characters? */
+static bool equal_decoded(struct slice encoded, const char *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < encoded.n; i++) {
+		int byte = char_escape(slice_cut(encoded, i, encoded.n));
+		char c = byte >= 0 ? (char)byte : encoded.at[i];
+
+		i += byte >= 0 ? 2 : 0;
+		if (!text[n] || ascii_lower(c) != ascii_lower(text[n]))
+			return false;
+		n++;
+	}
+	return !text[n];
+}
+
+/* Does a parameter of the query have this name and value? @value NULL: any value. */
 static bool query_has(struct slice query, const char *name, const char *value)
 {
-	own_str struct str text = STR_INIT;
-
-	for (size_t at = 0; at <= query.n && query.n;) {
-		const char *end = at < query.n ? memchr(query.at + at, '&', query.n - at) : NULL;
+	for (size_t at = 0; at < query.n;) {
+		const char *end = memchr(query.at + at, '&', query.n - at);
 		size_t to = end ? (size_t)(end - query.at) : query.n;
+		const char *equal = memchr(query.at + at, '=', to - at);
+		size_t key = equal ? (size_t)(equal - query.at) : to;
 
-		str_reset(&text);
-		for (size_t i = at; i < to; i++) {
-			int byte = char_escape(slice_cut(query, i, to));
-
-			str_addc(&text, byte >= 0 ? (char)byte : query.at[i]);
-			i += byte >= 0 ? 2 : 0;
-		}
-		const char *equal = text.len ? memchr(text.data, '=', text.len) : NULL;
-		size_t n = equal ? (size_t)(equal - text.data) : text.len;
-		struct slice key = { text.data, n };
-		struct slice rest = equal ? (struct slice){ equal + 1, text.len - n - 1 } : (struct slice){ 0 };
-		if (text.len && slice_is_nocase(key, name) && (!value || slice_is_nocase(rest, value)))
+		if (equal_decoded(slice_cut(query, at, key), name) &&
+		    (!value || (equal && equal_decoded(slice_cut(query, key + 1, to), value))))
 			return true;
 		at = to + 1;
 	}

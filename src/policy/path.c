@@ -55,20 +55,28 @@ static size_t decode_once(char *text, size_t n)
 	return to;
 }
 
+static int judge(const char *text, size_t n, enum wire_fault *fault)
+{
+	if (has_trick(text, n)) {
+		*fault = WIRE_PATH;
+		return -1;
+	}
+	if (has_dots(text, n)) {
+		*fault = WIRE_PATH_DOTS;
+		return -1;
+	}
+	return 0;
+}
+
 static int judge_decoded(struct slice raw, enum wire_fault *fault)
 {
+	if (!memchr(raw.at, '%', raw.n))
+		return judge(raw.at, raw.n, fault);
 	own_mem char *text = xstrndup(raw.at, raw.n);
 	size_t n = raw.n;
-
 	for (unsigned layer = 0; layer <= DECODINGS_MAX; layer++) {
-		if (has_trick(text, n)) {
-			*fault = WIRE_PATH;
+		if (judge(text, n, fault) < 0)
 			return -1;
-		}
-		if (has_dots(text, n)) {
-			*fault = WIRE_PATH_DOTS;
-			return -1;
-		}
 		size_t shorter = decode_once(text, n);
 		if (shorter == n)
 			return 0;

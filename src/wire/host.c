@@ -43,9 +43,13 @@ int host_split(struct slice authority, struct slice *host, int *port, enum wire_
 	*host = slice_cut(authority, 0, end);
 	if (end == 0)
 		return wire_refuse(fault, WIRE_HOST);
-	for (size_t i = 0; i < end; i++)
-		if (!char_is(authority.at[i], CHAR_TOKEN) && (!memchr("[]:", authority.at[i], 3) || authority.at[0] != '['))
+	for (size_t i = 0; i < end; i++) {
+		char c = authority.at[i];
+		bool v6 = authority.at[0] == '[' && (c == '[' || c == ']' || c == ':');
+
+		if (!v6 && !char_is(c, CHAR_TOKEN))
 			return wire_refuse(fault, WIRE_HOST);
+	}
 	if (end == authority.n)
 		return 0;
 	if (authority.at[end] != ':')
