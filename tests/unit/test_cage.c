@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "backend/namespace.h"
-#include "base/clock.h"
+#include "base/file.h"
 #include "cage/inside.h"
 
 enum { LAST_CALL = 480 };
@@ -391,6 +391,42 @@ static void a_program_that_enters_itself_keeps_what_is_open_and_nothing_else(voi
 	munmap(at, sizeof *at);
 }
 
+/* What this program is when it is started as a sidecar is: with what entering needs, and no more. */
+static int be_a_program_that_enters(void)
+{
+	const struct cage_calls common[] = { cage_calls_common };
+	const struct cage_profile profile = { .name = "empty", .calls = common, .ncalls = ARRAY_LEN(common) };
+	own_str struct str status = STR_INIT;
+	struct err err = ERR_INIT;
+
+	/* CAP_SETPCAP and CAP_SYS_ADMIN, over its own namespaces. */
+	if (file_read(AT_FDCWD, "/proc/self/status", 65536, &status, &err) != 0 ||
+	    !strstr(status.data, "CapEff:\t0000000000200100") || !strstr(status.data, "CapBnd:\t0000000000200100"))
+		return 20;
+	if (cage_enter(&profile, NULL, 0, &err) != 0)
+		return 21;
+	return faccessat(AT_FDCWD, "/usr", F_OK, 0) == 0 ? 22 : 0;
+}
+
+static void a_program_that_was_started_to_enter_can(void **state)
+{
+	own_cage_ids struct cage_ids ids = CAGE_IDS_INIT;
+	own_proc struct proc child = PROC_INIT;
+	struct err err = ERR_INIT;
+	char *const argv[] = { "test_cage", "enter", NULL };
+	int status;
+
+	(void)state;
+	assert_ok(cage_ids_choose(&ids, &err), &err);
+	own_fd int self = cage_seal_program("/proc/self/exe", &err);
+	assert_ok(self, &err);
+	const struct cage_spec spec = { .ids = &ids, .enters_itself = true, .host_network = true, .exe = self,
+					.argv = argv };
+	assert_ok(cage_spawn(&spec, &child, NULL, &err), &err);
+	assert_ok(proc_wait(&child, &status, &err), &err);
+	assert_int_equal(proc_exit_code(status), 0);
+}
+
 /* ---- the host ---- */
 
 static void this_host_can_make_a_cage(void **state)
@@ -407,8 +443,11 @@ static void this_host_can_make_a_cage(void **state)
 	assert_true(cage_probe_landlock(&err) >= CAGE_LANDLOCK_ABI);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && str_is(argv[1], "enter"))
+		return be_a_program_that_enters();
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_has_a_reason_and_stands_once),
 		cmocka_unit_test(every_row_names_a_system_call),
@@ -421,6 +460,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_cage_dies_with_its_parent, begin, end),
 		cmocka_unit_test_setup_teardown(a_sealed_program_can_not_be_changed, begin, end),
 		cmocka_unit_test(a_program_that_enters_itself_keeps_what_is_open_and_nothing_else),
+		cmocka_unit_test(a_program_that_was_started_to_enter_can),
 		cmocka_unit_test(this_host_can_make_a_cage),
 	};
 
