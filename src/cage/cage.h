@@ -126,7 +126,7 @@ struct cage_calls { const struct cage_call *rows; size_t n; };
 struct cage_profile {
 	const char *name;		/* for messages */
 	/* Groups of rows: cage_calls_common (what any program of ours needs), the customer's own. */
-	const struct cage_calls *calls;
+	const struct cage_calls *calls;	/* rows are static: filters are kept by them */
 	size_t ncalls;
 	unsigned sockets;		/* enum cage_socket */
 	const struct cage_path *paths;	/* Landlock; none: no file at all can be opened */

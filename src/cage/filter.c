@@ -25,12 +25,19 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-enum { FILTERS = 2, CACHED = 8, FAMILIES = 64, LAST_PROTOCOL = 17 /* UDP */ };
+enum { FILTERS = 2, CACHED = 8, GROUPS = 4, FAMILIES = 64, LAST_PROTOCOL = 17 /* UDP */ };
 
 struct program { struct sock_filter *code; unsigned short n; };
 
-/* Compiled once per process and profile. A table, in the sense that nothing in it changes. */
-static struct cached { const struct cage_profile *profile; struct program filter[FILTERS]; } cache[CACHED];
+/* Compiled once per process for the same rows. Found by what is in a profile, never by where
+ * it stands: two profiles may come to lie at the same place one after the other. */
+static struct cached {
+	bool used;
+	unsigned sockets;
+	size_t ncalls;
+	struct cage_calls calls[GROUPS];
+	struct program filter[FILTERS];
+} cache[CACHED];
 
 static void context_drop(scmp_filter_ctx *ctx)
 {
@@ -189,16 +196,31 @@ static int compile(const struct cage_profile *profile, struct program out[FILTER
 	return 0;
 }
 
+static bool is_for(const struct cached *c, const struct cage_profile *profile)
+{
+	bool same = c->used && c->sockets == profile->sockets && c->ncalls == profile->ncalls;
+
+	for (size_t g = 0; same && g < c->ncalls; g++)
+		same = c->calls[g].rows == profile->calls[g].rows && c->calls[g].n == profile->calls[g].n;
+	return same;
+}
+
 static const struct cached *find(const struct cage_profile *profile, struct err *err)
 {
+	if (profile->ncalls > GROUPS)
+		bug("%zu groups of calls in a profile", profile->ncalls);
 	for (size_t i = 0; i < CACHED; i++) {
-		if (!cache[i].profile) {
-			if (compile(profile, cache[i].filter, err) != 0)
+		struct cached *c = &cache[i];
+		if (!c->used) {
+			if (compile(profile, c->filter, err) != 0)
 				return NULL;
-			cache[i].profile = profile;
+			c->used = true;
+			c->sockets = profile->sockets;
+			c->ncalls = profile->ncalls;
+			memcpy(c->calls, profile->calls, profile->ncalls * sizeof *c->calls);
 		}
-		if (cache[i].profile == profile)
-			return &cache[i];
+		if (is_for(c, profile))
+			return c;
 	}
 	bug("more than %d profiles in one process", CACHED);
 }
