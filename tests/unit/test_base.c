@@ -13,6 +13,7 @@
 #include "base/msg.h"
 #include "base/proc.h"
 #include "base/sha256.h"
+#include "base/utf8.h"
 
 static void a_text_that_does_not_fit_shows_that_it_was_cut(void **state)
 {
@@ -68,6 +69,18 @@ static void escaped_text_has_no_control_bytes(void **state)
 
 	str_add_escaped(&s, "a\x1b]52;c\x07\\", 9, 9);
 	assert_string_equal(s.data, "a\\x1b]52;c\\x07\\\\");
+}
+
+static void utf8_has_one_form_per_character(void **state)
+{
+	(void)state;
+	static const struct { const char *bytes; bool ok; } texts[] = {
+		{ "", true }, { "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", true }, { "\xc0\x80", false }, { "\xed\xa0\x80", false },
+		{ "\xe2\x82", false }, { "\x80", false }, { "\xf4\x90\x80\x80", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_int_equal(utf8_is_valid(texts[i].bytes, strlen(texts[i].bytes)), texts[i].ok);
 }
 
 static void json_is_strict(void **state)
@@ -259,7 +272,7 @@ int main(void)
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
 		cmocka_unit_test(escaped_text_has_no_control_bytes),
-		cmocka_unit_test(json_is_strict),
+		cmocka_unit_test(utf8_has_one_form_per_character), cmocka_unit_test(json_is_strict),
 		cmocka_unit_test(hostile_bytes_become_a_json_string),
 		cmocka_unit_test(packed_values_come_back_and_short_ones_are_bad),
 		cmocka_unit_test(messages_carry_descriptors),
