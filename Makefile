@@ -169,10 +169,11 @@ asan: deps ## every test again, under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined check-all
 
 # Packages of Debian 12: what builds, what the tests run, what `lint` and `fuzz` run.
-DEPS_BUILD := gcc pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
-	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc ca-certificates
-DEPS_TEST  := libcmocka-dev bats nginx-light curl git python3 nodejs npm jq tmux man-db openssl sqlite3
-DEPS_LINT  := clang clang-tidy clang-format cppcheck shellcheck
+DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
+	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc:scdoc ca-certificates
+DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
+	man-db:man openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare
+DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 deps: ## install what is missing (Debian)
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)
 deps-lint:
@@ -186,7 +187,7 @@ fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))
 
 demo: ## the tour: one bottle, what it may do and what it may not
-	$(Q)tests/deps $(DEPS_BUILD) curl
+	$(Q)tests/deps $(DEPS_BUILD) curl:curl
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(O)/bin/bottle demo
 
