@@ -16,6 +16,7 @@
 	V(audit) \
 	V(rm) \
 	V(cleanup) \
+	V(policy_test) \
 	V(policy_suggest) \
 	V(allowlist_verify) \
 	V(allowlist_enforce) \
