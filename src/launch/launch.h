@@ -1,0 +1,100 @@
+#pragma once
+/* One launch: the table of steps.c, walked up to a bottle that runs and down to nothing. It
+ * works inside its owner's event loop: a step that waits runs the loop, and whatever turns
+ * the launch round (a signal, the caller's death, a sidecar's, the guest's) calls
+ * launch_interrupt() from there, so that the wait ends with that reason. */
+#include <stdbool.h>
+#include "backend/backend.h"
+#include "base/loop.h"
+#include "base/secret.h"
+#include "launch/plan.h"
+#include "launch/walk.h"
+#include "registry/registry.h"
+#include "sidecar/sidecar.h"
+
+enum { LAUNCH_LISTENERS = 3, LAUNCH_NONCE_TEXT = 65, LAUNCH_WAIT_MS = 8000 };
+
+/* Values that the CLI gathered: of plan.secrets and plan.credentials, in their order. */
+struct launch_secrets {
+	struct secret *env;
+	size_t nenv;
+	struct secret *credentials;
+	size_t ncredentials;
+};
+#define LAUNCH_SECRETS_INIT { 0 }
+void launch_secrets_clear(struct launch_secrets *s);
+#define own_launch_secrets __attribute__((cleanup(launch_secrets_clear)))
+/* For the way to the keeper, through memory that has no name. */
+void launch_secrets_encode(const struct launch_secrets *s, struct str *out);
+int launch_secrets_decode(const struct str *bytes, struct launch_secrets *out, struct err *err);
+
+struct launch_events {
+	void (*step)(void *arg, const char *name, bool down);
+	void (*note)(void *arg, const char *text);
+	/* The bottle's directory is there: the audit log can be opened in it. */
+	int (*opened)(void *arg, int dir, struct err *err);
+	int (*audit)(void *arg, const json *record, struct err *err);
+	void (*log)(void *arg, enum log_level level, const char *line);
+	/* After launch_up(): a sidecar or the guest ended by itself. Everything must go down. */
+	void (*lost)(void *arg, const struct err *why);
+};
+
+struct launch {
+	/* Given by the owner before launch_up(); borrowed. */
+	struct loop *loop;
+	const struct plan *plan;
+	const json *plan_json;
+	struct launch_secrets *secrets;
+	const struct launch_events *events;
+	void *arg;
+	int bottles;		/* directory of the registry */
+	const char *libexec;
+	const char *slug;	/* resume: of the record that is there; NULL: a new bottle */
+
+	/* Of the steps. */
+	struct walk walk;
+	bool is_up;
+	struct err interrupted;	/* kind ERR_NONE: not */
+	struct record record;
+	int dir;		/* of the bottle; -1: none */
+	const struct backend *backend;
+	struct guest guest;
+	int listeners[LAUNCH_LISTENERS];
+	struct sidecar gateway;
+	char *ca;		/* the bottle's CA certificate, PEM; NULL: not told yet */
+	struct str bundle;	/* PEM of everything that the guest trusts */
+	char nonce[LAUNCH_NONCE_TEXT];		/* what the gateway's self-test answers */
+	char *canary;
+	struct strv placeholders;		/* of plan.credentials, in their order */
+	uint64_t refused;	/* requests that the gateway refused */
+	bool agent_ran;
+	int exit_status;	/* of the agent, as a shell reports it; -1: none */
+};
+#define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
+		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
+
+/* Everything but the agent itself. On failure the caller calls launch_down() too. */
+int launch_up(struct launch *l, struct err *err);
+/* Undoes what was begun, in reverse. @why: what ended it; NULL or kind ERR_NONE: nothing was wrong. */
+void launch_down(struct launch *l, const struct err *why);
+/* The launch turns round at its next wait. The first reason counts. */
+void launch_interrupt(struct launch *l, const struct err *why);
+/* Runs the loop until *@done, or one of: interrupted, @ms over (ERR_UNCONFINED, naming @what). */
+int launch_wait(struct launch *l, const bool *done, int ms, const char *what, struct err *err);
+
+/* The record's own fields changed (audit head, counts): store it. */
+int launch_save(struct launch *l, struct err *err);
+
+/* Environment of what runs inside. What is secret goes apart: it travels over a descriptor. */
+void launch_environment(const struct launch *l, struct strv *out, struct strv *secret);
+
+/* Something to run in the bottle, as the agent's user. */
+struct launch_command {
+	const struct strv *argv;
+	const struct strv *env;		/* NAME=value, added to the bottle's; NULL: none */
+	const char *directory;		/* NULL: the workspace */
+	bool terminal;
+	uint16_t rows, columns;
+	int in, out, err;		/* without a terminal; borrowed, -1: /dev/null */
+};
+int launch_run(struct launch *l, const struct launch_command *c, struct program *p, struct err *err);

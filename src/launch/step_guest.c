@@ -1,0 +1,106 @@
+#include "launch/steps.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/own.h"
+#include "launch/fault.h"
+#include "workspace/workspace.h"
+#include "base/banned.h"
+
+/* In the order of launch.listeners. */
+static const struct cage_listener listeners[LAUNCH_LISTENERS] = { { 9099, 511 }, { 443, 511 }, { 80, 511 } };
+
+static bool is_address(const char *host)
+{
+	unsigned char bytes[16];
+
+	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+/* A program that knows no proxy finds the transparent listener under the name itself. */
+void guest_hosts(const struct plan *p, const char *address, struct str *out)
+{
+	own_json json *doc = NULL;
+	struct err ignored = ERR_INIT;
+
+	str_add(out, "127.0.0.1 localhost\n::1 localhost ip6-localhost\n");
+	if (json_parse(p->routes, strlen(p->routes), 16, &doc, &ignored) != 0)
+		return;
+	const json *routes = json_get(doc, "routes");
+	for (size_t i = 0; i < json_count(routes); i++) {
+		const json *r = json_at(routes, i);
+		const char *host = json_get_string(r, "host", "");
+		int64_t port = json_get_int(r, "port", 443);
+		bool usual = port == 443 || port == 80;
+		if (*host && *host != '*' && *host != '[' && usual && !is_address(host))
+			str_addf(out, "%s %s\n", address, host);
+	}
+}
+
+/* What of the workspace is hidden (excluded), and what a tool of the host would obey. */
+static int look_through_workspace(const struct plan *p, struct strv *hidden, struct strv *obeyed, struct err *err)
+{
+	bool mount = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
+
+	if (!p->workspace || (p->workspace_exclude.n == 0 && !mount))
+		return 0;
+	return workspace_look(p->workspace, &p->workspace_exclude, hidden, mount ? obeyed : NULL, err);
+}
+
+static void guest_died(void *arg, const struct err *why)
+{
+	struct launch *l = arg;
+
+	launch_interrupt(l, why);
+	if (l->is_up)
+		l->events->lost(l->arg, why);
+}
+
+int cage_up(void *arg, struct err *err)
+{
+	struct launch *l = arg;
+	const struct plan *p = l->plan;
+	own_str struct str hosts = STR_INIT;
+	own_strv struct strv hidden = STRV_INIT;
+	own_strv struct strv obeyed = STRV_INIT;
+	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
+	const struct manifest_resources resources = {
+		.cpus = p->cpus, .memory_mib = p->memory_mib, .disk_gib = p->disk_gib, .pids = p->pids,
+		.cpus_given = p->cpus_given, .memory_mib_given = p->memory_mib_given,
+		.disk_gib_given = p->disk_gib_given, .pids_given = p->pids_given,
+	};
+
+	if (backend_find(p->backend, &l->backend, err) != 0 || look_through_workspace(p, &hidden, &obeyed, err) != 0)
+		return -1;
+	guest_hosts(p, l->backend->address, &hosts);
+	struct guest_request request = {
+		.slug = l->record.slug, .program = program, .image = p->image, .tools = &p->tools,
+		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
+		.hidden = &hidden, .obeyed = &obeyed, .resources = &resources, .dir = l->dir,
+		.hosts = str_c(&hosts), .listeners = listeners, .nlisteners = ARRAY_LEN(listeners),
+	};
+	if (l->backend->up(&request, &l->guest, l->listeners, err) != 0)
+		return fail_in(err, "the cage");
+	if (launch_fault("building the cage", FAULT_DURING, err) != 0)
+		return -1;
+	return guest_listen(&l->guest, l->loop, guest_died, l, err);
+}
+
+void cage_down(void *arg)
+{
+	struct launch *l = arg;
+
+	for (size_t i = 0; i < LAUNCH_LISTENERS; i++)
+		fd_drop(&l->listeners[i]);
+	if (l->backend)
+		l->backend->down(&l->guest);
+}
+
+int guest_up(void *arg, struct err *err)
+{
+	struct launch *l = arg;
+
+	return launch_wait(l, &l->guest.ready, LAUNCH_WAIT_MS, "the guest's init", err);
+}

@@ -1,0 +1,24 @@
+#pragma once
+/* The pairs behind the table of steps.c, by matter. Each up() may leave half of itself: its
+ * down() is called all the same. */
+#include "launch/launch.h"
+
+int record_up(void *arg, struct err *err);
+void record_down(void *arg);
+int cage_up(void *arg, struct err *err);
+void cage_down(void *arg);
+int sidecars_up(void *arg, struct err *err);
+void sidecars_down(void *arg);
+int ca_up(void *arg, struct err *err);
+int guest_up(void *arg, struct err *err);
+int proof_up(void *arg, struct err *err);
+int provision_up(void *arg, struct err *err);
+
+/* Routed hosts that a transparent listener can serve: lines of the guest's hosts file. */
+void guest_hosts(const struct plan *p, const char *address, struct str *out);
+/* One random placeholder or name, as hex text. The caller frees. */
+char *random_text(void);
+/* Walks a workspace: adds what the globs hide to @hidden, and what a tool of the host would run
+ * or obey to @obeyed (NULL: not asked), both as paths below it. */
+int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
+		   struct err *err);
