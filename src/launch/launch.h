@@ -12,7 +12,7 @@
 #include "registry/registry.h"
 #include "sidecar/sidecar.h"
 
-enum { LAUNCH_LISTENERS = 3, LAUNCH_NONCE_TEXT = 65, LAUNCH_WAIT_MS = 8000 };
+enum { LAUNCH_LISTENERS = 3, LAUNCH_NONCE_TEXT = 33, LAUNCH_WAIT_MS = 8000 };
 
 /* Values that the CLI gathered: of plan.secrets and plan.credentials, in their order. */
 struct launch_secrets {

@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/random.h"
 #include "launch/fault.h"
+#include "launch/proof.h"
 #include "launch/words.h"
 #include "proto/egress.h"
 #include "base/banned.h"
@@ -149,14 +150,11 @@ static int fill_config(struct launch *l, struct egress_config *c, struct err *er
 						[MANIFEST_LOG_ALL] = EGRESS_LOG_ALL };
 	const struct plan *p = l->plan;
 	own_str struct str extra = STR_INIT;
-	unsigned char nonce[SHA256_SIZE];
-	own_str struct str nonce_text = STR_INIT;
 
 	if (p->log >= ARRAY_LEN(logs))
 		return fail(err, ERR_INPUT, "plan: log %lu is unknown", p->log);
-	random_bytes(nonce, sizeof nonce);
-	hex_encode(&nonce_text, nonce, sizeof nonce);
-	snprintf(l->nonce, sizeof l->nonce, "%s", str_c(&nonce_text));
+	own_mem char *nonce = random_text();
+	snprintf(l->nonce, sizeof l->nonce, "%s", nonce);
 	mem_drop(&l->canary);
 	l->canary = random_text();
 	make_placeholders(l);
@@ -185,7 +183,9 @@ static void gateway_audit(void *arg, const char *text)
 	struct err err = ERR_INIT;
 
 	if (json_parse_unique(text, strlen(text), 8, &record, &err) == 0) {
-		if (str_is(json_get_string(record, "verdict", ""), "deny"))
+		/* The proof's own refusal is none of the agent's. */
+		if (str_is(json_get_string(record, "verdict", ""), "deny") &&
+		    !str_is(json_get_string(record, "host", ""), PROOF_DENIED))
 			l->refused++;
 		if (l->events->audit(l->arg, record, &err) == 0)
 			return;
