@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "proto/probe.h"
 
-#define PROOF_HOST	"proof.bot-bottle.internal"	/* the gateway answers for it by itself */
+#define PROOF_HOST	"proof.bot-bottle.invalid"	/* the gateway answers for it by itself */
 #define PROOF_DENIED	"denied.bot-bottle.invalid"	/* no route can name it */
 
 enum { PROOF_CHECKS_MAX = 32, PROOF_DEADLINE_MS = 1500, PROOF_WAIT_MS = 2000 };

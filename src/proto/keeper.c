@@ -30,7 +30,7 @@ static const struct {
 	bool known;
 	unsigned fields;
 } kinds[] = {
-	[KEEPER_LAUNCH] = { true, F_SIZE },
+	[KEEPER_LAUNCH] = { true, F_SIZE | F_TEXT },
 	[KEEPER_INFO] = { true, 0 },
 	[KEEPER_EXEC] = { true, F_COMMAND | F_SIZE },
 	[KEEPER_ATTACH] = { true, F_SIZE },

@@ -1,0 +1,228 @@
+#include "keeper/bottle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "keeper/requests.h"
+#include "base/banned.h"
+
+static void on_message(void *arg, uint32_t events);
+
+/* True for those who see the agent's output and its end. */
+static bool looks_on(const struct connection *c)
+{
+	return c->role == ROLE_LAUNCHER || c->role == ROLE_ATTACHED;
+}
+
+static void remove_connection(struct connection *c)
+{
+	struct keeper *k = c->keeper;
+
+	for (struct connection **at = &k->connections; *at; at = &(*at)->next)
+		if (*at == c) {
+			*at = c->next;
+			break;
+		}
+	k->nconnections--;
+	loop_unwatch(&k->loop, &c->watch);
+	guest_forget(&k->launch.guest, &c->program);
+	for (size_t i = 0; i < ARRAY_LEN(c->ours); i++)
+		fd_drop(&c->ours[i]);
+	fd_drop(&c->fd);
+	str_clear(&c->pending);
+	free(c);
+}
+
+/* The other side is gone. Whose launch or whose terminal it was decides what that means. */
+static void hang_up(struct connection *c)
+{
+	struct keeper *k = c->keeper;
+	enum role role = c->role;
+	struct err why = ERR_INIT;
+
+	remove_connection(c);
+	agent_flow(k);
+	if (role != ROLE_LAUNCHER || k->down)
+		return;
+	if (!k->launch.is_up || !k->agent.running) {
+		fail(&why, ERR_DENIED, "the caller went away before the agent ran");
+		launch_interrupt(&k->launch, &why);
+		if (k->launch.is_up)
+			keeper_end(k, &why);
+		return;
+	}
+	if (!k->plan.detach)
+		keeper_stop(k, SIGHUP);
+}
+
+static void set_events(struct connection *c)
+{
+	bool held = looks_on(c) && c->keeper->agent.input.len >= KEEPER_BYTES;
+
+	loop_change(&c->keeper->loop, &c->watch, (held ? 0 : EPOLLIN) | (c->pending.len ? EPOLLOUT : 0));
+}
+
+/* False: it is gone, and @c with it. */
+static bool flush(struct connection *c)
+{
+	struct err err = ERR_INIT;
+
+	if (c->pending.len == 0)
+		return true;
+	if (msg_send(c->fd, &c->pending, NULL, 0, &err) == 0) {
+		str_reset(&c->pending);
+		set_events(c);
+		agent_flow(c->keeper);
+		return true;
+	}
+	if (err.kind == ERR_BUSY)
+		return true;
+	hang_up(c);
+	return false;
+}
+
+void connection_say(struct connection *c, const struct keeper_message *m, const int *fds, size_t nfds)
+{
+	own_str struct str bytes = STR_INIT;
+	struct err err = ERR_INIT;
+
+	keeper_message_encode(m, &bytes);
+	if (c->pending.len == 0 && msg_send(c->fd, &bytes, fds, nfds, &err) == 0)
+		return;
+	/* Behind by one already: what comes now would be out of order, and is not of use to one
+	 * who does not read. Only output is ever held back for them (agent_flow). */
+	if (c->pending.len == 0 && err.kind == ERR_BUSY && nfds == 0) {
+		str_addn(&c->pending, bytes.data, bytes.len);
+		set_events(c);
+	}
+}
+
+void connections_tell(struct keeper *k, const struct keeper_message *m, bool attached_only)
+{
+	for (struct connection *c = k->connections; c; c = c->next)
+		if (!attached_only || looks_on(c))
+			connection_say(c, m, NULL, 0);
+}
+
+bool connections_behind(const struct keeper *k)
+{
+	for (const struct connection *c = k->connections; c; c = c->next)
+		if (looks_on(c) && c->pending.len > 0)
+			return true;
+	return false;
+}
+
+void connections_hold(struct keeper *k, bool hold)
+{
+	(void)hold;
+	for (struct connection *c = k->connections; c; c = c->next)
+		set_events(c);
+}
+
+static void on_message(void *arg, uint32_t events)
+{
+	struct connection *c = arg;
+	own_msg struct msg raw = MSG_INIT;
+	own_keeper_message struct keeper_message m = KEEPER_MESSAGE_INIT;
+	struct err err = ERR_INIT;
+
+	if ((events & EPOLLOUT) && !flush(c))
+		return;
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	int got = keeper_hear(c->fd, &raw, &m, &err);
+	if (got < 0 && err.kind == ERR_BUSY)
+		return;
+	if (got == 1 && request_obey(c, &m, &err) == 0)
+		return;
+	if (got != 0) {
+		struct keeper_message failed = { .say = KEEPER_FAILED, .why = err };
+		connection_say(c, &failed, NULL, 0);
+	}
+	/* A refused request ends the connection; the launcher's is worth more than that. */
+	if (got == 1 && c->role == ROLE_LAUNCHER)
+		return;
+	hang_up(c);
+}
+
+struct connection *connection_add(struct keeper *k, int fd, enum role role, struct err *err)
+{
+	struct connection *c = xcalloc(1, sizeof *c);
+
+	*c = (struct connection){ .keeper = k, .fd = fd, .role = role, .watch = WATCH_INIT, .ours = { -1, -1, -1 } };
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || loop_watch(&k->loop, &c->watch, fd, EPOLLIN, on_message, c, err) != 0) {
+		fail_errno(err, "a connection");
+		free(c);
+		return NULL;
+	}
+	c->next = k->connections;
+	k->connections = c;
+	k->nconnections++;
+	return c;
+}
+
+static void on_listener(void *arg, uint32_t events)
+{
+	struct keeper *k = arg;
+	struct err err = ERR_INIT;
+	unsigned uid;
+	int pid;
+
+	(void)events;
+	own_fd int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (msg_peer(fd, &uid, &pid, &err) != 0 || uid != geteuid()) {
+		log_warn("a connection of another user was refused uid=%u", uid);
+		return;
+	}
+	if (k->nconnections >= CONNECTIONS_MAX) {
+		log_warn("over %d connections at a time", CONNECTIONS_MAX);
+		return;
+	}
+	if (connection_add(k, fd, ROLE_NEW, &err))
+		fd_steal(&fd);
+}
+
+/* Bound through the held directory, so that no path is too long and none is swapped. */
+int connections_listen(struct keeper *k, struct err *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char name[SLUG_TEXT + 8];
+
+	snprintf(name, sizeof name, "%s.sock", k->launch.record.slug);
+	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", k->runtime, name);
+	k->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (k->listener < 0)
+		return fail_errno(err, "the control socket");
+	unlinkat(k->runtime, name, 0);	/* of a keeper that was killed; the slug is ours alone */
+	mode_t before = umask(0177);
+	int bound = bind(k->listener, (struct sockaddr *)&at, sizeof at);
+	umask(before);
+	if (bound != 0 || listen(k->listener, CONNECTIONS_MAX) != 0)
+		return fail_errno(err, "the control socket %s", name);
+	return loop_watch(&k->loop, &k->on_listener, k->listener, EPOLLIN, on_listener, k, err);
+}
+
+void connections_close(struct keeper *k)
+{
+	if (k->listener >= 0) {
+		own_mem char *name = xasprintf("%s.sock", k->launch.record.slug);
+		loop_unwatch(&k->loop, &k->on_listener);
+		unlinkat(k->runtime, name, 0);
+		fd_drop(&k->listener);
+	}
+	for (struct connection *c = k->connections, *next; c; c = next) {
+		next = c->next;
+		if (c->role != ROLE_LAUNCHER && c->role != ROLE_ATTACHED && c->role != ROLE_STOPPER)
+			remove_connection(c);
+	}
+}
