@@ -323,6 +323,9 @@ int keeper_run(int pair, const char *libexec, struct err *err)
 		return -1;
 	}
 	k.launch.slug = slug;
+	/* The directory that we were started in must stay removable. */
+	if (chdir("/") != 0)
+		return fail_errno(err, "chdir /");
 	int rc = run_bottle(&k, err);
 	if (rc == 0)
 		*err = (struct err)ERR_INIT;

@@ -40,7 +40,7 @@ static const struct {
 	[KEEPER_STOP] = { true, 0 },
 	[KEEPER_STEP] = { true, F_TEXT | F_DOWN },
 	[KEEPER_NOTE] = { true, F_TEXT },
-	[KEEPER_STARTED] = { true, F_NUMBER },
+	[KEEPER_STARTED] = { true, F_NUMBER | F_TEXT },
 	[KEEPER_OUTPUT] = { true, F_STREAM | F_BYTES },
 	[KEEPER_EXITED] = { true, F_NUMBER },
 	[KEEPER_ENDED] = { true, 0 },

@@ -53,7 +53,7 @@ struct keeper_message {
 	bool down;		/* STEP: it is being undone */
 	bool error_stream;	/* OUTPUT: of the program's stderr */
 	uint32_t number;	/* SIGNAL: which; EXITED: status; STARTED: descriptors beside it */
-	char *text;		/* STEP, NOTE, STATUS; LAUNCH: the slug to resume, "" for a new bottle */
+	char *text;		/* STEP, NOTE, STATUS; STARTED: the slug; LAUNCH: the one to resume, or "" */
 	struct str bytes;	/* INPUT, OUTPUT */
 	struct err why;		/* FAILED */
 };

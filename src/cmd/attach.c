@@ -1,0 +1,30 @@
+#include "cmd/cmd.h"
+#include "cmd/session.h"
+
+#include "proto/keeper.h"
+#include "base/banned.h"
+
+static int run(struct command *c, struct err *err)
+{
+	struct keeper_message attach = { .say = KEEPER_ATTACH };
+	struct session s = { .launching = false };
+	uint16_t rows = 0, columns = 0;
+
+	own_fd int keeper = session_dial(c, command_arg(c, 0), err);
+	if (keeper < 0)
+		return -1;
+	if (session_terminal(&rows, &columns)) {
+		attach.rows = rows;
+		attach.columns = columns;
+		ui_note(&c->ui, "Ctrl-] leaves; the bottle runs on");
+	}
+	if (keeper_say(keeper, &attach, NULL, 0, err) != 0 || session_relay(c, keeper, &s, err) != 0)
+		return -1;
+	return s.left || s.status < 0 ? 0 : s.status;
+}
+
+const struct verb verb_attach = {
+	.name = "attach", .args = "SLUG", .summary = "look at a bottle's program, and type to it", .group = GROUP_RUN,
+	.details = "Ends with the program, and with its status. On a terminal Ctrl-] leaves and lets it run.",
+	.flags = VERB_STATUS, .min_args = 1, .max_args = 1, .complete = COMPLETE_SLUG, .run = run,
+};

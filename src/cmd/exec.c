@@ -1,0 +1,242 @@
+#include "cmd/cmd.h"
+#include "cmd/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "proto/keeper.h"
+#include "base/banned.h"
+
+enum { CHUNK = 32 * 1024, DRAIN_MS = 200 };
+
+/* A program beside the main one. Its streams come to us as descriptors: the keeper only
+ * started it, and tells us how it ended. */
+struct streams {
+	int keeper, signals;
+	int in, out, err;	/* of the program; -1: closed. With a terminal all is @out */
+	bool terminal, started, take_input;
+	int status;		/* -1: it runs */
+	struct str input;	/* not taken by the program yet */
+	struct ui_raw raw;
+	struct err why;
+};
+
+static void clear(struct streams *s)
+{
+	ui_raw_leave(&s->raw);
+	if (s->in != s->out)
+		fd_drop(&s->in);
+	fd_drop(&s->out);
+	fd_drop(&s->err);
+	str_clear(&s->input);
+}
+
+static int on_started(struct streams *s, struct msg *raw, struct err *err)
+{
+	s->started = true;
+	if (s->terminal) {
+		s->out = msg_take_fd(raw, 0);
+		s->in = s->out;
+		return s->out < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no terminal") : ui_raw_enter(&s->raw, STDIN_FILENO, err);
+	}
+	s->in = msg_take_fd(raw, 0);
+	s->out = msg_take_fd(raw, 1);
+	s->err = msg_take_fd(raw, 2);
+	if (!s->take_input)
+		fd_drop(&s->in);
+	return s->err < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no streams") : 0;
+}
+
+static int on_keeper(struct streams *s, struct err *err)
+{
+	own_msg struct msg raw = MSG_INIT;
+	own_keeper_message struct keeper_message m = KEEPER_MESSAGE_INIT;
+	int got = keeper_hear(s->keeper, &raw, &m, err);
+
+	if (got < 0)
+		return -1;
+	if (got == 0) {
+		if (s->why.kind != ERR_NONE)
+			*err = s->why;
+		else
+			fail(err, ERR_SYSTEM, "the bottle ended");
+		return -1;
+	}
+	if (m.say == KEEPER_STARTED)
+		return on_started(s, &raw, err);
+	if (m.say == KEEPER_FAILED)
+		s->why = m.why;
+	if (m.say == KEEPER_EXITED)
+		s->status = (int)m.number;
+	return 0;
+}
+
+/* False: nothing more will come. */
+static int pump(int *from, int to, struct err *err)
+{
+	char bytes[CHUNK];
+	ssize_t n = read(*from, bytes, sizeof bytes);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n <= 0) {
+		fd_drop(from);
+		return 0;
+	}
+	return file_write_all(to, bytes, (size_t)n, err);
+}
+
+static void take_input(struct streams *s)
+{
+	str_reserve(&s->input, CHUNK);
+	ssize_t n = read(STDIN_FILENO, s->input.data, CHUNK);
+
+	if (n > 0)
+		s->input.len = (size_t)n;
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		s->take_input = false;
+	if (!s->take_input && !s->terminal)
+		fd_drop(&s->in);
+}
+
+static void give_input(struct streams *s)
+{
+	ssize_t n = write(s->in, s->input.data, s->input.len);
+
+	if (n > 0) {
+		str_cut_front(&s->input, (size_t)n);
+	} else if (n < 0 && errno != EINTR && errno != EAGAIN) {
+		str_reset(&s->input);
+		s->take_input = false;
+		if (!s->terminal)
+			fd_drop(&s->in);
+	}
+}
+
+static int on_signal(struct streams *s, struct err *err)
+{
+	struct keeper_message m = { .say = KEEPER_SIGNAL };
+	struct signalfd_siginfo info;
+	uint16_t rows, columns;
+
+	if (read(s->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGPIPE)
+		return 0;
+	if (info.ssi_signo == SIGHUP)
+		return fail(err, ERR_DENIED, "the terminal hung up");
+	if (info.ssi_signo == SIGWINCH) {
+		if (!s->terminal || !session_terminal(&rows, &columns))
+			return 0;
+		m = (struct keeper_message){ .say = KEEPER_RESIZE, .rows = rows, .columns = columns };
+	} else {
+		m.number = info.ssi_signo;
+	}
+	return keeper_say(s->keeper, &m, NULL, 0, err);
+}
+
+static int step(struct streams *s, int ms, bool *quiet, struct err *err)
+{
+	bool giving = s->in >= 0 && s->input.len > 0;
+	bool taking = s->started && s->take_input && !giving && s->status < 0;
+	struct pollfd fds[] = {
+		{ s->status < 0 ? s->keeper : -1, POLLIN, 0 }, { s->signals, POLLIN, 0 }, { s->out, POLLIN, 0 },
+		{ s->err, POLLIN, 0 }, { taking ? STDIN_FILENO : -1, POLLIN, 0 }, { giving ? s->in : -1, POLLOUT, 0 },
+	};
+
+	int n = poll(fds, ARRAY_LEN(fds), ms);
+	*quiet = n == 0;
+	if (n < 0)
+		return errno == EINTR ? 0 : fail_errno(err, "poll");
+	/* Output first: what was said before the end comes before it. */
+	if (fds[2].revents && pump(&s->out, STDOUT_FILENO, err) != 0)
+		return -1;
+	if (s->terminal && s->out < 0)
+		s->in = -1;
+	if (fds[3].revents && s->err >= 0 && pump(&s->err, STDERR_FILENO, err) != 0)
+		return -1;
+	if (fds[4].revents)
+		take_input(s);
+	if (fds[5].revents && s->in >= 0)
+		give_input(s);
+	if (fds[1].revents && on_signal(s, err) != 0)
+		return -1;
+	return fds[0].revents ? on_keeper(s, err) : 0;
+}
+
+static int run_streams(struct streams *s, struct err *err)
+{
+	bool quiet = false;
+
+	while (s->status < 0)
+		if (step(s, -1, &quiet, err) != 0)
+			return -1;
+	/* What something else in there holds open is not waited for. */
+	while ((s->out >= 0 || s->err >= 0) && !quiet)
+		if (step(s, DRAIN_MS, &quiet, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int ask(struct command *c, struct streams *s, struct err *err)
+{
+	own_keeper_message struct keeper_message m = { .say = KEEPER_EXEC, .terminal = s->terminal };
+	uint16_t rows = 0, columns = 0;
+	const char *user = command_value(c, "user");
+
+	strv_copy(&m.argv, &c->rest);
+	m.user = user ? xstrdup(user) : NULL;
+	if (s->terminal && !session_terminal(&rows, &columns))
+		return fail(err, ERR_USAGE, "-t needs a terminal on standard input and output");
+	m.rows = rows;
+	m.columns = columns;
+	if (s->terminal && command_env("TERM"))
+		strv_addf(&m.env, "TERM=%s", command_env("TERM"));
+	return keeper_say(s->keeper, &m, NULL, 0, err);
+}
+
+static int run(struct command *c, struct err *err)
+{
+	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, 0 };
+	OWN(clear) struct streams s = { .in = -1, .out = -1, .err = -1, .status = -1, .raw = UI_RAW_INIT };
+
+	if (c->rest.n == 0)
+		return fail(err, ERR_USAGE, "exec needs a command behind --");
+	s.terminal = command_has(c, "tty");
+	/* Like a shell's pipe: what comes on a pipe or from a file goes in, a terminal only with -i. */
+	s.take_input = s.terminal || command_has(c, "interactive") || !isatty(STDIN_FILENO);
+	own_fd int keeper = session_dial(c, command_arg(c, 0), err);
+	if (keeper < 0)
+		return -1;
+	own_fd int from = loop_signals(signals, err);
+	if (from < 0)
+		return -1;
+	s.keeper = keeper;
+	s.signals = from;
+	if (ask(c, &s, err) != 0 || run_streams(&s, err) != 0)
+		return -1;
+	if (s.why.kind != ERR_NONE && s.status == 125) {
+		*err = s.why;
+		return -1;
+	}
+	if (s.why.kind != ERR_NONE)
+		ui_note(&c->ui, "%s", s.why.text);
+	return s.status;
+}
+
+static const struct option options[] = {
+	{ "interactive", 'i', NULL, false, COMPLETE_NOTHING, "pass standard input on, also from a terminal" },
+	{ "tty", 't', NULL, false, COMPLETE_NOTHING, "give it a terminal of its own" },
+	{ "user", 0, "USER", false, COMPLETE_NOTHING, "as this user; the namespace backend has one, agent" },
+	{ 0 },
+};
+
+const struct verb verb_exec = {
+	.name = "exec", .args = "SLUG [-it] [--user USER] -- CMD...", .summary = "run a command in a running bottle",
+	.details = "Ends with the command's status; 126: it can't be executed, 127: not found, 125: bottle itself failed.",
+	.group = GROUP_RUN, .flags = VERB_STATUS | VERB_REST, .min_args = 1, .max_args = 1, .complete = COMPLETE_SLUG,
+	.options = options, .run = run,
+};

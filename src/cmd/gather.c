@@ -1,0 +1,161 @@
+#include "cmd/gather.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "proto/egress.h"
+#include "registry/paths.h"
+#include "base/banned.h"
+
+static int from_variable(const char *what, const char *name, struct secret *out, struct err *err)
+{
+	const char *value = command_env(name);
+
+	if (!value)
+		return fail(err, ERR_MISSING, "%s needs the variable %s, which is not set; export it", what, name);
+	secret_set(out, value, strlen(value));
+	return 0;
+}
+
+static int from_file(const char *what, const char *path, struct secret *out, struct err *err)
+{
+	own_str struct str text = STR_INIT;
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return fail_errno(err, "%s: %s", what, path);
+	str_reserve(&text, EGRESS_SECRET_MAX + 1);
+	if (file_read_fd(fd, path, EGRESS_SECRET_MAX, &text, err) != 0)
+		return fail_in(err, "%s", what);
+	/* Editors end a file with a newline that is no part of the value. */
+	size_t n = text.len;
+	while (n > 0 && (text.data[n - 1] == '\n' || text.data[n - 1] == '\r'))
+		n--;
+	secret_set(out, text.data, n);
+	explicit_bzero(text.data, text.len);
+	return n > 0 ? 0 : fail(err, ERR_INPUT, "%s: %s is empty", what, path);
+}
+
+static int read_token_file(struct command *c, const char *what, const char *path, struct secret *out, struct err *err)
+{
+	if (!str_starts(path, "~/"))
+		return from_file(what, path, out, err);
+	const struct paths *paths = command_paths(c, err);
+	if (!paths)
+		return -1;
+	own_mem char *full = xasprintf("%s/%s", paths->home, path + 2);
+	return from_file(what, full, out, err);
+}
+
+static int from_systemd(const char *what, const char *name, struct secret *out, struct err *err)
+{
+	const char *dir = command_env("CREDENTIALS_DIRECTORY");
+
+	if (!dir)
+		return fail(err, ERR_MISSING, "%s: credential:%s is there only for a systemd service with LoadCredential=", what, name);
+	own_mem char *path = xasprintf("%s/%s", dir, name);
+	return from_file(what, path, out, err);
+}
+
+/* GitHub and its like take any user name beside a token; a colon says that one was given. */
+static void complete_basic(struct secret *value)
+{
+	own_mem char *full = NULL;
+
+	if (strchr(secret_expose(value), ':'))
+		return;
+	full = xasprintf("x-access-token:%s", secret_expose(value));
+	secret_set(value, full, strlen(full));
+	explicit_bzero(full, strlen(full));
+}
+
+static int gather_credential(struct command *c, const struct plan_credential *from, struct secret *out, struct err *err)
+{
+	own_mem char *what = xasprintf("the route to %s", from->host);
+	int rc;
+
+	switch (from->source) {
+	case PLAN_VARIABLE:
+		rc = from_variable(what, from->reference, out, err);
+		break;
+	case PLAN_FILE:
+		rc = read_token_file(c, what, from->reference, out, err);
+		break;
+	case PLAN_CREDENTIAL:
+		rc = from_systemd(what, from->reference, out, err);
+		break;
+	default:
+		rc = fail(err, ERR_INPUT, "%s: this build can't take a credential from another program's login", what);
+	}
+	if (rc != 0)
+		return -1;
+	if (from->scheme == EGRESS_BASIC)
+		complete_basic(out);
+	if (secret_len(out) < EGRESS_SECRET_MIN)
+		return fail(err, ERR_INPUT, "%s: the credential has under %d characters", what, EGRESS_SECRET_MIN);
+	return 0;
+}
+
+static int gather_variable(const struct plan_secret *from, struct secret *out, struct err *err)
+{
+	own_mem char *what = xasprintf("env.%s", from->name);
+	own_mem char *prompt = NULL;
+
+	if (!from->ask)
+		return from_variable(what, from->reference, out, err);
+	prompt = xasprintf("%s: ", *from->reference ? from->reference : from->name);
+	return ui_ask_secret(prompt, out, err) == 0 ? 0 : fail_in(err, "%s", what);
+}
+
+int gather_secrets(struct command *c, const struct plan *plan, struct launch_secrets *out, struct err *err)
+{
+	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
+	for (; out->nenv < plan->nsecrets; out->nenv++)
+		if (gather_variable(&plan->secrets[out->nenv], &out->env[out->nenv], err) != 0)
+			return -1;
+	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
+	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
+		if (gather_credential(c, &plan->credentials[out->ncredentials], &out->credentials[out->ncredentials], err) != 0)
+			return -1;
+	return 0;
+}
+
+static char *program_in(const char *dir, size_t n, const char *name, const char *home)
+{
+	struct stat st;
+	bool below_home = n >= 2 && dir[0] == '~' && dir[1] == '/';
+	char *path = below_home && home ? xasprintf("%s%.*s/%s", home, (int)n - 1, dir + 1, name) :
+					  xasprintf("%.*s/%s", (int)n, dir, name);
+
+	if (path[0] == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+char *gather_program(const struct manifest_provider *provider, const char *home)
+{
+	const char *name = provider->command.n ? provider->command.v[0] : NULL;
+	const char *path = command_env("PATH");
+
+	if (!name)
+		return NULL;
+	if (*name == '/')
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	for (size_t i = 0; i < provider->search.n; i++) {
+		char *found = program_in(provider->search.v[i], strlen(provider->search.v[i]), name, home);
+		if (found)
+			return found;
+	}
+	while (path && *path) {
+		size_t n = strcspn(path, ":");
+		char *found = program_in(path, n, name, home);
+		if (found)
+			return found;
+		path += n + (path[n] == ':');
+	}
+	return NULL;
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* What a launch needs from the person and the host: secret values, by the plan's list. */
+#include "cmd/cmd.h"
+#include "launch/launch.h"
+
+/* Asks, reads the environment, files and systemd's credentials. Errors name the variable,
+ * never its value. */
+int gather_secrets(struct command *c, const struct plan *plan, struct launch_secrets *out, struct err *err);
+
+/* Where the provider's command stands: its own directories, then PATH. NULL: nowhere. The
+ * caller frees. */
+char *gather_program(const struct manifest_provider *provider, const char *home);

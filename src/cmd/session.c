@@ -1,0 +1,189 @@
+#include "cmd/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "proto/keeper.h"
+#include "base/banned.h"
+
+enum { LEAVE_KEY = 0x1d };	/* Ctrl-] */
+
+struct relay {
+	struct command *c;
+	struct session *s;
+	int keeper, signals;
+	struct ui_raw raw;
+	bool started, over, input_open;
+	struct err why;		/* what the keeper said */
+};
+
+bool session_terminal(uint16_t *rows, uint16_t *columns)
+{
+	unsigned short r, w;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !ui_window_size(STDOUT_FILENO, &r, &w))
+		return false;
+	*rows = r ? r : 24;
+	*columns = w ? w : 80;
+	return true;
+}
+
+static int say(struct relay *r, enum keeper_say what, uint32_t number, struct err *err)
+{
+	struct keeper_message m = { .say = what, .number = number };
+	uint16_t rows = 0, columns = 0;
+
+	if (what == KEEPER_RESIZE) {
+		if (!session_terminal(&rows, &columns))
+			return 0;
+		m.rows = rows;
+		m.columns = columns;
+	}
+	return keeper_say(r->keeper, &m, NULL, 0, err);
+}
+
+static int on_started(struct relay *r, const struct keeper_message *m, struct err *err)
+{
+	uint16_t rows, columns;
+
+	r->started = true;
+	snprintf(r->s->slug, sizeof r->s->slug, "%s", m->text);
+	if (r->s->detach) {
+		r->s->left = r->over = true;
+		return 0;
+	}
+	if (!session_terminal(&rows, &columns) || r->s->no_input)
+		return 0;
+	return ui_raw_enter(&r->raw, STDIN_FILENO, err);
+}
+
+static int obey_message(struct relay *r, struct keeper_message *m, struct err *err)
+{
+	switch (m->say) {
+	case KEEPER_STEP:
+		ui_progress(&r->c->ui, m->text);
+		return 0;
+	case KEEPER_NOTE:
+		ui_note(&r->c->ui, "%s", m->text);
+		return 0;
+	case KEEPER_STARTED:
+		return on_started(r, m, err);
+	case KEEPER_OUTPUT:
+		return file_write_all(m->error_stream ? STDERR_FILENO : STDOUT_FILENO, str_c(&m->bytes), m->bytes.len, err);
+	case KEEPER_EXITED:
+		r->s->status = (int)m->number;
+		/* The launcher waits for the end of the bottle; who looked on is done. */
+		r->over = !r->s->launching;
+		ui_raw_leave(&r->raw);
+		return 0;
+	case KEEPER_FAILED:
+		r->why = m->why;
+		return 0;
+	case KEEPER_ENDED:
+		r->over = true;
+		return 0;
+	default:
+		return fail(err, ERR_SYSTEM, "the bottle's keeper sent message %d, which makes no sense here", (int)m->say);
+	}
+}
+
+static int on_keeper(struct relay *r, struct err *err)
+{
+	own_msg struct msg raw = MSG_INIT;
+	own_keeper_message struct keeper_message m = KEEPER_MESSAGE_INIT;
+	int got = keeper_hear(r->keeper, &raw, &m, err);
+
+	if (got == 1)
+		return obey_message(r, &m, err);
+	if (got < 0)
+		return -1;
+	r->over = true;
+	if (r->why.kind == ERR_NONE && r->s->status < 0)
+		return fail(err, ERR_SYSTEM, "the bottle's keeper ended; `bottle cleanup` frees what it left");
+	return 0;
+}
+
+static int on_input(struct relay *r, struct err *err)
+{
+	own_keeper_message struct keeper_message m = { .say = KEEPER_INPUT };
+
+	str_reserve(&m.bytes, KEEPER_BYTES);
+	ssize_t n = read(STDIN_FILENO, m.bytes.data, KEEPER_BYTES);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n <= 0) {
+		r->input_open = false;
+		n = 0;
+	}
+	m.bytes.len = (size_t)n;
+	if (!r->s->launching && r->raw.fd >= 0 && n == 1 && m.bytes.data[0] == LEAVE_KEY) {
+		r->s->left = r->over = true;
+		return 0;
+	}
+	return keeper_say(r->keeper, &m, NULL, 0, err);
+}
+
+static int on_signal(struct relay *r, struct err *err)
+{
+	struct signalfd_siginfo info;
+
+	if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info)
+		return 0;
+	if (info.ssi_signo == SIGWINCH)
+		return r->started ? say(r, KEEPER_RESIZE, 0, err) : 0;
+	if (info.ssi_signo == SIGHUP)
+		return fail(err, ERR_DENIED, "the terminal hung up");
+	return say(r, KEEPER_SIGNAL, info.ssi_signo, err);
+}
+
+static int relay_once(struct relay *r, struct err *err)
+{
+	/* Input is the program's, so it waits for one. A file is always readable. */
+	bool listen = r->started && r->input_open && !r->over;
+	struct pollfd fds[3] = { { r->keeper, POLLIN, 0 }, { r->signals, POLLIN, 0 },
+				 { listen ? STDIN_FILENO : -1, POLLIN, 0 } };
+
+	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+		return errno == EINTR ? 0 : fail_errno(err, "poll");
+	if (fds[1].revents && on_signal(r, err) != 0)
+		return -1;
+	if (fds[0].revents)
+		return on_keeper(r, err);
+	/* After the keeper: a program that has ended takes no more. */
+	if (fds[2].revents && on_input(r, err) != 0 && err->sys != EPIPE && err->sys != ECONNRESET)
+		return -1;
+	return 0;
+}
+
+int session_relay(struct command *c, int keeper, struct session *s, struct err *err)
+{
+	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 };
+	struct relay r = { .c = c, .s = s, .keeper = keeper, .raw = UI_RAW_INIT, .input_open = !s->no_input };
+
+	s->status = -1;
+	own_fd int from = loop_signals(signals, err);
+	if (from < 0)
+		return -1;
+	r.signals = from;
+	if (s->no_input) {
+		struct keeper_message none = { .say = KEEPER_INPUT };
+		if (keeper_say(keeper, &none, NULL, 0, err) != 0)
+			return -1;
+	}
+	int rc = 0;
+	while (rc == 0 && !r.over)
+		rc = relay_once(&r, err);
+	ui_raw_leave(&r.raw);
+	if (rc == 0 && r.why.kind != ERR_NONE) {
+		*err = r.why;
+		return -1;
+	}
+	return rc;
+}

@@ -1,0 +1,30 @@
+#pragma once
+/* The CLI's end of a conversation with a keeper: finding it, and lending it the terminal. */
+#include <stdbool.h>
+#include "cmd/cmd.h"
+#include "launch/launch.h"
+
+/* A connection to the keeper of a bottle. ERR_MISSING: no such bottle, or it isn't running. */
+int session_dial(struct command *c, const char *slug, struct err *err);
+
+/* Starts a keeper and hands it the plan and the secrets; the connection that launches.
+ * @slug: of the bottle that is resumed; NULL: a new one. */
+int session_launch(struct command *c, const struct plan *plan, const struct launch_secrets *secrets,
+		   const char *slug, struct err *err);
+
+struct session {
+	bool launching;		/* the bottle ends with us, unless... */
+	bool detach;		/* we leave as soon as the program runs */
+	bool no_input;
+	char slug[SLUG_TEXT];	/* out: once it is known */
+	int status;		/* out: of the program, -1: it left none */
+	bool left;		/* out: detached, the bottle runs on */
+};
+/* The main program's streams and ours, until it ends. On failure @s->status may be set all
+ * the same (126, 127). */
+int session_relay(struct command *c, int keeper, struct session *s, struct err *err);
+
+/* Does the terminal that we have go along? Then its size. */
+bool session_terminal(uint16_t *rows, uint16_t *columns);
+/* After the end: what changed, what was refused, what to do next. */
+void session_summary(struct command *c, const char *slug);

@@ -1,0 +1,145 @@
+#include "cmd/session.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/proc.h"
+#include "keeper/keeper.h"
+#include "proto/keeper.h"
+#include "registry/registry.h"
+#include "workspace/workspace.h"
+#include <fcntl.h>
+#include "base/banned.h"
+
+enum { COUNT_LIMIT = 10000 };
+
+int session_dial(struct command *c, const char *slug, struct err *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int bottles = command_bottles(c, err);
+	int runtime = bottles < 0 ? -1 : command_runtime(c, err);
+
+	if (runtime < 0)
+		return -1;
+	own_fd int dir = registry_open(bottles, slug, err);
+	if (dir < 0)
+		return -1;
+	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s.sock", runtime, slug);
+	own_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail_errno(err, "socket");
+	if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
+		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again", slug, slug);
+	return fd_steal(&fd);
+}
+
+static int start_keeper(int theirs, struct err *err)
+{
+	struct proc keeper = PROC_INIT;
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n <= 0)
+		return fail_errno(err, "finding our own program");
+	self[n] = '\0';
+	char *argv[] = { "bottle", "keeper", NULL };
+	const struct proc_fd fds[] = { { theirs, KEEPER_PAIR } };
+	struct proc_spec spec = { .path = self, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds), .new_session = true };
+	if (proc_spawn(&spec, &keeper, err) != 0)
+		return fail_in(err, "the keeper");
+	/* It lives on by itself: only the connection ties us to it. */
+	fd_drop(&keeper.pidfd);
+	return 0;
+}
+
+static int seal_plan(const struct plan *plan, struct err *err)
+{
+	own_json json *j = plan_to_json(plan);
+	own_str struct str text = STR_INIT;
+
+	json_print(j, &text);
+	return file_sealed("plan", text.data, text.len, err);
+}
+
+static int seal_secrets(const struct launch_secrets *secrets, struct err *err)
+{
+	own_str struct str bytes = STR_INIT;
+
+	launch_secrets_encode(secrets, &bytes);
+	int fd = file_sealed("secrets", bytes.data, bytes.len, err);
+	explicit_bzero(bytes.data, bytes.len);
+	return fd;
+}
+
+int session_launch(struct command *c, const struct plan *plan, const struct launch_secrets *secrets,
+		   const char *slug, struct err *err)
+{
+	own_mem char *text = xstrdup(slug ? slug : "");
+	struct keeper_message m = { .say = KEEPER_LAUNCH, .text = text };
+	uint16_t rows = 0, columns = 0;
+	int pair[2], fds[KEEPER_FDS];
+
+	fds[KEEPER_FD_BOTTLES] = command_bottles(c, err);
+	if (fds[KEEPER_FD_BOTTLES] < 0)
+		return -1;
+	fds[KEEPER_FD_RUNTIME] = command_runtime(c, err);
+	if (fds[KEEPER_FD_RUNTIME] < 0)
+		return -1;
+	own_fd int plan_file = seal_plan(plan, err);
+	own_fd int secrets_file = plan_file < 0 ? -1 : seal_secrets(secrets, err);
+	if (secrets_file < 0 || msg_pair(pair, err) != 0)
+		return -1;
+	own_fd int ours = pair[0];
+	own_fd int theirs = pair[1];
+	if (start_keeper(theirs, err) != 0)
+		return -1;
+	fd_drop(&theirs);
+	fds[KEEPER_FD_PLAN] = plan_file;
+	fds[KEEPER_FD_SECRETS] = secrets_file;
+	if (session_terminal(&rows, &columns)) {
+		m.rows = rows;
+		m.columns = columns;
+	}
+	if (keeper_say(ours, &m, fds, KEEPER_FDS, err) != 0)
+		return fail_in(err, "the keeper");
+	return fd_steal(&ours);
+}
+
+static size_t count_changes(const struct record *r, int dir, bool *more)
+{
+	struct err ignored = ERR_INIT;
+	size_t n = 0;
+	own_fd int lower = r->workspace ? open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	own_fd int upper = openat(dir, RECORD_UPPER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct workspace w = { lower, upper, &r->workspace_exclude };
+
+	*more = false;
+	if (lower >= 0 && upper >= 0 && str_is(r->workspace_mode, "copy"))
+		workspace_count(&w, COUNT_LIMIT, &n, more, &ignored);
+	return n;
+}
+
+void session_summary(struct command *c, const char *slug)
+{
+	own_record struct record r = RECORD_INIT;
+	struct err ignored = ERR_INIT;
+	int bottles = command_bottles(c, &ignored);
+	own_fd int dir = bottles < 0 || *slug == '\0' ? -1 : registry_open(bottles, slug, &ignored);
+	bool more;
+
+	/* Gone already: start --rm. */
+	if (dir < 0 || registry_load(dir, &r, &ignored) != 0)
+		return;
+	size_t n = count_changes(&r, dir, &more);
+	ui_note(&c->ui, "%zu file%s changed%s, %llu request%s refused", n, n == 1 ? "" : "s", more ? " at least" : "",
+		(unsigned long long)r.refused, r.refused == 1 ? "" : "s");
+	ui_note(&c->ui, "  bottle diff %s      what changed", slug);
+	ui_note(&c->ui, "  bottle export %s    bring it out", slug);
+	ui_note(&c->ui, "  bottle audit %s     what was asked for, and the answers", slug);
+	ui_note(&c->ui, "  bottle resume %s    go on", slug);
+	ui_note(&c->ui, "  bottle rm %s        forget it", slug);
+}

@@ -1,0 +1,197 @@
+#include "cmd/cmd.h"
+#include "cmd/gather.h"
+#include "cmd/session.h"
+#include "cmd/summary.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "registry/paths.h"
+#include "base/banned.h"
+
+static int resolve(struct command *c, struct manifest_plan *out, bool *bare, struct err *err)
+{
+	own_strv struct strv bottles = STRV_INIT;
+	const struct manifest_dirs *dirs = command_manifest_dirs(c, err);
+	const char *agent = command_arg(c, 0);
+
+	if (!dirs)
+		return -1;
+	command_values(c, "bottle", &bottles);
+	*bare = !agent && bottles.n == 0;
+	if (*bare && !c->has_rest)
+		return fail(err, ERR_USAGE, "start needs an agent, a --bottle, or a command behind --; "
+			    "`bottle init` writes a first manifest");
+	if (*bare)
+		return 0;
+	if (manifest_resolve(dirs, agent, &bottles, out, err) != 0)
+		return -1;
+	return manifest_unsupported(out, err);
+}
+
+/* A repository may suggest what it is let do; a person confirms it, seeing who asks. */
+static int confirm_suggestion(struct command *c, const struct manifest_plan *m, struct err *err)
+{
+	bool yes = false;
+
+	if (!m->bottle_is_suggestion)
+		return 0;
+	if (command_has(c, "headless") || command_has(c, "yes"))
+		return fail(err, ERR_DENIED, "%s comes with this directory and names bottle %s; give --bottle to say that you want it",
+			    m->agent_file, m->agent.bottle);
+	own_str struct str question = STR_INIT;
+	str_add(&question, "The file ");
+	ui_escape(&question, m->agent_file);
+	str_addf(&question, ", which comes with this directory, wants the bottle %s. Use it?", m->agent.bottle);
+	if (ui_ask(str_c(&question), &yes, err) != 0)
+		return -1;
+	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
+}
+
+/* The workspace must be a project: not a whole home with its keys, nor what holds our state. */
+static int find_workspace(struct command *c, char **out, struct err *err)
+{
+	const char *given = command_value(c, "workspace");
+	const char *path = given ? given : command_cwd(c, err);
+	const struct paths *paths = path ? command_paths(c, err) : NULL;
+
+	if (!paths)
+		return -1;
+	own_mem char *real = realpath(path, NULL);
+	if (!real)
+		return fail_errno(err, "workspace %s", path);
+	own_mem char *home = realpath(paths->home, NULL);
+	own_mem char *state = realpath(paths->state, NULL);
+	const char *const inside[] = { home, state };
+	for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
+		size_t n = strlen(real);
+		bool holds = inside[i] && str_starts(inside[i], real) && (inside[i][n] == '/' || inside[i][n] == '\0');
+		if (holds || str_is(real, "/"))
+			return fail(err, ERR_DENIED, "workspace %s holds your home or bot-bottle's own state; "
+				    "go to a project, or name one with --workspace", real);
+	}
+	*out = mem_steal(&real);
+	return 0;
+}
+
+static int check_bundle(const char *bundle, struct err *err)
+{
+	if (str_is(bundle, "embedded"))
+		return 0;
+	return fail(err, ERR_MISSING, "bundle %s is not in this build; use --bundle embedded", bundle);
+}
+
+static int make_plan(struct command *c, const struct manifest_plan *m, struct plan *out, struct err *err)
+{
+	own_mem char *workspace = NULL;
+	const struct host_config *config = command_config(c, err);
+	const struct paths *paths = config ? command_paths(c, err) : NULL;
+	const char *backend = paths ? command_backend(c, err) : NULL;
+
+	if (!backend)
+		return -1;
+	bool none = m && m->bottle.workspace == MANIFEST_WORKSPACE_NONE && !command_has(c, "workspace");
+	if (!none && find_workspace(c, &workspace, err) != 0)
+		return -1;
+	const char *bundle = command_value(c, "bundle");
+	struct plan_options options = {
+		.backend = backend, .bundle = bundle ? bundle : config->bundle, .label = command_value(c, "label"),
+		.prompt = command_value(c, "prompt"), .workspace = workspace, .command = c->has_rest ? &c->rest : NULL,
+		.headless = command_has(c, "headless"), .detach = command_has(c, "detach"),
+		.remove_at_end = command_has(c, "rm"),
+	};
+	own_mem char *program = m ? gather_program(&m->provider, paths->home) : NULL;
+	own_mem char *skills = xasprintf("%s/.bot-bottle/skills", paths->home);
+	struct plan_facts facts = { .program = program, .home = paths->home, .skills = skills, .term = command_env("TERM") };
+	if (check_bundle(options.bundle, err) != 0)
+		return -1;
+	return plan_make(m, config, &options, &facts, out, err);
+}
+
+/* The backend's own word on what it can't honour, before anything is acquired. */
+static int ask_backend(struct command *c, struct plan *p, struct err *err)
+{
+	const struct backend *backend;
+	const struct paths *paths = command_paths(c, err);
+	const struct manifest_resources resources = {
+		.cpus = p->cpus, .memory_mib = p->memory_mib, .disk_gib = p->disk_gib, .pids = p->pids,
+		.cpus_given = p->cpus_given, .memory_mib_given = p->memory_mib_given,
+		.disk_gib_given = p->disk_gib_given, .pids_given = p->pids_given,
+	};
+
+	if (!paths || backend_find(p->backend, &backend, err) != 0)
+		return -1;
+	struct guest_request request = {
+		.image = p->image, .tools = &p->tools, .operator_home = paths->home, .resources = &resources,
+		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
+	};
+	return backend->check(&request, &p->unlimited, err);
+}
+
+static int confirm_plan(struct command *c, const struct plan *p, struct err *err)
+{
+	bool yes = false;
+
+	summary_print(c, p);
+	if (command_has(c, "yes") || p->headless || !ui_can_ask())
+		return 0;
+	if (ui_ask("Start?", &yes, err) != 0)
+		return -1;
+	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
+}
+
+static int print_plan(const struct plan *p, bool as_json, struct err *err)
+{
+	own_json json *j = plan_to_json(p);
+	own_str struct str text = STR_INIT;
+
+	if (as_json) {
+		ui_json(j);
+		return 0;
+	}
+	if (manifest_print_yaml(j, &text, err) != 0)
+		return -1;
+	ui_text("%s", str_c(&text));
+	return 0;
+}
+
+static int run(struct command *c, struct err *err)
+{
+	own_manifest_plan struct manifest_plan manifest = MANIFEST_PLAN_INIT;
+	own_plan struct plan plan = PLAN_INIT;
+	bool bare;
+
+	if (resolve(c, &manifest, &bare, err) != 0 || confirm_suggestion(c, &manifest, err) != 0)
+		return -1;
+	if (make_plan(c, bare ? NULL : &manifest, &plan, err) != 0 || ask_backend(c, &plan, err) != 0)
+		return -1;
+	if (command_has(c, "dry-run"))
+		return print_plan(&plan, c->json, err);
+	return launch_and_follow(c, &plan, NULL, confirm_plan, err);
+}
+
+static const struct option options[] = {
+	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE, "a bottle's manifest, in place of the agent's own; may be repeated" },
+	{ "backend", 0, "NAME", false, COMPLETE_BACKEND, "how the guest is run: smolmachines, namespace" },
+	{ "bundle", 0, "NAME", false, COMPLETE_NOTHING, "where the sidecars run: embedded" },
+	{ "label", 0, "TEXT", false, COMPLETE_NOTHING, "what the bottle is called" },
+	{ "prompt", 'p', "TEXT", false, COMPLETE_NOTHING, "the agent's task" },
+	{ "headless", 0, NULL, false, COMPLETE_NOTHING, "without a terminal, and asking nobody" },
+	{ "detach", 'd', NULL, false, COMPLETE_NOTHING, "leave it running; prints its slug" },
+	{ "rm", 0, NULL, false, COMPLETE_NOTHING, "remove record and workspace when it ends" },
+	{ "workspace", 'w', "DIR", false, COMPLETE_DIRECTORY, "the work, in place of the current directory" },
+	{ "dry-run", 'n', NULL, false, COMPLETE_NOTHING, "print the plan and stop" },
+	{ "yes", 'y', NULL, false, COMPLETE_NOTHING, "don't ask whether to start" },
+	{ 0 },
+};
+
+const struct verb verb_start = {
+	.name = "start", .args = "[AGENT] [OPTION...] [-- CMD...]",
+	.summary = "launch an agent, or a command, in a bottle of its own",
+	.details = "Resolves the manifest, shows what the bottle may do, proves its walls, and attaches the terminal. "
+		   "Ends with the guest's status; 125 is every failure of bottle itself.",
+	.group = GROUP_RUN, .flags = VERB_JSON | VERB_STATUS | VERB_REST, .min_args = 0, .max_args = 1,
+	.complete = COMPLETE_AGENT, .options = options, .run = run,
+};
