@@ -7,6 +7,12 @@
 	V(init)        \
 	V(manifest_check) \
 	V(manifest_show) \
+	V(start) \
+	V(exec) \
+	V(attach) \
+	V(stop) \
+	V(resume) \
+	V(keeper) \
 	V(ls) \
 	V(info) \
 	V(diff) \

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "launch/words.h"
 #include "proto/egress.h"
+#include "registry/names.h"
 #include "base/banned.h"
 
 #define GENERIC_PLACEHOLDER "bottle-placeholder-{random}"
@@ -159,7 +160,7 @@ static void plan_files(struct plan *p, const struct manifest_plan *m)
 	for (size_t i = 0; i < m->provider.nfiles; i++) {
 		const struct manifest_provider_file *file = &m->provider.files[i];
 		p->files[p->nfiles++] = (struct plan_file){ copy(file->path),
-							    words_fill(file->content, words, ARRAY_LEN(words)), file->mode };
+							    words_fill(file->content, words, ARRAY_LEN(words)), file->executable };
 	}
 }
 
@@ -247,18 +248,26 @@ static void plan_host_config(struct plan *p, const struct host_config *c)
 		p->hosts[p->nhosts++] = (struct plan_host){ copy(c->hosts[i].name), copy(c->hosts[i].address) };
 	p->head_bytes = c->limits.head_bytes;
 	p->headers = c->limits.headers;
+	p->head_ms = c->limits.head_ms;
+	p->idle_ms = c->limits.idle_ms;
+	p->total_ms = c->limits.total_ms;
+	p->connect_ms = c->limits.connect_ms;
 	p->connections = c->limits.connections;
-	p->idle_seconds = c->limits.idle_seconds;
-	p->total_seconds = c->limits.total_seconds;
+	p->pool = c->limits.pool;
+	p->pool_ms = c->limits.pool_ms;
+	p->decoded_bytes = c->limits.decoded_bytes;
+	p->frame_bytes = c->limits.frame_bytes;
+	p->audit_queue = c->limits.audit_queue;
 }
 
 static int plan_name(struct plan *p, const struct plan_options *o, struct err *err)
 {
 	if (o->label) {
+		char name[NAME_LIMIT + 1];
+		if (name_normalise(o->label, name, err) != 0)
+			return fail_in(err, "--label");
 		p->label = xstrdup(o->label);
-		p->name = manifest_name_of_label(o->label);
-		if (!p->name)
-			return fail(err, ERR_USAGE, "--label has no letter to make a name of");
+		p->name = xstrdup(name);
 		return 0;
 	}
 	p->name = xstrdup(p->agent ? p->agent : p->bottles.n > 0 ? p->bottles.v[p->bottles.n - 1] : "bottle");

@@ -36,7 +36,7 @@ struct plan_credential {
 	bool provider;			/* {placeholder} in the provider's files and variables is this one */
 };
 
-struct plan_file { char *path, *content; unsigned long mode; };	/* below the guest's home */
+struct plan_file { char *path, *content; bool executable; };	/* below the guest's home */
 struct plan_skill { char *name, *path; };			/* a directory on the host */
 struct plan_host { char *name, *address; };
 
@@ -74,7 +74,9 @@ struct plan {
 	struct strv extra_ca, resolver;
 	struct plan_host *hosts;
 	size_t nhosts;
-	unsigned long head_bytes, headers, connections, idle_seconds, total_seconds;
+	/* Bounds of the gateway, as in the host's configuration. */
+	unsigned long head_bytes, headers, head_ms, idle_ms, total_ms, connect_ms;
+	unsigned long connections, pool, pool_ms, decoded_bytes, frame_bytes, audit_queue;
 	struct strv unlimited;		/* resources that run without a limit here */
 	char *term;			/* the caller's TERM; NULL: none */
 };

@@ -33,7 +33,7 @@ static const struct column credential_columns[] = {
 	COLUMN(plan_credential, TEXT, placeholder), COLUMN(plan_credential, FLAG, provider), END,
 };
 static const struct column file_columns[] = {
-	COLUMN(plan_file, TEXT, path), COLUMN(plan_file, TEXT, content), COLUMN(plan_file, NUMBER, mode), END,
+	COLUMN(plan_file, TEXT, path), COLUMN(plan_file, TEXT, content), COLUMN(plan_file, FLAG, executable), END,
 };
 static const struct column skill_columns[] = { COLUMN(plan_skill, TEXT, name), COLUMN(plan_skill, TEXT, path), END };
 static const struct column host_columns[] = { COLUMN(plan_host, TEXT, name), COLUMN(plan_host, TEXT, address), END };
@@ -52,9 +52,13 @@ static const struct column plan_columns[] = {
 	COLUMN(plan, NUMBER, pids), COLUMN(plan, FLAG, cpus_given), COLUMN(plan, FLAG, memory_mib_given),
 	COLUMN(plan, FLAG, disk_gib_given), COLUMN(plan, FLAG, pids_given), COLUMN(plan, TEXT, routes),
 	COLUMN(plan, NUMBER, log), COLUMN(plan, TEXT, upstream_proxy), COLUMN(plan, WORDS, extra_ca),
-	COLUMN(plan, WORDS, resolver), ROWS(hosts, nhosts, plan_host, host_columns), COLUMN(plan, NUMBER, head_bytes),
-	COLUMN(plan, NUMBER, headers), COLUMN(plan, NUMBER, connections), COLUMN(plan, NUMBER, idle_seconds),
-	COLUMN(plan, NUMBER, total_seconds), COLUMN(plan, WORDS, unlimited), COLUMN(plan, TEXT, term), END,
+	COLUMN(plan, WORDS, resolver), ROWS(hosts, nhosts, plan_host, host_columns),
+	COLUMN(plan, NUMBER, head_bytes), COLUMN(plan, NUMBER, headers), COLUMN(plan, NUMBER, head_ms),
+	COLUMN(plan, NUMBER, idle_ms), COLUMN(plan, NUMBER, total_ms), COLUMN(plan, NUMBER, connect_ms),
+	COLUMN(plan, NUMBER, connections), COLUMN(plan, NUMBER, pool), COLUMN(plan, NUMBER, pool_ms),
+	COLUMN(plan, NUMBER, decoded_bytes), COLUMN(plan, NUMBER, frame_bytes),
+	COLUMN(plan, NUMBER, audit_queue),
+	COLUMN(plan, WORDS, unlimited), COLUMN(plan, TEXT, term), END,
 };
 
 enum { PLAN_ROWS_MAX = 10000 };

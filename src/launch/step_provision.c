@@ -143,7 +143,7 @@ static int place_files(const struct launch *l, int home, struct err *err)
 		own_mem char *content = words_fill(f->content, words, ARRAY_LEN(words));
 		if (!content)
 			continue;	/* it would hold a credential, and there is none */
-		if (write_file(home, f->path, content, (mode_t)(f->mode ? f->mode : 0600), err) != 0)
+		if (write_file(home, f->path, content, f->executable ? 0700 : 0600, err) != 0)
 			return -1;
 	}
 	return 0;

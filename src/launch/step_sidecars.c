@@ -74,16 +74,20 @@ static int read_extra_ca(const struct plan *p, struct str *out, struct err *err)
 
 static void config_limits(const struct plan *p, struct egress_limits *limits)
 {
-	*limits = egress_limits_default;
-	if (p->head_bytes)
-		limits->head_bytes = (uint32_t)p->head_bytes;
-	if (p->headers)
-		limits->headers = (uint32_t)p->headers;
-	if (p->connections)
-		limits->connections = (uint32_t)p->connections;
-	if (p->idle_seconds)
-		limits->idle_ms = (uint32_t)p->idle_seconds * 1000;
-	limits->total_ms = (uint32_t)p->total_seconds * 1000;
+	*limits = (struct egress_limits){
+		.head_bytes = (uint32_t)p->head_bytes,
+		.headers = (uint32_t)p->headers,
+		.head_ms = (uint32_t)p->head_ms,
+		.idle_ms = (uint32_t)p->idle_ms,
+		.total_ms = (uint32_t)p->total_ms,
+		.connect_ms = (uint32_t)p->connect_ms,
+		.connections = (uint32_t)p->connections,
+		.pool = (uint32_t)p->pool,
+		.pool_ms = (uint32_t)p->pool_ms,
+		.decoded_bytes = (uint32_t)p->decoded_bytes,
+		.frame_bytes = (uint32_t)p->frame_bytes,
+		.audit_queue = (uint32_t)p->audit_queue,
+	};
 }
 
 /* http://HOST:PORT, as the configuration's own check left it. */
