@@ -1,0 +1,165 @@
+#include "egress/audit.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "proto/sidecar.h"
+#include "base/banned.h"
+
+enum {
+	BATCH_MS = 20,		/* records gather this long */
+	PATH_SHOWN = 1024,
+	QUERY_SHOWN = 512,
+};
+
+void audit_init(struct audit *a, struct loop *loop, int control, size_t limit)
+{
+	*a = (struct audit){ .loop = loop, .control = control, .limit = limit };
+}
+
+void audit_clear(struct audit *a)
+{
+	timer_cancel(a->loop, &a->timer);
+	strv_clear(&a->queue);
+}
+
+bool audit_is_full(const struct audit *a)
+{
+	return a->queue.n >= a->limit;
+}
+
+void audit_mask_query(const char *query, size_t n, struct str *out)
+{
+	bool value = false;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = query[i];
+		if (out->len >= QUERY_SHOWN) {
+			str_add(out, "...");
+			return;
+		}
+		if (c == '&' || c == ';') {
+			value = false;
+			str_addc(out, c);
+		} else if (!value) {
+			str_addc(out, c);
+			if (c == '=') {
+				str_add(out, "***");
+				value = true;
+			}
+		}
+	}
+}
+
+static void member(struct str *out, const char *key, const char *text, size_t limit)
+{
+	size_t n = strlen(text);
+
+	if (n == 0)
+		return;
+	str_addf(out, ",\"%s\":", key);
+	if (n <= limit) {
+		json_print_text(out, text, n);
+		return;
+	}
+	own_str struct str cut = STR_INIT;
+	str_addn(&cut, text, limit);
+	str_add(&cut, "...");
+	json_print_text(out, cut.data, cut.len);
+}
+
+static void print(const struct audit_entry *e, struct str *out)
+{
+	char when[CLOCK_TEXT];
+
+	clock_text(clock_unix_ms(), when);
+	str_addf(out, "{\"time\":\"%s\",\"kind\":\"egress\"", when);
+	member(out, "id", e->id, 64);
+	member(out, "method", e->method, 64);
+	member(out, "host", e->host, 256);
+	if (e->port)
+		str_addf(out, ",\"port\":%u", e->port);
+	member(out, "path", e->path, PATH_SHOWN);
+	member(out, "query", e->query, QUERY_SHOWN + 8);
+	member(out, "route", e->route, 256);
+	member(out, "rule", e->rule, 512);
+	member(out, "verdict", e->allowed ? "allow" : "deny", 8);
+	member(out, "reason", e->reason, 64);
+	if (e->status)
+		str_addf(out, ",\"status\":%d", e->status);
+	str_addf(out, ",\"sent\":%llu,\"received\":%llu,\"ms\":%llu.%03llu%s}", (unsigned long long)e->sent,
+		 (unsigned long long)e->received, (unsigned long long)(e->us / 1000),
+		 (unsigned long long)(e->us % 1000), e->detail);
+}
+
+static void on_time(void *arg)
+{
+	audit_flush(arg);
+}
+
+void audit_add(struct audit *a, const struct audit_entry *entry)
+{
+	own_str struct str text = STR_INIT;
+
+	print(entry, &text);
+	if (text.len > SIDECAR_AUDIT_RECORD) {
+		/* Only what the log level adds can be that long; the record itself is kept. */
+		struct audit_entry bare = *entry;
+		bare.detail = "";
+		str_reset(&text);
+		print(&bare, &text);
+	}
+	strv_take(&a->queue, str_steal(&text));
+	if (a->queue.n >= SIDECAR_AUDIT_BATCH)
+		audit_flush(a);
+	else if (a->timer.slot == 0 && !a->stuck)
+		timer_set(a->loop, &a->timer, BATCH_MS, on_time, a);
+}
+
+/* How many of the queue's first records fit into one message. */
+static size_t batch_size(const struct strv *queue)
+{
+	size_t bytes = 64, n = 0;
+
+	while (n < queue->n && n < SIDECAR_AUDIT_BATCH) {
+		bytes += strlen(queue->v[n]) + 8;
+		if (bytes > MSG_MAX)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static void drop_front(struct strv *queue, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(queue->v[i]);
+	memmove(queue->v, queue->v + n, (queue->n - n + 1) * sizeof *queue->v);
+	queue->n -= n;
+}
+
+void audit_flush(struct audit *a)
+{
+	bool was_full = audit_is_full(a);
+
+	timer_cancel(a->loop, &a->timer);
+	a->stuck = false;
+	while (a->queue.n > 0) {
+		size_t n = batch_size(&a->queue);
+		struct err err = ERR_INIT;
+		own_str struct str bytes = STR_INIT;
+		/* A view of the front of the queue: encoding only reads. */
+		struct sidecar_message m = { .say = SIDECAR_AUDIT, .records = { a->queue.v, n } };
+		sidecar_message_encode(&m, &bytes);
+		if (msg_send(a->control, &bytes, NULL, 0, &err) != 0) {
+			a->stuck = err.kind == ERR_BUSY;
+			if (!a->stuck)
+				a->lost(a->arg);
+			break;
+		}
+		drop_front(&a->queue, n);
+	}
+	if (was_full && !audit_is_full(a))
+		a->drained(a->arg);
+}
