@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "base/loop.h"
 #include "base/own.h"
+#include "base/str.h"
 
 struct audit_entry {
 	const char *id;			/* request id */

@@ -1,0 +1,238 @@
+#include "egress/echo.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/own.h"
+#include "base/banned.h"
+
+enum { MASK = '*', PAIR = 2 };
+
+/* ---- the patterns ---- */
+
+static void add_pattern(struct echo_set *set, const char *bytes, size_t n)
+{
+	if (n < ECHO_SHORTEST)
+		return;
+	for (size_t i = 0; i < set->n; i++)
+		if (secret_len(&set->patterns[i]) == n && memcmp(secret_expose(&set->patterns[i]), bytes, n) == 0)
+			return;
+	if (set->n == ECHO_PATTERNS)
+		bug("more than %d spellings of a credential", ECHO_PATTERNS);
+	secret_set(&set->patterns[set->n++], bytes, n);
+}
+
+static void wipe(struct str *s)
+{
+	if (s->data)
+		explicit_bzero(s->data, s->cap);
+	str_clear(s);
+}
+
+/* Inside a longer Base64 text the value begins at one of three places of a group; the
+ * characters that it shares with its neighbours can't be known and are left out. */
+static void add_base64(struct echo_set *set, const void *value, size_t n)
+{
+	for (size_t lead = 0; lead < 3; lead++) {
+		struct str padded = STR_INIT, text = STR_INIT;
+		str_addn(&padded, "\0\0", lead);
+		str_addn(&padded, value, n);
+		base64_encode(&text, padded.data, padded.len);
+		size_t from = lead == 0 ? 0 : lead + 1;
+		size_t to = padded.len * 8 / 6;
+		add_pattern(set, text.data + from, to - from);
+		for (size_t i = from; i < to; i++)
+			text.data[i] = text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_' : text.data[i];
+		add_pattern(set, text.data + from, to - from);
+		wipe(&padded);
+		wipe(&text);
+	}
+}
+
+static bool is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~", c));
+}
+
+static void add_escaped(struct echo_set *set, const char *value, size_t n)
+{
+	struct str upper = STR_INIT, lower = STR_INIT, json = STR_INIT, slashed = STR_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		str_addf(&upper, is_unreserved(value[i]) ? "%c" : "%%%02X", (unsigned char)value[i]);
+		str_addf(&lower, is_unreserved(value[i]) ? "%c" : "%%%02x", (unsigned char)value[i]);
+		const char *quote = value[i] == '"' || value[i] == '\\' ? "\\" : "";
+		str_addf(&json, "%s%c", quote, value[i]);
+		str_addf(&slashed, "%s%c", value[i] == '/' ? "\\" : quote, value[i]);
+	}
+	add_pattern(set, upper.data, upper.len);
+	add_pattern(set, lower.data, lower.len);
+	add_pattern(set, json.data, json.len);
+	add_pattern(set, slashed.data, slashed.len);
+	wipe(&upper);
+	wipe(&lower);
+	wipe(&json);
+	wipe(&slashed);
+}
+
+void echo_set_add_plain(struct echo_set *set, const void *value, size_t n)
+{
+	add_pattern(set, value, n);
+	add_base64(set, value, n);
+}
+
+void echo_set_add(struct echo_set *set, const void *value, size_t n)
+{
+	echo_set_add_plain(set, value, n);
+	add_escaped(set, value, n);
+}
+
+static unsigned pair_slot(const char *p)
+{
+	return (((unsigned char)p[0] << 4) ^ (unsigned char)p[1]) % ECHO_SHIFTS;
+}
+
+void echo_set_ready(struct echo_set *set)
+{
+	set->shortest = SIZE_MAX;
+	set->longest = 0;
+	for (size_t i = 0; i < set->n; i++) {
+		size_t n = secret_len(&set->patterns[i]);
+		set->shortest = n < set->shortest ? n : set->shortest;
+		set->longest = n > set->longest ? n : set->longest;
+	}
+	if (set->n == 0)
+		return;
+	size_t furthest = set->shortest - PAIR + 1;
+	memset(set->shift, furthest < 255 ? (int)furthest : 255, sizeof set->shift);
+	for (size_t i = 0; i < set->n; i++) {
+		const char *p = secret_expose(&set->patterns[i]);
+		for (size_t at = 0; at + PAIR <= set->shortest; at++) {
+			size_t shift = set->shortest - PAIR - at;
+			unsigned char *slot = &set->shift[pair_slot(p + at)];
+			if (shift < *slot)
+				*slot = (unsigned char)shift;
+		}
+	}
+}
+
+void echo_set_clear(struct echo_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		secret_clear(&set->patterns[i]);
+	set->n = 0;
+}
+
+/* ---- the search ---- */
+
+/* Length of the longest pattern that begins at @p; 0: none. */
+static size_t match_at(const struct echo_set *set, const char *p, size_t n)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		size_t len = secret_len(&set->patterns[i]);
+		if (len > longest && len <= n && memcmp(p, secret_expose(&set->patterns[i]), len) == 0)
+			longest = len;
+	}
+	return longest;
+}
+
+struct run {	/* bytes [from, to) are to be overwritten once no later match can begin in them */
+	size_t from, to, total;
+};
+
+static void overwrite(struct run *run, char *text)
+{
+	if (run->to > run->from) {
+		memset(text + run->from, MASK, run->to - run->from);
+		run->total += run->to - run->from;
+	}
+	run->from = run->to = 0;
+}
+
+/* Matches that begin before @end, in order. Overlapping ones count too, so a run is
+ * overwritten only when it is complete; the last one is left to the caller. */
+static void search(const struct echo_set *set, char *text, size_t n, size_t end, struct run *run)
+{
+	size_t at = 0;
+
+	while (set->n && at < end && n - at >= set->shortest) {
+		unsigned skip = set->shift[pair_slot(text + at + set->shortest - PAIR)];
+		if (skip) {
+			at += skip;
+			continue;
+		}
+		size_t len = match_at(set, text + at, n - at);
+		if (len) {
+			if (at > run->to || run->to == 0) {
+				overwrite(run, text);
+				run->from = at;
+				run->to = at + len;
+			} else if (at + len > run->to) {
+				run->to = at + len;
+			}
+		}
+		at++;
+	}
+}
+
+size_t echo_scrub(const struct echo_set *set, char *text, size_t n)
+{
+	struct run run = { 0 };
+
+	search(set, text, n, n, &run);
+	overwrite(&run, text);
+	return run.total;
+}
+
+/* The longest suffix that is a proper beginning of a pattern. */
+static size_t open_suffix(const struct echo_set *set, const char *text, size_t n)
+{
+	size_t most = set->n == 0 ? 0 : set->longest - 1;
+
+	for (size_t len = n < most ? n : most; len > 0; len--) {
+		const char *p = text + n - len;
+		for (size_t i = 0; i < set->n; i++)
+			if (len < secret_len(&set->patterns[i]) &&
+			    memcmp(p, secret_expose(&set->patterns[i]), len) == 0)
+				return len;
+	}
+	return 0;
+}
+
+void echo_begin(struct echo *e, const struct echo_set *set)
+{
+	e->set = set;
+	e->condemned = e->overwritten = 0;
+	str_reset(&e->held);
+}
+
+void echo_end(struct echo *e)
+{
+	wipe(&e->held);
+	e->set = NULL;
+}
+
+void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out)
+{
+	str_addn(&e->held, bytes.at, bytes.n);
+	size_t n = e->held.len;
+	if (n == 0)
+		return;
+	char *text = e->held.data;
+	size_t go = last ? n : n - open_suffix(e->set, text, n);
+	struct run run = { .from = 0, .to = e->condemned };
+	search(e->set, text, n, go, &run);
+	/* What is held stays as it came, for the search that goes on; that its front belongs to a
+	 * match is remembered. */
+	e->condemned = run.to > go ? run.to - go : 0;
+	if (run.to > go)
+		run.to = go;
+	overwrite(&run, text);
+	e->overwritten += run.total;
+	str_addn(out, text, go);
+	str_cut_front(&e->held, go);
+}

@@ -1,0 +1,38 @@
+#pragma once
+/* Overwrites an injected credential wherever an origin sends it back, at the same length and
+ * while it streams. It is looked for as it is, percent-encoded, JSON-escaped, and inside
+ * Base64 in each of its alignments and both alphabets. Only a suffix that could still become
+ * a match is held back. */
+#include <stdbool.h>
+#include "base/secret.h"
+#include "base/slice.h"
+#include "base/str.h"
+
+enum { ECHO_PATTERNS = 24, ECHO_SHIFTS = 4096, ECHO_SHORTEST = 4 };
+
+struct echo_set {
+	size_t n, shortest, longest;
+	struct secret patterns[ECHO_PATTERNS];
+	/* Wu and Manber's skip table: how far the window of `shortest` bytes may move when it ends
+	 * with this pair (hashed: a collision only shortens a jump). */
+	unsigned char shift[ECHO_SHIFTS];
+};
+
+void echo_set_add(struct echo_set *set, const void *value, size_t n);	/* every spelling of it */
+void echo_set_add_plain(struct echo_set *set, const void *value, size_t n);	/* as it is, and in Base64 */
+void echo_set_ready(struct echo_set *set);	/* after the last addition */
+void echo_set_clear(struct echo_set *set);
+
+/* A text that is there whole. Returns how many bytes were overwritten. */
+size_t echo_scrub(const struct echo_set *set, char *text, size_t n);
+
+struct echo {
+	const struct echo_set *set;
+	struct str held;	/* as the origin sent it */
+	size_t condemned;	/* so many bytes at the front of `held` are part of a match already */
+	size_t overwritten;
+};
+void echo_begin(struct echo *e, const struct echo_set *set);
+void echo_end(struct echo *e);
+/* Adds what can go on to @out. With @last nothing is held back. */
+void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out);
