@@ -109,7 +109,7 @@ void refusal_print(const struct refusal_page *page, struct str *out)
 {
 	own_str struct str body = STR_INIT;
 
-	str_add(&body, page->status == 403 || page->status == 421 ? "{\"error\":\"egress-denied\"" :
+	str_add(&body, page->status < 500 ? "{\"error\":\"egress-denied\"" :
 								    "{\"error\":\"egress-failed\"");
 	member(&body, "reason", page->reason);
 	member(&body, "message", page->text);

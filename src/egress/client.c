@@ -1,0 +1,304 @@
+#include "egress/client.h"
+
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/banned.h"
+
+enum {
+	LINGER_MS = 2000,
+	ROUNDS = 32,	/* one client's share before the others' turn */
+};
+
+/* ---- deadlines ---- */
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When this client has waited too long, and for what. */
+static uint64_t deadline_of(const struct client *c, enum refusal *why)
+{
+	const struct egress_limits *limits = &c->gateway->config.limits;
+	uint64_t moved = c->up ? later(c->stream.moved, c->up->stream.moved) : c->stream.moved;
+
+	switch (c->state) {
+	case CLIENT_HEAD:
+		*why = REFUSE_HEAD_TIME;
+		return c->served && buffer_len(&c->stream.in) == 0 ? moved + limits->idle_ms :
+								     c->since + limits->head_ms;
+	case CLIENT_HELLO:
+	case CLIENT_HANDSHAKE:
+		*why = REFUSE_GUEST_HANDSHAKE;
+		return c->since + limits->head_ms;
+	case CLIENT_EXCHANGE:
+	case CLIENT_WEBSOCKET:
+		*why = REFUSE_IDLE;
+		if (limits->total_ms && c->since + limits->total_ms < later(moved, c->since) + limits->idle_ms) {
+			*why = REFUSE_TOTAL;
+			return c->since + limits->total_ms;
+		}
+		return later(moved, c->since) + limits->idle_ms;
+	case CLIENT_LAST_WORDS:
+		return later(moved, c->since) + limits->head_ms;
+	case CLIENT_LINGER:
+		return c->since + LINGER_MS;
+	}
+	bug("client state %d", (int)c->state);
+}
+
+static void on_deadline(void *arg);
+
+static void plan_deadline(struct client *c)
+{
+	enum refusal why;
+	uint64_t due = deadline_of(c, &why);
+
+	/* A timer that is early looks again when it fires; only one that is late is moved. */
+	if (c->deadline.slot && c->deadline.due <= due)
+		return;
+	uint64_t now = clock_ms();
+	timer_set(c->gateway->loop, &c->deadline, due > now ? due - now : 0, on_deadline, c);
+}
+
+static void on_deadline(void *arg)
+{
+	struct client *c = arg;
+	enum refusal why;
+
+	if (deadline_of(c, &why) > clock_ms()) {
+		buffer_trim(&c->stream.in);
+		buffer_trim(&c->stream.out);
+		plan_deadline(c);
+		return;
+	}
+	bool speaks = c->state == CLIENT_EXCHANGE || c->state == CLIENT_WEBSOCKET || c->state == CLIENT_HELLO ||
+		      c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_HEAD && buffer_len(&c->stream.in) > 0);
+	if (!speaks) {
+		client_free(c);
+		return;
+	}
+	if (c->state < CLIENT_EXCHANGE)
+		client_start_exchange(c);
+	if (c->x.answered)
+		client_cut(c, why);
+	else
+		client_refuse(c, why, false);
+	client_pump(c);
+}
+
+/* ---- records and refusals ---- */
+
+void client_start_exchange(struct client *c)
+{
+	struct exchange *x = &c->x;
+
+	exchange_clear(x);
+	gateway_next_id(c->gateway, x->id);
+	x->began = clock_us();
+	x->received = c->stream.sent;
+	x->sent = c->stream.received - buffer_len(&c->stream.in);
+	x->port = c->bound ? c->target.port : 0;
+	if (c->bound)
+		str_add(&x->host, c->target.host.text);
+	c->since = c->gateway->loop->now;
+}
+
+void client_record(struct client *c, bool allowed, const char *reason, int status)
+{
+	struct exchange *x = &c->x;
+	struct gateway *g = c->gateway;
+	enum egress_log log = g->config.log;
+	bool detailed = log == EGRESS_LOG_ALL || (log == EGRESS_LOG_BLOCKS && !allowed);
+	struct audit_entry entry = {
+		.id = x->id,
+		.method = str_c(&x->method),
+		.host = str_c(&x->host),
+		.port = x->port,
+		.path = str_c(&x->path),
+		.query = str_c(&x->query),
+		.route = x->route ? x->route->host : "",
+		.rule = str_c(&x->rule),
+		.allowed = allowed,
+		.reason = reason,
+		.status = status,
+		.sent = c->stream.received - buffer_len(&c->stream.in) - x->sent,
+		.received = c->stream.sent + buffer_len(&c->stream.out) - x->received,
+		.us = clock_us() - x->began,
+		.detail = detailed ? str_c(&x->headers) : "",
+	};
+
+	audit_add(&g->audit, &entry);
+}
+
+static void say_last_words(struct client *c)
+{
+	upstream_drop(&c->up);
+	c->state = CLIENT_LAST_WORDS;
+	c->since = c->gateway->loop->now;
+}
+
+void client_refuse_with(struct client *c, int status, const char *reason, const char *text, bool keep)
+{
+	struct exchange *x = &c->x;
+	struct str *out = &c->gateway->text;
+	struct refusal_page page = { .status = status, .reason = reason, .text = text, .host = str_c(&x->host),
+				     .rule = str_c(&x->rule), .id = x->id, .close = !keep, .head_only = x->is_head };
+
+	str_reset(out);
+	if (status) {
+		refusal_print(&page, out);
+		buffer_add(&c->stream.out, out->data, out->len);
+	}
+	client_record(c, false, reason, status);
+	upstream_drop(&c->up);
+	if (!keep || !status) {
+		say_last_words(c);
+		return;
+	}
+	c->state = CLIENT_HEAD;
+	c->served = true;
+	c->seen = 0;
+}
+
+void client_refuse(struct client *c, enum refusal why, bool keep)
+{
+	client_refuse_with(c, refusal_status(why), refusal_word(why), refusal_text(why), keep);
+}
+
+void client_cut(struct client *c, enum refusal why)
+{
+	client_record(c, true, refusal_word(why), c->x.status);
+	/* Without its end the guest's reader knows: no last chunk, no close_notify. */
+	upstream_drop(&c->up);
+	c->stream.broken = true;
+	c->state = CLIENT_LAST_WORDS;
+}
+
+void client_answer(struct client *c, int status, const char *type, struct slice body, const char *reason)
+{
+	struct str *out = &c->gateway->text;
+
+	str_reset(out);
+	answer_print(status, type, body, !c->x.keep, c->x.is_head, out);
+	buffer_add(&c->stream.out, out->data, out->len);
+	client_record(c, true, reason, status);
+	if (!c->x.keep) {
+		say_last_words(c);
+		return;
+	}
+	c->state = CLIENT_HEAD;
+	c->served = true;
+}
+
+/* ---- the pump ---- */
+
+static bool linger(struct client *c)
+{
+	stream_flush(&c->stream);
+	if (c->stream.broken)
+		return false;
+	if (c->state == CLIENT_LAST_WORDS) {
+		if (buffer_len(&c->stream.out) > 0)
+			return true;
+		stream_finish(&c->stream);
+		c->state = CLIENT_LINGER;
+		c->since = c->gateway->loop->now;
+	}
+	/* Closing over unread bytes would reset the connection, and with it our last words. */
+	for (int i = 0; i < ROUNDS && stream_fill(&c->stream, STREAM_PIECE); i++)
+		buffer_take(&c->stream.in, buffer_len(&c->stream.in));
+	return !c->stream.eof && !c->stream.broken;
+}
+
+static bool step(struct client *c)
+{
+	switch (c->state) {
+	case CLIENT_HEAD:
+		return request_read(c);
+	case CLIENT_HELLO:
+	case CLIENT_HANDSHAKE:
+		return tunnel_read(c);
+	case CLIENT_EXCHANGE:
+		return exchange_move(c);
+	case CLIENT_WEBSOCKET:
+		return websocket_move(c);
+	case CLIENT_LAST_WORDS:
+	case CLIENT_LINGER:
+		return false;
+	}
+	return false;
+}
+
+void client_pump(void *arg)
+{
+	struct client *c = arg;
+	int rounds = 0;
+
+	while (!c->stream.broken && c->state < CLIENT_LAST_WORDS && step(c)) {
+		if (++rounds == ROUNDS) {
+			timer_set(c->gateway->loop, &c->again, 0, client_pump, c);
+			break;
+		}
+	}
+	if (c->state < CLIENT_LAST_WORDS)
+		stream_flush(&c->stream);
+	if (c->stream.broken && (c->state == CLIENT_EXCHANGE || c->state == CLIENT_WEBSOCKET))
+		client_cut(c, REFUSE_GUEST_GONE);
+	bool ended = c->stream.broken || (c->state == CLIENT_HEAD && c->stream.eof && !c->waiting);
+	if (ended || (c->state >= CLIENT_LAST_WORDS && !linger(c))) {
+		client_free(c);
+		return;
+	}
+	plan_deadline(c);
+}
+
+/* ---- life ---- */
+
+void client_new(struct gateway *g, int fd, enum entrance entrance)
+{
+	struct client *c = xcalloc(1, sizeof *c);
+	struct err err = ERR_INIT;
+
+	*c = (struct client){ .gateway = g, .entrance = entrance, .since = g->loop->now };
+	c->state = entrance == ENTER_HTTPS ? CLIENT_HELLO : CLIENT_HEAD;
+	if (stream_open(&c->stream, g->loop, fd, client_pump, c, &err) != 0) {
+		free(c);
+		return;
+	}
+	c->after = g->clients;
+	if (g->clients)
+		g->clients->before = c;
+	g->clients = c;
+	g->nclients++;
+	plan_deadline(c);
+}
+
+void client_free(struct client *c)
+{
+	struct gateway *g = c->gateway;
+
+	timer_cancel(g->loop, &c->deadline);
+	timer_cancel(g->loop, &c->again);
+	upstream_drop(&c->up);
+	stream_close(&c->stream);
+	exchange_clear(&c->x);
+	str_clear(&c->x.method);
+	str_clear(&c->x.host);
+	str_clear(&c->x.path);
+	str_clear(&c->x.query);
+	str_clear(&c->x.rule);
+	str_clear(&c->x.headers);
+	str_clear(&c->x.head);
+	echo_end(&c->x.echo);
+	if (c->before)
+		c->before->after = c->after;
+	else
+		g->clients = c->after;
+	if (c->after)
+		c->after->before = c->before;
+	g->nclients--;
+	free(c);
+	gateway_consider_accepting(g);
+}

@@ -1,0 +1,147 @@
+#include "egress/client.h"
+
+#include "base/banned.h"
+
+void exchange_clear(struct exchange *x)
+{
+	struct str *const kept[] = { &x->method, &x->host, &x->path, &x->query, &x->rule, &x->headers };
+
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		str_reset(kept[i]);
+	/* The head holds the credential. */
+	if (x->head.data)
+		explicit_bzero(x->head.data, x->head.len);
+	str_reset(&x->head);
+	decoder_end(&x->decoder);
+	x->route = NULL;
+	x->credential = NULL;
+	x->head_sent = x->expects = x->http10 = x->keep = x->is_head = x->retryable = x->retried = false;
+	x->origin_keeps = x->websocket = x->answered = x->decoding = x->scrubbing = false;
+	x->status = 0;
+	x->seen = 0;
+}
+
+void exchange_begin(struct client *c)
+{
+	c->up = upstream_acquire(c->gateway, &c->x.origin, false, client_pump, c);
+	c->state = CLIENT_EXCHANGE;
+}
+
+/* The pooled connection was closed under us before anything came of it: once more, anew. */
+static bool try_again(struct client *c)
+{
+	struct exchange *x = &c->x;
+
+	if (!c->up->reused || !x->retryable || x->retried)
+		return false;
+	x->retried = true;
+	x->head_sent = false;
+	x->seen = 0;
+	upstream_drop(&c->up);
+	c->up = upstream_acquire(c->gateway, &x->origin, true, client_pump, c);
+	return true;
+}
+
+/* The guest's body as the guest sent it, piece by piece: what looks for secrets in it belongs
+ * before body_write(). */
+static bool push_request(struct client *c)
+{
+	struct gateway *g = c->gateway;
+	struct exchange *x = &c->x;
+	struct buffer *out = &c->up->stream.out;
+	enum wire_fault fault;
+	struct slice piece;
+	bool any = false;
+
+	while (!x->request.done && buffer_len(out) < STREAM_FULL) {
+		if (buffer_len(&c->stream.in) < STREAM_PIECE)
+			stream_fill(&c->stream, 2 * STREAM_PIECE);
+		enum body_step step = body_next(&x->request, &c->stream.in, c->stream.eof, &g->limits, &piece,
+						&g->trailers, &fault);
+		if (step == BODY_MORE)
+			break;
+		any = true;
+		if (step == BODY_BAD) {
+			request_refuse_fault(c, fault);
+			return true;
+		}
+		if (step == BODY_PIECE) {
+			body_write(x->request.framing, piece, out);
+			body_used(&x->request, &c->stream.in, piece.n);
+			continue;
+		}
+		if (!credential_allows_trailers(&g->credentials, x->credential, &g->trailers)) {
+			client_refuse(c, REFUSE_TRAILER_CREDENTIAL, false);
+			return true;
+		}
+		body_write_end(x->request.framing, &g->trailers, out);
+	}
+	return any;
+}
+
+/* Nobody would read the answer. Reading one byte tells, and takes nothing of what follows. */
+static bool guest_is_gone(struct client *c)
+{
+	if (c->x.request.done)
+		stream_fill(&c->stream, 1);
+	return c->stream.broken || (c->stream.eof && !(c->x.request.done && buffer_len(&c->stream.in) > 0));
+}
+
+static bool give_up(struct client *c, enum refusal why)
+{
+	if (c->x.answered)
+		client_cut(c, why);
+	else
+		client_refuse(c, why, c->x.keep && c->x.request.done);
+	return true;
+}
+
+bool exchange_move(struct client *c)
+{
+	struct exchange *x = &c->x;
+	struct upstream *up = c->up;
+	bool any = false;
+
+	if (guest_is_gone(c)) {
+		c->stream.broken = true;
+		return false;
+	}
+	if (up->state == UPSTREAM_FAILED)
+		return give_up(c, up->failure);
+	if (up->state != UPSTREAM_READY)
+		return false;
+	if (!x->head_sent) {
+		buffer_add(&up->stream.out, x->head.data, x->head.len);
+		x->head_sent = any = true;
+	}
+	any |= push_request(c);
+	if (c->state != CLIENT_EXCHANGE)
+		return true;
+	any |= stream_flush(&up->stream);
+	any |= response_move(c);
+	if (c->state != CLIENT_EXCHANGE)
+		return true;
+	any |= stream_flush(&c->stream);
+	if (x->answered || !(up->stream.broken || (up->stream.eof && buffer_len(&up->stream.in) == 0)))
+		return any;
+	return try_again(c) || give_up(c, REFUSE_ORIGIN_CLOSED);
+}
+
+void exchange_end(struct client *c)
+{
+	struct exchange *x = &c->x;
+	struct stream *s = &c->up->stream;
+	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken && buffer_len(&s->in) == 0 &&
+			buffer_len(&s->out) == 0;
+
+	client_record(c, true, "allowed", x->status);
+	if (reusable)
+		upstream_release(&c->up);
+	else
+		upstream_drop(&c->up);
+	decoder_end(&x->decoder);
+	echo_end(&x->echo);
+	c->served = true;
+	c->since = c->gateway->loop->now;
+	c->state = x->keep && x->request.done ? CLIENT_HEAD : CLIENT_LAST_WORDS;
+}

@@ -1,0 +1,284 @@
+#include "egress/upstream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/banned.h"
+
+static void progress(struct upstream *up);
+
+static void fail_with(struct upstream *up, enum refusal why)
+{
+	timer_cancel(up->gateway->loop, &up->timer);
+	lookup_cancel(&up->lookup);
+	up->failure = why;
+	up->state = UPSTREAM_FAILED;
+	stream_close(&up->stream);
+}
+
+static void tell(struct upstream *up)
+{
+	if (up->fn)
+		up->fn(up->arg);
+}
+
+static void on_stream(void *arg)
+{
+	struct upstream *up = arg;
+
+	if (up->state < UPSTREAM_READY)
+		progress(up);
+	if (up->state >= UPSTREAM_READY)
+		tell(up);
+}
+
+static void on_deadline(void *arg)
+{
+	struct upstream *up = arg;
+
+	fail_with(up, REFUSE_CONNECT_TIME);
+	tell(up);
+}
+
+/* ---- where to ---- */
+
+bool origin_addresses_fine(const struct addresses *found, bool allow_private)
+{
+	for (size_t i = 0; i < found->n; i++)
+		if (!host_class_is_allowed(host_address_class(found->at[i].bytes, found->at[i].n), allow_private))
+			return false;
+	return found->n > 0;
+}
+
+static bool behind_proxy(const struct upstream *up)
+{
+	return *up->gateway->config.proxy_host != '\0';
+}
+
+/* Dials the next address that was judged. False: there is none left. */
+static bool dial_next(struct upstream *up)
+{
+	uint16_t port = htons(behind_proxy(up) ? (uint16_t)up->gateway->config.proxy_port : up->origin.port);
+
+	while (up->next < up->addresses.n) {
+		const struct address *a = &up->addresses.at[up->next++];
+		struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port };
+		struct err err = ERR_INIT;
+		if (a->n == 4)
+			memcpy(&v4.sin_addr, a->bytes, 4);
+		else
+			memcpy(&v6.sin6_addr, a->bytes, 16);
+		const void *to = a->n == 4 ? (const void *)&v4 : (const void *)&v6;
+		own_fd int fd = socket(a->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			continue;
+		if (connect(fd, to, a->n == 4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS)
+			continue;
+		if (stream_open(&up->stream, up->gateway->loop, fd_steal(&fd), on_stream, up, &err) != 0)
+			continue;
+		up->state = UPSTREAM_CONNECTING;
+		return true;
+	}
+	return false;
+}
+
+static void start_dialling(struct upstream *up, const struct addresses *found)
+{
+	if (!found) {
+		fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_UNRESOLVED);
+		return;
+	}
+	/* Behind a proxy these are the proxy's, which the operator named. */
+	if (!behind_proxy(up) && !origin_addresses_fine(found, up->origin.allow_private)) {
+		fail_with(up, REFUSE_ADDRESS);
+		return;
+	}
+	up->addresses = *found;
+	up->next = 0;
+	if (!dial_next(up))
+		fail_with(up, REFUSE_CONNECT);
+}
+
+static void on_resolved(void *arg, const struct addresses *found)
+{
+	struct upstream *up = arg;
+
+	start_dialling(up, found);
+	if (up->state == UPSTREAM_FAILED)
+		tell(up);
+}
+
+static void find_address(struct upstream *up)
+{
+	struct gateway *g = up->gateway;
+	struct host proxy, *host = &up->origin.host;
+	enum wire_fault fault;
+	struct addresses literal = { .n = 1 };
+
+	if (behind_proxy(up)) {
+		if (host_parse(slice_of(g->config.proxy_host), &proxy, &fault) != 0) {
+			fail_with(up, REFUSE_PROXY);
+			return;
+		}
+		host = &proxy;
+	}
+	if (host->kind == HOST_NAME) {
+		resolve_name(g->resolver, host->text, &up->lookup, on_resolved, up);
+		return;
+	}
+	literal.at[0].n = host->kind == HOST_V4 ? 4 : 16;
+	memcpy(literal.at[0].bytes, host->address, literal.at[0].n);
+	start_dialling(up, &literal);
+}
+
+/* ---- from connected to ready ---- */
+
+static void become_ready(struct upstream *up)
+{
+	timer_cancel(up->gateway->loop, &up->timer);
+	up->state = UPSTREAM_READY;
+}
+
+static void start_tls(struct upstream *up)
+{
+	struct err err = ERR_INIT;
+
+	if (up->origin.plain) {
+		become_ready(up);
+		return;
+	}
+	struct ssl_st *ssl = tls_dial(&up->gateway->tls, &up->origin.host, up->key, &err);
+	if (!ssl) {
+		fail_with(up, REFUSE_SYSTEM);
+		return;
+	}
+	stream_start_tls(&up->stream, ssl);
+	up->state = UPSTREAM_HANDSHAKE;
+	progress(up);
+}
+
+static void ask_proxy(struct upstream *up)
+{
+	const struct secret *login = &up->gateway->config.proxy_login;
+	struct str text = STR_INIT;
+
+	str_addf(&text, "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n", up->origin.host.text, up->origin.port,
+		 up->origin.host.text, up->origin.port);
+	if (secret_len(login)) {
+		str_add(&text, "Proxy-Authorization: Basic ");
+		base64_encode(&text, secret_expose(login), secret_len(login));
+		str_add(&text, "\r\n");
+	}
+	str_add(&text, "\r\n");
+	buffer_add(&up->stream.out, text.data, text.len);
+	explicit_bzero(text.data, text.cap);
+	str_clear(&text);
+	up->state = UPSTREAM_PROXY;
+	progress(up);
+}
+
+static void on_connected(struct upstream *up)
+{
+	int error = 0;
+	socklen_t n = sizeof error;
+
+	if (!up->stream.writable && !up->stream.readable)
+		return;
+	if (getsockopt(up->stream.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error) {
+		stream_close(&up->stream);
+		if (!dial_next(up))
+			fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT);
+		return;
+	}
+	if (behind_proxy(up))
+		ask_proxy(up);
+	else
+		start_tls(up);
+}
+
+static void on_proxy_answer(struct upstream *up)
+{
+	struct gateway *g = up->gateway;
+	struct stream *s = &up->stream;
+	enum wire_fault fault;
+
+	stream_flush(s);
+	stream_fill(s, g->limits.head);
+	ssize_t n = http_head_end(buffer_view(&s->in), &up->seen, &g->limits, &fault);
+	if (n == 0 && !s->eof && !s->broken)
+		return;
+	if (n <= 0 ||
+	    http_response_parse(slice_cut(buffer_view(&s->in), 0, (size_t)n), slice_of("CONNECT"), &g->limits,
+				&g->response, &fault) != 0 ||
+	    g->response.status / 100 != 2) {
+		fail_with(up, REFUSE_PROXY);
+		return;
+	}
+	buffer_take(&s->in, (size_t)n);
+	start_tls(up);
+}
+
+static void on_handshake(struct upstream *up)
+{
+	int result = stream_handshake(&up->stream);
+
+	if (result > 0)
+		become_ready(up);
+	else if (result < 0)
+		fail_with(up, tls_refused_because(up->stream.ssl) ? REFUSE_CERTIFICATE : REFUSE_ORIGIN_HANDSHAKE);
+}
+
+static void progress(struct upstream *up)
+{
+	if (up->state == UPSTREAM_CONNECTING)
+		on_connected(up);
+	else if (up->state == UPSTREAM_PROXY)
+		on_proxy_answer(up);
+	else if (up->state == UPSTREAM_HANDSHAKE)
+		on_handshake(up);
+}
+
+/* ---- life ---- */
+
+struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh, void (*fn)(void *arg),
+				  void *arg)
+{
+	own_mem char *key = xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text, origin->port);
+	struct upstream *up = fresh ? NULL : pool_take(g, key);
+
+	if (!up) {
+		up = xcalloc(1, sizeof *up);
+		*up = (struct upstream){ .gateway = g, .origin = *origin, .key = mem_steal(&key), .stream = STREAM_INIT };
+		timer_set(g->loop, &up->timer, g->config.limits.connect_ms, on_deadline, up);
+		find_address(up);
+	}
+	up->fn = fn;
+	up->arg = arg;
+	return up;
+}
+
+void upstream_drop(struct upstream **where)
+{
+	struct upstream *up = *where;
+
+	if (!up)
+		return;
+	*where = NULL;
+	if (up->state == UPSTREAM_IDLE)
+		pool_remove(up);
+	timer_cancel(up->gateway->loop, &up->timer);
+	lookup_cancel(&up->lookup);
+	stream_close(&up->stream);
+	mem_drop(&up->key);
+	free(up);
+}
+
+void upstream_release(struct upstream **where)
+{
+	struct upstream *up = *where;
+
+	*where = NULL;
+	pool_put(up->gateway, up);
+}
