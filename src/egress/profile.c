@@ -2,14 +2,14 @@
 
 #include <sys/resource.h>
 
+#include "base/own.h"
+#include "cage/cage.h"
 #include "base/banned.h"
 
 static const struct cage_call network[] = {
 	CALL(socket, "dial origins, ask name servers"),
 	CALL(connect, "dial an address that was judged; ask a name server"),
 };
-
-static const struct cage_calls calls[] = { { NULL, 0 }, CAGE_CALLS(network) };
 
 static const struct cage_limit limits[] = {
 	LIMIT(NPROC, 1, 1, "it starts nothing"),
@@ -18,13 +18,19 @@ static const struct cage_limit limits[] = {
 	LIMIT(NOFILE, 4096, 4096, "two connections for each of the guest, and the pool"),
 };
 
-const struct cage_profile egress_profile = {
-	.name = "bottle-egress",
-	.calls = calls,
-	.ncalls = ARRAY_LEN(calls),
-	.sockets = CAGE_SOCKET_INET,
-	.no_tcp_bind = true,
-	.limits = limits,
-	.nlimits = ARRAY_LEN(limits),
-	.dumpable = false,
-};
+int egress_confine(struct err *err)
+{
+	const struct cage_calls calls[] = { cage_calls_common, CAGE_CALLS(network) };
+	const struct cage_profile profile = {
+		.name = "bottle-egress",
+		.calls = calls,
+		.ncalls = ARRAY_LEN(calls),
+		.sockets = CAGE_SOCKET_INET,
+		.no_tcp_bind = true,
+		.limits = limits,
+		.nlimits = ARRAY_LEN(limits),
+		.dumpable = false,
+	};
+
+	return cage_enter(&profile, NULL, 0, err);
+}

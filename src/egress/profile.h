@@ -1,5 +1,6 @@
 #pragma once
-#include "cage/cage.h"
+/* What the gateway may do once it is caged: the network, and nothing else. */
+#include "base/err.h"
 
-/* What the gateway may do once it is caged. */
-extern const struct cage_profile egress_profile;
+/* Enters the cage, for good. */
+int egress_confine(struct err *err);

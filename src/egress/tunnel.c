@@ -1,6 +1,6 @@
 #include "egress/client.h"
 
-#include <sys/socket.h>
+#include "wire/tls.h"
 
 #include "base/banned.h"
 
