@@ -116,7 +116,21 @@ $(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_RO
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) 2>/dev/null)
 .SECONDARY:
 
-.PHONY: all data check check-all check-corpus check-diff hunt check-unit check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+# The gateway's own room, without its main().
+EGRESS_PARTS := $(filter-out $(O)/src/egress/main.o,$(call objects,egress))
+$(O)/tests/unit/test_egress_%: $(O)/tests/unit/test_egress_%.o $(EGRESS_PARTS) $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(EGRESS_PARTS) -Wl,--start-group \
+		$(foreach r,$(TEST_ROOMS),$(call archive,$(r))) -Wl,--end-group $(ALL_LDFLAGS) \
+		$(shell pkg-config --libs $(ALL_LIBS) cmocka 2>/dev/null)
+# The gateway's suite runs the real program against origins of its own, in namespaces of its own.
+GATEWAY_LAUNCH := $(O)/tests/gateway/launch
+$(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidecar,$(call archive,$(r)))
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,base cage proto sidecar,$(call archive,$(r))) \
+		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp libcrypto 2>/dev/null)
+check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
+	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run
+
+.PHONY: all data check check-all check-corpus check-diff hunt check-unit check-gateway check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -129,8 +143,8 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats))
-check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(O)/tests/diff/requests \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run
+check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
