@@ -110,6 +110,19 @@ static int write_files(struct tour *t, struct err *err)
 	return 0;
 }
 
+static void show_lines(struct command *c, struct str *text)
+{
+	char *rest = text->data;
+
+	for (char *line; rest && (line = strsep(&rest, "\n"));) {
+		own_str struct str shown = STR_INIT;
+
+		ui_escape(&shown, line);
+		if (shown.len > 0)
+			ui_note(&c->ui, "  %s", str_c(&shown));
+	}
+}
+
 /* `bottle start`, as a person would type it, in a home of the demo's own. */
 static int run_bottle(struct command *c, struct tour *t, struct str *out, struct err *err)
 {
@@ -140,11 +153,8 @@ static int run_bottle(struct command *c, struct tour *t, struct str *out, struct
 	if (status < 0)
 		return fail_in(err, "bottle start");
 	if (status != 0) {
-		own_str struct str shown = STR_INIT;
-
-		str_add_escaped(&shown, str_c(&errout), errout.len, 360);
-		return fail(err, status == 125 ? ERR_UNCONFINED : ERR_SYSTEM, "bottle start exited %d: %s", status,
-			    str_c(&shown));
+		show_lines(c, &errout);
+		return fail(err, ERR_SYSTEM, "bottle start exited %d; what it said stands above", status);
 	}
 	return 0;
 }

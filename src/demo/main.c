@@ -101,7 +101,7 @@ static int run(const char *host, struct err *err)
 	own_secret struct secret token = SECRET_INIT;
 	own_fd int listener = -1;
 	SSL_CTX *context;
-	unsigned port;
+	unsigned port = 0;
 
 	if (file_read_fd(STDIN_FILENO, "the token", TOKEN_MAX, &given, err) < 0)
 		return -1;
