@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "manifest/manifest.h"
 #include "base/banned.h"
 
 static void set_resources(json *out, const struct record *r)
@@ -83,21 +84,51 @@ static void print_bottle(struct command *c, const struct bottle *b)
 	ui_object(&c->ui, out, fields, ARRAY_LEN(fields));
 }
 
+static int print_agent(struct command *c, const char *name, struct err *err)
+{
+	own_manifest_plan struct manifest_plan plan = MANIFEST_PLAN_INIT;
+	own_str struct str text = STR_INIT;
+	const struct manifest_dirs *dirs = command_manifest_dirs(c, err);
+
+	if (!dirs || manifest_resolve(dirs, name, NULL, &plan, err) != 0)
+		return -1;
+	own_json json *out = manifest_to_json(&plan);
+	if (c->ui.json) {
+		ui_json(out);
+		return 0;
+	}
+	if (manifest_print_yaml(out, &text, err) != 0)
+		return -1;
+	return ui_write(text.data, text.len, err);
+}
+
 static int info_run(struct command *c, struct err *err)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
+	const char *name = command_arg(c, 0);
 
-	if (bottle_open(c, command_arg(c, 0), &b, err) != 0)
+	/* A slug names one bottle; an agent may be called like one, then the bottle goes first. */
+	if (slug_is_valid(name) && bottle_open(c, name, &b, err) == 0) {
+		print_bottle(c, &b);
+		return 0;
+	}
+	if (slug_is_valid(name) && err->kind != ERR_MISSING)
 		return -1;
-	print_bottle(c, &b);
-	return 0;
+	struct err why = *err;
+	*err = (struct err)ERR_INIT;
+	if (print_agent(c, name, err) == 0)
+		return 0;
+	if (why.kind == ERR_MISSING && err->kind == ERR_MISSING)
+		*err = why;
+	return -1;
 }
 
 const struct verb verb_info = {
 	.name = "info",
-	.args = "SLUG",
-	.summary = "everything about a bottle",
-	.details = "Its record, what it still holds, the proof's result, and which limits are not enforced.",
+	.args = "SLUG|AGENT",
+	.summary = "everything about a bottle, or about an agent",
+	.details = "For a bottle: its record, what it still holds, the proof's result, and which limits are not enforced. "
+		   "For an agent: its resolved manifest.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

@@ -70,6 +70,18 @@ teardown() { state_down; }
 	[ "$(jq -r '.bottles | join(" ")' <<<"$output")" = "base dev" ]
 }
 
+@test "info shows an agent's resolved manifest" {
+	mkdir -p "$dir/.bot-bottle/agents" "$dir/.bot-bottle/bottles"
+	printf -- '---\nbottle: dev\n---\nReview.\n' >"$dir/.bot-bottle/agents/reviewer.md"
+	printf -- '---\negress:\n  routes:\n    - host: api.example.com\n---\n' >"$dir/.bot-bottle/bottles/dev.md"
+	run --separate-stderr "$bottle" info reviewer
+	[ "$status" -eq 0 ]
+	[[ $output == *"api.example.com"* ]]
+	run --separate-stderr "$bottle" info nobody
+	[ "$status" -ne 0 ]
+	[[ $stderr == *nobody* ]]
+}
+
 @test "info of a bottle that is not there says so" {
 	run --separate-stderr "$bottle" info gone-aaaaa
 	[ "$status" -eq 1 ]
