@@ -61,7 +61,7 @@ stdenv.mkDerivation {
     mkdir -p $home
     cp -a . $home/
     for template in $home/*.ext4.zst; do
-      [ -e "$template" ] && zstd -d --rm "$template"
+      if [ -e "$template" ]; then zstd -d --rm "$template"; fi
     done
     patchelf --set-interpreter ${stdenv.cc.bintools.dynamicLinker} \
       --set-rpath '$ORIGIN/lib:${libraries}' $home/smolvm-bin

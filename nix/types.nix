@@ -50,6 +50,10 @@ let
   secretPath =
     narrowed "path outside the Nix store (absolute or beginning with ~/), as a string" hostPath
       (value: !storePath value);
+  # The same for what systemd reads, which knows no ~.
+  secretFile =
+    narrowed "absolute path outside the Nix store, as a string" secretPath
+      (value: lib.hasPrefix "/" value);
   tokenRef =
     narrowed "VARIABLE, file:PATH outside the Nix store, or credential:NAME"
       (types.strMatching "[A-Za-z_][A-Za-z0-9_]*|file:(/|~/)[^\n]+|credential:[A-Za-z0-9._-]+")
@@ -71,6 +75,7 @@ in
     hostPath
     name
     positive
+    secretFile
     secretPath
     tokenRef
     variable

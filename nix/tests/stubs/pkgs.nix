@@ -1,0 +1,129 @@
+# A package set whose compiler and libraries are the machine's own. It proves what is ours in
+# a package: sources, phases, layout, that nothing needs a network; not nixpkgs' names.
+{ lib, system }:
+let
+  run =
+    name: environment: script:
+    derivation (
+      {
+        inherit name system;
+        builder = "/bin/bash";
+        args = [
+          "-e"
+          "-c"
+          "export PATH=/usr/bin:/bin\n${script}"
+        ];
+      }
+      // environment
+    );
+  nothing = name: builtins.toFile "stub-${name}" "";
+
+  stdenv = {
+    hostPlatform.system = system;
+    cc = {
+      bintools.dynamicLinker = "/lib64/ld-linux-x86-64.so.2";
+      cc.lib = nothing "cc";
+      libc.static = nothing "libc";
+    };
+    mkDerivation =
+      arguments:
+      derivation (
+        {
+          name = "${arguments.pname}-${arguments.version}";
+          inherit system;
+          builder = "/bin/bash";
+          args = [ ./builder.sh ];
+        }
+        // removeAttrs arguments [
+          "meta"
+          "passthru"
+        ]
+      )
+      // (arguments.passthru or { })
+      // {
+        inherit (arguments) meta version;
+      };
+  };
+
+  dependencies = builtins.listToAttrs (
+    map
+      (name: {
+        inherit name;
+        value = nothing name;
+      })
+      [
+        "bash"
+        "bashInteractive"
+        "bats"
+        "brotli"
+        "bubblewrap"
+        "bzip2"
+        "c-ares"
+        "cacert"
+        "clang-tools"
+        "cmocka"
+        "coreutils"
+        "cppcheck"
+        "curl"
+        "diffutils"
+        "e2fsprogs"
+        "findutils"
+        "gitMinimal"
+        "gitleaks"
+        "gnugrep"
+        "gnused"
+        "gnutar"
+        "gzip"
+        "hyperfine"
+        "jq"
+        "json_c"
+        "libseccomp"
+        "libyaml"
+        "makeBinaryWrapper"
+        "ncurses"
+        "nginx"
+        "nixfmt"
+        "nodejs"
+        "openssh"
+        "openssl"
+        "patchelf"
+        "pcre2"
+        "pkg-config"
+        "python3"
+        "scdoc"
+        "sqlite"
+        "zlib"
+        "zstd"
+      ]
+  );
+
+  pkgs = dependencies // {
+    inherit lib pkgs stdenv;
+    buildEnv = arguments: run arguments.name { } "mkdir -p $out/bin";
+    callPackage =
+      file: overrides:
+      let
+        package = import file;
+      in
+      package (builtins.intersectAttrs (builtins.functionArgs package) pkgs // overrides);
+    closureInfo =
+      { rootPaths }:
+      run "closure-info" { inherit rootPaths; } "mkdir $out; printf '%s\\n' $rootPaths >$out/store-paths";
+    dockerTools.buildLayeredImage =
+      { name, ... }: run "${name}.tar" { } "mkdir $out";
+    fetchurl = { url, hash }: nothing (baseNameOf url);
+    formats.json = _: {
+      generate = name: value: builtins.toFile name (builtins.toJSON value);
+    };
+    mkShell = _: run "shell" { } "mkdir $out";
+    runCommand =
+      name: environment: script:
+      run name (removeAttrs environment [ "preferLocalBuild" ]) ''
+        for input in ''${nativeBuildInputs:-}; do PATH=$PATH:$input/bin; done
+        ${script}
+      '';
+    testers.runNixOSTest = test: { inherit test; };
+    writeText = builtins.toFile;
+  };
+in
+pkgs
