@@ -9,7 +9,6 @@ let
   cfg = config.services.bot-bottle;
   at = "services.bot-bottle.agentServices";
   inherit (lib) types;
-  inherit (import ./types.nix { inherit lib; }) name;
 
   # The bottles a service is made of: those it names or its agent's, and all their parents.
   bottlesOf =
@@ -51,6 +50,11 @@ let
         ) routes;
     in
     lib.unique (lib.concatMap ofBottle (bottlesOf service));
+
+  usesDocker =
+    service:
+    cfg.bundle == "docker"
+    || (if service.backend == null then cfg.backend else service.backend) == "docker";
 
   unit =
     name: service:
@@ -95,9 +99,9 @@ let
         Restart = "no";
         RuntimeDirectory = "bot-bottle-${name}";
         RuntimeDirectoryMode = "0700";
-        StateDirectory = "bot-bottle/${name}";
+        StateDirectory = "bot-bottle/${name} bot-bottle/${name}/workspace";
         StateDirectoryMode = "0700";
-        SupplementaryGroups = [ "kvm" ];
+        SupplementaryGroups = [ "kvm" ] ++ lib.optional (usesDocker service) "docker";
         TimeoutStopSec = 60;
         Type = "notify";
         User = service.user;
@@ -207,14 +211,6 @@ in
 
   config = lib.mkIf cfg.enable {
     systemd.services = lib.mapAttrs' unit cfg.agentServices;
-
-    systemd.tmpfiles.rules = lib.concatLists (
-      lib.mapAttrsToList (
-        name: service:
-        lib.optional (service.workspace == "/var/lib/bot-bottle/${name}/workspace")
-          "d ${service.workspace} 0700 ${service.user} bot-bottle -"
-      ) cfg.agentServices
-    );
 
     users.users.bot-bottle =
       lib.mkIf (lib.any (service: service.user == "bot-bottle") (lib.attrValues cfg.agentServices))

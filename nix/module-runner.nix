@@ -11,7 +11,7 @@ let
   cfg = config.services.bot-bottle;
   inherit (cfg) runner;
   inherit (lib) types;
-  inherit (import ./types.nix { inherit lib; }) secretPath;
+  inherit (import ./types.nix { inherit lib; }) secretFile;
 
   needsDocker = cfg.backend == "docker" || cfg.bundle == "docker";
   instances = map (n: if n == 1 then "bot-bottle" else "bot-bottle-${toString n}") (
@@ -30,7 +30,7 @@ in
     };
 
     tokenFile = lib.mkOption {
-      type = secretPath;
+      type = secretFile;
       example = "/run/keys/runner";
       description = "Environment file that sets `TOKEN` to the registration token.";
     };
