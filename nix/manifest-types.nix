@@ -168,6 +168,7 @@ let
       group "What is looked for in requests and answers." {
         outbound_detectors = field {
           type = detectors [
+            "canary"
             "entropy"
             "known_secrets"
             "token_patterns"
@@ -176,7 +177,10 @@ let
           description = "Detectors on what leaves; `false` for none but the canary.";
         };
         inbound_detectors = field {
-          type = detectors [ "injection" ];
+          type = detectors [
+            "echo"
+            "injection"
+          ];
           example = false;
           description = "Detectors on what comes back; `false` for none but the echo of our own credential.";
         };
@@ -205,7 +209,7 @@ let
       example = "ssh://git@forge.example.com/team/project.git";
       description = "The upstream.";
     };
-    key = field (
+    key = lib.mkOption (
       group "The key that the gate, and never the guest, reaches the upstream with." {
         provider = lib.mkOption {
           type = types.enum [
@@ -228,6 +232,7 @@ let
         };
       }
       // {
+        default = { }; # so that what is missing is named in full: its provider
         example = {
           provider = "static";
           path = "/var/lib/keys/project";
@@ -236,7 +241,7 @@ let
     );
     host_key = field {
       type = types.str;
-      example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOm3nRNhw0Y4Y0Y2ZbNsGzvZq7oGWSpuPmBOvyGmS1Ri";
+      example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGW00IWbRa3PjocDOJ94cDw4UgF/vSLnh3Xfz2e7p8In";
       description = "The upstream's host key. Without it nothing is forwarded.";
     };
     push = field (

@@ -74,8 +74,8 @@ let
         message = "${it}: auth needs exactly one of scheme and header.";
       }
       {
-        assertion = lib.hasPrefix "*." route.host -> route.wildcard == true;
-        message = "${it} stands for many hosts; set wildcard = true or name one host.";
+        assertion = lib.hasPrefix "*." route.host == (route.wildcard == true);
+        message = "${it}: wildcard = true goes with a host that begins with \"*.\", and only with one.";
       }
       {
         assertion = route.allow_private == true -> cfg.settings.upstream_proxy == null;
@@ -85,18 +85,25 @@ let
   );
 
   repos = eachRepo (
-    it: repo:
-    lib.optionals (repo.key != null) [
+    it:
+    { key, ... }:
+    [
       {
-        assertion = repo.key.provider == "static" -> repo.key.path != null;
-        message = "${it}.key: provider \"static\" needs path.";
+        assertion = key.provider == "static" -> key.path != null && key.forge_token_env == null;
+        message = "${it}.key: provider \"static\" takes path, and no forge_token_env.";
       }
       {
-        assertion = repo.key.provider != "static" -> repo.key.forge_token_env != null;
-        message = "${it}.key: provider \"${repo.key.provider}\" needs forge_token_env.";
+        assertion = key.provider != "static" -> key.forge_token_env != null && key.path == null;
+        message = "${it}.key: provider \"${key.provider}\" takes forge_token_env, and no path.";
       }
     ]
   );
+
+  # A type is only checked where its value is read, and not every secret has a reader yet.
+  secrets = lib.mapAttrsToList (secret: value: {
+    assertion = value.file != "/";
+    message = "${at}.secrets.${secret}.file is a directory; name a file.";
+  }) cfg.secrets;
 
   host = [
     {
@@ -136,7 +143,7 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    assertions = names ++ references ++ routes ++ repos ++ host;
+    assertions = names ++ references ++ routes ++ repos ++ secrets ++ host;
     warnings = secretLooking;
   };
 }

@@ -6,7 +6,6 @@ let
     field
     group
     hostPath
-    positive
     ;
 in
 {
@@ -54,17 +53,31 @@ in
       }
     );
     limits = field (
-      group "Bounds of the gateway." {
-        head_bytes = positive "Bytes of a request's head." 65536;
-        headers = positive "Headers of a request." 100;
-        connections = positive "Connections at one time." 256;
-        idle_seconds = positive "Seconds without a byte before a connection is closed." 300;
-        total_seconds = field {
-          type = types.ints.unsigned;
-          example = 3600;
-          description = "Seconds of a request in all; 0 for no limit.";
-        };
-      }
+      group "Bounds of the gateway." (
+        lib.mapAttrs
+          (
+            _: description:
+            field {
+              type = types.ints.unsigned;
+              example = 4096;
+              inherit description;
+            }
+          )
+          {
+            audit_queue = "Audit records that may wait before the gateway stops accepting.";
+            connect_ms = "Milliseconds to reach an origin, resolving included.";
+            connections = "Connections of a bottle at one time.";
+            decoded_bytes = "Bytes of one encoded body, decoded, on a route with a credential.";
+            frame_bytes = "Bytes of one WebSocket frame.";
+            head_bytes = "Bytes of a request's or an answer's head.";
+            head_ms = "Milliseconds for a whole head, or a TLS handshake.";
+            headers = "Fields of a head.";
+            idle_ms = "Milliseconds without a byte in either direction.";
+            pool = "Idle connections to origins that are kept.";
+            pool_ms = "Milliseconds that one is kept.";
+            total_ms = "Milliseconds of one exchange; 0 for as long as bytes move.";
+          }
+      )
       // {
         example.connections = 64;
       }

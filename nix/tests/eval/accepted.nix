@@ -1,0 +1,154 @@
+# Configurations that must evaluate, each with what must follow from it.
+{ lib, pkgs }:
+let
+  has = lib.elem;
+  members = config: group: config.users.groups.${group}.members;
+  unit = config: name: config.systemd.services.${name}.serviceConfig;
+in
+{
+  off = {
+    module = { };
+    expect = config: {
+      "nothing is installed" = config.environment.etc == { } && config.environment.systemPackages == [ ];
+      "no group is made" = config.users.groups == { };
+    };
+  };
+
+  defaults = {
+    module.services.bot-bottle.enable = true;
+    expect = config: {
+      "the configuration is written" = config.environment.etc ? "bot-bottle/config.json";
+      "docker stays off" = !config.virtualisation.docker.enable && !config.users.groups ? docker;
+      "no KVM module is forced" = config.boot.kernelModules == [ ];
+      "there is a group for /dev/kvm" = config.users.groups ? kvm;
+      "sixteen leases" =
+        lib.count (lib.hasPrefix "f /run/bot-bottle/leases/") config.systemd.tmpfiles.rules == 16;
+      "smolvm is a root of the store" =
+        lib.any (lib.hasPrefix "L /nix/var/nix/gcroots/bot-bottle/") config.systemd.tmpfiles.rules;
+      "no user is made" = !config.users.users ? bot-bottle;
+    };
+  };
+
+  namespace-only = {
+    module.services.bot-bottle = {
+      enable = true;
+      backend = "namespace";
+      kvm.module = "none";
+    };
+    expect = config: {
+      "smolvm is not a root of the store" =
+        !lib.any (lib.hasPrefix "L /nix/var/nix/gcroots") config.systemd.tmpfiles.rules;
+    };
+  };
+
+  docker = {
+    module = {
+      services.bot-bottle = {
+        enable = true;
+        bundle = "docker";
+        users = [ "alice" ];
+      };
+      users.users.alice.isNormalUser = true;
+    };
+    expect = config: {
+      "docker is enabled" = config.virtualisation.docker.enable;
+      "alice is in docker" = members config "docker" == [ "alice" ];
+    };
+  };
+
+  hardened-kernel = {
+    module = {
+      services.bot-bottle.enable = true;
+      boot.kernelPackages.kernel.isHardened = true;
+    };
+    expect = config: {
+      "there is a warning that names the remedy" =
+        lib.any (lib.hasInfix "security.unprivilegedUsernsClone") config.warnings;
+    };
+  };
+
+  no-user-namespaces = {
+    module = {
+      services.bot-bottle.enable = true;
+      security.allowUserNamespaces = false;
+    };
+    expect = config: {
+      "there is a warning that names the remedy" =
+        lib.any (lib.hasInfix "security.allowUserNamespaces") config.warnings;
+    };
+  };
+
+  secret-looking-literal = {
+    module.services.bot-bottle = {
+      enable = true;
+      bottles.dev.env = {
+        ASKED_TOKEN = "?the token";
+        HOST_TOKEN = "\${HOST_TOKEN}";
+        NPM_TOKEN = "literal";
+        TOKENIZERS_PARALLELISM = "false";
+      };
+    };
+    expect = config: {
+      "one warning, which names the variable" =
+        lib.length config.warnings == 1 && lib.hasInfix "env.NPM_TOKEN" (lib.head config.warnings);
+    };
+  };
+
+  everything = {
+    module = {
+      imports = [ ./everything.nix ];
+      # As the runner's own module has it.
+      systemd.services."gitea-runner-bot\\x2dbottle".serviceConfig = {
+        DynamicUser = true;
+        SupplementaryGroups = [ ];
+      };
+      users.users.alice.isNormalUser = true;
+      services.bot-bottle.images.agent = pkgs.dockerTools.buildLayeredImage { name = "agent"; };
+    };
+    expect =
+      config:
+      let
+        nightly = unit config "bot-bottle-nightly";
+        runner = unit config "gitea-runner-bot\\x2dbottle";
+        instances = config.services.gitea-actions-runner.instances;
+      in
+      {
+        "alice is in kvm and bot-bottle" =
+          members config "kvm" == [ "alice" ] && members config "bot-bottle" == [ "alice" ];
+        "the KVM module is loaded" = config.boot.kernelModules == [ "kvm-amd" ];
+        "nesting is on" = lib.hasInfix "kvm_amd nested=1" config.boot.extraModprobeConfig;
+        "/dev/kvm is restricted" = lib.hasInfix "MODE=\"0660\"" config.services.udev.extraRules;
+        "manifests are written" =
+          config.environment.etc ? "bot-bottle/bottles/dev.json"
+          && config.environment.etc ? "bot-bottle/agents/reviewer.json";
+        "an image is installed" = config.environment.etc ? "bot-bottle/images/agent";
+        "as many leases as the range holds" =
+          lib.count (lib.hasPrefix "f /run/bot-bottle/leases/") config.systemd.tmpfiles.rules == 8;
+        "the service gets the credentials its bottle and its parents name" =
+          lib.sort lib.lessThan nightly.LoadCredential == [
+            "anthropic:/run/keys/anthropic"
+            "forge:/run/keys/forge"
+          ];
+        "the service says when it is up" = nightly.Type == "notify";
+        "the service may take part in KVM" = has "kvm" nightly.SupplementaryGroups;
+        "nothing that a cage needs is taken away" =
+          !nightly.ProtectKernelTunables
+          && !nightly.ProtectKernelLogs
+          && nightly.ProcSubset == "all"
+          && !nightly.RestrictNamespaces
+          && !nightly.PrivateDevices
+          && !nightly.MemoryDenyWriteExecute
+          && !nightly.RestrictSUIDSGID;
+        "it runs by the clock" = config.systemd.services.bot-bottle-nightly.startAt == [ "03:15" ];
+        "its user is made" = config.users.users.bot-bottle.isSystemUser;
+        "two runners" = lib.attrNames instances == [
+          "bot-bottle"
+          "bot-bottle-2"
+        ];
+        "labels run on the host" = instances.bot-bottle.labels == [ "kvm:host" ];
+        "the runner's groups" =
+          has "kvm" runner.SupplementaryGroups && !has "docker" runner.SupplementaryGroups;
+        "the runner's user is a static one" = !runner.DynamicUser;
+      };
+  };
+}

@@ -1,0 +1,104 @@
+# The module, evaluated by nixpkgs' own module system against stubs of the NixOS options.
+# `lib` is nixpkgs' lib; tests/nix/check says where it is.
+{
+  lib,
+  system ? builtins.currentSystem,
+}:
+let
+  pkgs = import ../stubs/pkgs.nix {
+    inherit system;
+    # File sets need a newer Nix than Debian's.
+    lib =
+      if builtins ? readFileType then lib else lib // { inherit (import ../stubs/lib.nix) fileset; };
+  };
+  utils = {
+    escapeSystemdExecArgs = lib.concatMapStringsSep " " builtins.toJSON;
+    escapeSystemdPath = lib.replaceStrings [ "-" ] [ "\\x2d" ];
+  };
+
+  evaluate =
+    modules:
+    (lib.evalModules {
+      modules = [
+        ../../module.nix
+        ../stubs/options.nix
+      ]
+      ++ modules;
+      specialArgs = { inherit pkgs utils; };
+    }).config;
+
+  failed = config: map (item: item.message) (lib.filter (item: !item.assertion) config.assertions);
+
+  # Everything that a system would be built from: types are only checked where a value is read.
+  surface = config: {
+    inherit (config)
+      environment
+      systemd
+      users
+      virtualisation
+      warnings
+      ;
+    boot = removeAttrs config.boot [ "kernelPackages" ];
+    services = removeAttrs config.services [ "bot-bottle" ];
+  };
+  read =
+    config:
+    if failed config != [ ] then
+      throw (lib.concatStringsSep "\n" (failed config))
+    else
+      builtins.deepSeq (surface config) config;
+
+  accepted = import ./accepted.nix { inherit lib pkgs; };
+  refused = import ./refused.nix { inherit lib pkgs; };
+
+  vmTest =
+    entry:
+    let
+      test = entry.test { inherit lib pkgs; };
+    in
+    {
+      inherit (entry) description features;
+      inherit (test) testScript;
+      nodes = lib.mapAttrs (_: node: (read (evaluate [ node ])).warnings) test.nodes;
+    };
+  vmFiles = lib.filter (name: lib.hasSuffix ".nix" name && name != "default.nix") (
+    lib.attrNames (builtins.readDir ../.)
+  );
+in
+{
+  # name → what was expected of it and isn't so
+  accepted = lib.mapAttrs (
+    _: case:
+    let
+      config = read (evaluate [ case.module ]);
+    in
+    lib.attrNames (lib.filterAttrs (_: holds: !holds) (case.expect config))
+  ) accepted;
+
+  # name → the words that its refusal must have; the refusal itself is `refusal.NAME`
+  refused = lib.mapAttrs (_: case: case.says) refused;
+  refusal = lib.mapAttrs (_: case: (read (evaluate [ case.module ])).warnings) refused;
+
+  # What lands in /etc, checked by the program that reads it: a build.
+  etc = lib.mapAttrs (
+    _: case:
+    let
+      config = read (evaluate [ case.module ]);
+    in
+    pkgs.runCommand "etc" { } ''
+      mkdir $out
+      ${lib.concatStrings (
+        lib.mapAttrsToList (path: file: ''
+          mkdir -p $out/${dirOf path}
+          cp -rL ${file.source} $out/${path}
+        '') config.environment.etc
+      )}
+    ''
+  ) accepted;
+
+  vm = lib.listToAttrs (
+    map (name: lib.nameValuePair (lib.removeSuffix ".nix" name) (vmTest (import (../. + "/${name}")))) vmFiles
+  );
+
+  optionsPage = import ../../options-page.nix lib;
+}
