@@ -48,7 +48,12 @@ static void put(int dir, const char *name, const void *bytes, size_t n, mode_t m
 {
 	struct err err = ERR_INIT;
 	assert_ok(file_write(dir, name, bytes, n, 0600, &err), &err);
-	assert_int_equal(fchmodat(dir, name, mode, 0), 0);
+	if (fchmodat(dir, name, mode, 0) != 0) {
+		assert_int_equal(errno, EPERM);
+		assert_int_not_equal(mode & 06000, 0);
+		print_message("no file may have set-id bits here\n");	/* Nix builds under such a filter */
+		skip();
+	}
 }
 
 static bool exists(int dir, const char *path)

@@ -67,7 +67,12 @@ static void put(int dir, const char *path, const char *text, mode_t mode)
 	own_fd int fd = openat(dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_ok(file_write_all(fd, text, strlen(text), &err), &err);
-	assert_int_equal(fchmod(fd, mode), 0);
+	if (fchmod(fd, mode) != 0) {
+		assert_int_equal(errno, EPERM);
+		assert_int_not_equal(mode & 06000, 0);
+		print_message("no file may have set-id bits here\n");	/* Nix builds under such a filter */
+		skip();
+	}
 }
 
 static bool holds(int dir, const char *path, const char *text)

@@ -41,6 +41,17 @@ in
     };
   };
 
+  own-packages = {
+    module.services.bot-bottle = {
+      enable = true;
+      package = pkgs.callPackage ../../package.nix { smolvm = pkgs.callPackage ../../smolvm.nix { }; };
+      smolvm.package = pkgs.callPackage ../../smolvm.nix { };
+    };
+    expect = config: {
+      "both are installed" = lib.length config.environment.systemPackages == 2;
+    };
+  };
+
   docker = {
     module = {
       services.bot-bottle = {

@@ -54,7 +54,7 @@ let
   vmTest =
     entry:
     let
-      test = entry.test { inherit lib pkgs; };
+      test = if lib.isFunction entry.test then entry.test { inherit lib pkgs; } else entry.test;
     in
     {
       inherit (entry) description features;

@@ -123,6 +123,7 @@ let
         ${script}
       '';
     testers.runNixOSTest = test: { inherit test; };
+    writeShellScriptBin = name: _: run name { } "mkdir -p $out/bin";
     writeText = builtins.toFile;
   };
 in

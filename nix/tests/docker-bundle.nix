@@ -1,0 +1,32 @@
+{
+  description = "sidecars in a container: published on the bottle's own address and closed to everybody else";
+  features = [ ];
+  test = {
+    nodes.machine = {
+      imports = [ ./parts/host.nix ];
+      services.bot-bottle.bundle = "docker";
+      virtualisation.diskSize = 4096;
+    };
+
+    testScript = import ./parts/script.nix + ''
+      machine.wait_for_unit("docker.service")
+      assert "docker" in machine.succeed("id -nG alice").split()
+      slug = json.loads(machine.succeed(as_alice(
+          "bottle start --headless --yes --detach --json --bottle probe -- sleep infinity")))["slug"]
+      container = f"bot-bottle-sidecars-{slug}"
+      ports = json.loads(machine.succeed(f"docker inspect {container} --format '{{{{json .NetworkSettings.Ports}}}}'"))
+      addresses = {row["HostIp"] for rows in ports.values() for row in rows or []}
+      assert addresses == {"127.0.0.16"}, ports
+
+      # Any process may dial a published port; without the bottle's token it gets nothing.
+      for rows in ports.values():
+          for row in rows or []:
+              machine.fail(f"curl -sS --max-time 5 http://127.0.0.16:{row['HostPort']}/.well-known/bot-bottle")
+      machine.succeed(as_alice(f"bottle exec {slug} -- curl -sS http://127.0.0.1:9099/.well-known/bot-bottle"))
+
+      machine.succeed(as_alice(f"bottle stop {slug}"))
+      machine.fail(f"docker inspect {container}")
+      machine.fail(f"docker network inspect bot-bottle-bundle-{slug}")
+    '';
+  };
+}

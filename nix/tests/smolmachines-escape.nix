@@ -1,0 +1,70 @@
+{
+  description = "a real microVM: launch, proof, no way out, and tampering with its row is refused";
+  features = [ "nested-kvm" ];
+  test =
+    { pkgs, ... }:
+    {
+      nodes = {
+        machine =
+          { pkgs, ... }:
+          {
+            imports = [ ./parts/host.nix ];
+            services.bot-bottle = {
+              backend = "smolmachines";
+              kvm.restrict = true;
+              images.agent = pkgs.dockerTools.buildLayeredImage {
+                name = "agent";
+                tag = "latest";
+                compressor = "none";
+                contents = [
+                  pkgs.bash
+                  pkgs.coreutils
+                  pkgs.curl
+                ];
+              };
+              bottles.probe.image = "/etc/bot-bottle/images/agent";
+            };
+            virtualisation = {
+              cores = 2;
+              diskSize = 8192;
+              memorySize = 6144;
+              qemu.options = [ "-cpu host" ];
+            };
+          };
+        outside.imports = [ ./parts/outside.nix ];
+      };
+
+      testScript = import ./parts/script.nix + ''
+        start_all()
+        outside.wait_for_open_port(8000)
+        machine.wait_for_unit("multi-user.target")
+        # Without nesting there is nothing to show here: that is a failure, not a pass.
+        machine.succeed("test -c /dev/kvm")
+        assert machine.succeed("stat -c '%a %G' /dev/kvm").strip() == "660 kvm"
+        address = outside.succeed("ip -4 -json addr show eth1 | jq -r '.[0].addr_info[0].local'").strip()
+
+        machine.succeed(as_alice("bottle doctor"))
+        slug = json.loads(machine.succeed(as_alice(
+            "bottle start --headless --yes --detach --json --bottle probe -- sleep infinity")))["slug"]
+        info = json.loads(machine.succeed(as_alice(f"bottle info --json {slug}")))
+        assert info["backend"] == "smolmachines" and info["proof"]["passed"], info
+
+        reach = f"curl -sS --max-time 5 http://{address}:8000/"
+        machine.succeed(as_alice(reach))
+        refused(machine, as_alice(f"bottle exec {slug} -- {reach} --noproxy '*'"))
+        refused(machine, as_alice(f"bottle exec {slug} -- {reach} --fail"), "403")
+        refused(machine, as_alice(f"bottle exec {slug} -- test -e /dev/kvm"))
+
+        # The row is what the launch computed; another posture is refused, and not repaired.
+        home = f"/home/alice/.local/state/bot-bottle/bottles/{slug}"
+        database = machine.succeed(f"find {home} -name smolvm.db").strip()
+        verify = f"bottle allowlist verify bot-bottle-{slug} 100.96.0.1/32 --db {database}"
+        machine.succeed(as_alice(verify))
+        machine.succeed(as_alice(f"bottle allowlist enforce bot-bottle-{slug} 0.0.0.0/0 --db {database}"))
+        refused(machine, as_alice(verify), "allowed_cidrs")
+        machine.succeed(as_alice(f"bottle stop {slug}"))
+        refused(machine, as_alice(f"bottle resume --headless --yes {slug}"), "allowed_cidrs")
+        machine.fail("pgrep -f _boot-vm")
+      '';
+    };
+}
