@@ -26,13 +26,29 @@ let
     else
       value;
 
+  # An agent's prompt is the body of its file, and JSON has none: so an agent is Markdown
+  # whose frontmatter is JSON, which is YAML too.
+  agentFile = agent: ''
+    ---
+    ${builtins.toJSON (removeAttrs (written agent) [ "prompt" ])}
+    ---
+    ${toString agent.prompt}
+  '';
+
   documents =
-    lib.mapAttrs' (name: value: lib.nameValuePair "bottles/${name}.json" (written value)) cfg.bottles
-    // lib.mapAttrs' (name: value: lib.nameValuePair "agents/${name}.json" (written value)) cfg.agents
+    lib.mapAttrs' (
+      name: bottle: lib.nameValuePair "bottles/${name}.json" (json.generate "${name}.json" (written bottle))
+    ) cfg.bottles
+    // lib.mapAttrs' (
+      name: agent: lib.nameValuePair "agents/${name}.md" (pkgs.writeText "${name}.md" (agentFile agent))
+    ) cfg.agents
     // {
-      "config.json" = written cfg.settings // {
-        inherit (cfg) backend bundle;
-      };
+      "config.json" = json.generate "config.json" (
+        written cfg.settings
+        // {
+          inherit (cfg) backend bundle;
+        }
+      );
     };
 
   # The program is the only validator; what it refuses fails the build, not the boot.
@@ -46,7 +62,7 @@ let
         ${lib.concatStrings (
           lib.mapAttrsToList (path: document: ''
             mkdir -p $out/${dirOf path}
-            cp ${json.generate (baseNameOf path) document} $out/${path}
+            cp ${document} $out/${path}
           '') documents
         )}
         cd $out

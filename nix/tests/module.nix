@@ -32,7 +32,7 @@
         machine.fail("systemctl cat docker.service")
 
         machine.succeed("grep -r 'KERNEL==.kvm., GROUP=.kvm., MODE=.0660.' /etc/udev/rules.d")
-        machine.succeed("bottle manifest check /etc/bot-bottle/bottles/probe.json /etc/bot-bottle/agents/reviewer.json")
+        machine.succeed("bottle manifest check /etc/bot-bottle/bottles/probe.json /etc/bot-bottle/agents/reviewer.md")
         config = json.loads(machine.succeed("cat /etc/bot-bottle/config.json"))
         assert config["backend"] == "smolmachines" and config["bundle"] == "embedded", config
 

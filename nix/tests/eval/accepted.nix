@@ -131,7 +131,7 @@ in
         "/dev/kvm is restricted" = lib.hasInfix "MODE=\"0660\"" config.services.udev.extraRules;
         "manifests are written" =
           config.environment.etc ? "bot-bottle/bottles/dev.json"
-          && config.environment.etc ? "bot-bottle/agents/reviewer.json";
+          && config.environment.etc ? "bot-bottle/agents/reviewer.md";
         "an image is installed" = config.environment.etc ? "bot-bottle/images/agent";
         "as many leases as the range holds" =
           lib.count (lib.hasPrefix "f /run/bot-bottle/leases/") config.systemd.tmpfiles.rules == 8;

@@ -96,6 +96,14 @@ in
     ''
   ) accepted;
 
+  # A module in a document, on a host that has the users it names.
+  example =
+    file:
+    (read (evaluate [
+      file
+      { users.users.alice.isNormalUser = true; }
+    ])).warnings;
+
   vm = lib.listToAttrs (
     map (name: lib.nameValuePair (lib.removeSuffix ".nix" name) (vmTest (import (../. + "/${name}")))) vmFiles
   );
