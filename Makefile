@@ -143,7 +143,8 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run \
+	tests/nix/check tests/nix/defects
 check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
@@ -179,6 +180,11 @@ hunt: $(FUZZERS:%=$(O)/tests/fuzz/hunt/%)
 check-layers: ## includes go down only (tests/layers)
 	$(Q)tests/check-layers
 
+# NIXPKGS_LIB=DIR names a copy of nixpkgs' lib; the module's evaluation needs it.
+check-nix: all ## the flake: syntax, lock, sandboxed build, examples, module
+	$(Q)tests/nix/check
+	$(Q)tests/nix/defects
+
 asan: deps ## every test again, under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined check-all
 
@@ -186,7 +192,7 @@ asan: deps ## every test again, under ASan and UBSan
 DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
 	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
-	man-db:man openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare
+	man-db:man nix-bin:nix-instantiate openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 deps: ## install what is missing (Debian)
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)

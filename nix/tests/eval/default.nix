@@ -7,6 +7,7 @@
 let
   pkgs = import ../stubs/pkgs.nix {
     inherit system;
+    withTests = false;
     # File sets need a newer Nix than Debian's.
     lib =
       if builtins ? readFileType then lib else lib // { inherit (import ../stubs/lib.nix) fileset; };

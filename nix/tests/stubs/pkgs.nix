@@ -1,6 +1,10 @@
 # A package set whose compiler and libraries are the machine's own. It proves what is ours in
 # a package: sources, phases, layout, that nothing needs a network; not nixpkgs' names.
-{ lib, system }:
+{
+  lib,
+  system,
+  withTests ? true,
+}:
 let
   run =
     name: environment: script:
@@ -34,10 +38,13 @@ let
           builder = "/bin/bash";
           args = [ ./builder.sh ];
         }
-        // removeAttrs arguments [
-          "meta"
-          "passthru"
-        ]
+        // removeAttrs arguments (
+          [
+            "meta"
+            "passthru"
+          ]
+          ++ (if withTests then [ ] else [ "doCheck" ])
+        )
       )
       // (arguments.passthru or { })
       // {
