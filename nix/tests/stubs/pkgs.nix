@@ -76,6 +76,7 @@ let
         "e2fsprogs"
         "findutils"
         "gitMinimal"
+        "gitea"
         "gitleaks"
         "gnugrep"
         "gnused"
