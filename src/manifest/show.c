@@ -68,8 +68,6 @@ int manifest_unsupported(const struct manifest_plan *plan, struct err *err)
 		return fail(err, ERR_INPUT, "git-gate.repos.%s: %s", bottle->git_gate.repos[0].name, remedy);
 	for (size_t i = 0; i < bottle->egress.nroutes; i++) {
 		const struct manifest_route *route = &bottle->egress.routes[i];
-		if (route->git.fetch)
-			return fail(err, ERR_INPUT, "egress.routes[%s].git.fetch: %s", route->host, remedy);
 		if (route->dlp_given && route->dlp.outbound_on_match == MANIFEST_SUPERVISE)
 			return fail(err, ERR_INPUT, "egress.routes[%s].dlp.outbound_on_match: supervise: %s", route->host, remedy);
 		if (route->dlp_given)
