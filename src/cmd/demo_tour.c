@@ -20,7 +20,8 @@ void tour_add_bottle(struct str *out, const char *host, const char *port)
 		 "        token_ref: DEMO_TOKEN\n"
 		 "      matches:\n"
 		 "        - paths:\n"
-		 "            - value: /v1/\n"
+		 "            - type: prefix\n"
+		 "              value: /v1/\n"
 		 "          methods: [GET]\n"
 		 "---\n"
 		 "What `bottle demo` runs in.\n",
@@ -44,7 +45,7 @@ const char tour_script[] =
 	"\tcase $answer in\n"
 	"\t*'\"origin\":\"reached\"'*) say \"$name\" reached \"$token\" ;;\n"
 	"\t*egress-denied*) say \"$name\" denied \"$reason\" ;;\n"
-	"\t*'response 403'*) say \"$name\" denied \"403 at CONNECT\" ;;\n"
+	"\t*'response 403'*) say \"$name\" denied \"no route\" ;;\n"
 	"\t*) say \"$name\" failed \"curl $status\" ;;\n"
 	"\tesac\n"
 	"}\n"
@@ -59,7 +60,7 @@ const char tour_script[] =
 	"ask loopback --noproxy '*' --connect-timeout 5 -k \"https://127.0.0.1:$1/v1/items\"\n"
 	"if cat \"$2\" >/dev/null 2>&1; then say file read -; else say file absent -; fi\n"
 	"if unshare -U true 2>/dev/null; then say namespace made -; else say namespace refused -; fi\n"
-	"if : >/usr/bin/planted 2>/dev/null; then say program written -; else say program refused -; fi\n"
+	"if (echo >/usr/bin/planted) 2>/dev/null; then say program written -; else say program refused -; fi\n"
 	"if echo changed >>/workspace/notes.txt; then say workspace changed -; else say workspace refused -; fi\n";
 
 #define GATEWAY "the gateway"
