@@ -11,7 +11,7 @@ load helper
 }
 
 @test "without curl the demo says what it lacks" {
-	run_split env PATH="$BUILD/bin" "$BUILD/bin/bottle" demo
+	run_split /usr/bin/env PATH="$BUILD/bin" "$BUILD/bin/bottle" demo
 	expect_status 1
 	[[ $err == *"apt-get install curl"* ]]
 }
