@@ -19,8 +19,10 @@ static const char *const credential_dirs[] = {
 };
 /* Of the host: what is not anybody's programs, or is a cage's own. */
 static const char *const host_dirs[] = {
-	"/etc", "/proc", "/sys", "/dev", "/run", "/var", "/tmp", "/boot", "/root/.ssh", "/home/agent", "/workspace", "/nix/var",
+	"/etc", "/proc", "/sys", "/dev", "/run", "/boot", "/var/lib", "/home/agent", "/workspace", "/nix/var",
 };
+/* Many people's and programs' together: one directory in them may be a tool, they may not. */
+static const char *const shared_dirs[] = { "/home", "/root", "/tmp", "/var", "/mnt", "/srv" };
 
 /* @inner is @outer or lies below it, by whole components. */
 static bool lies_in(const char *inner, const char *outer)
@@ -54,6 +56,9 @@ static int check_tool(const char *tool, const char *home, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(host_dirs); i++)
 		if (check_against(tool, real, host_dirs[i], err) != 0)
 			return -1;
+	for (size_t i = 0; i < ARRAY_LEN(shared_dirs); i++)
+		if (lies_in(shared_dirs[i], real))
+			return fail(err, ERR_DENIED, "tools: %s is not one program's; name its directory alone", tool);
 	for (size_t i = 0; home && i < ARRAY_LEN(credential_dirs); i++) {
 		own_mem char *sensitive = xasprintf("%s/%s", home, credential_dirs[i]);
 		if (check_against(tool, real, sensitive, err) != 0)

@@ -78,7 +78,7 @@ int keeper_audit(struct keeper *k, const char *event, json *details, struct err 
 {
 	own_json json *record = json_object_of();
 
-	json_set_string(record, "event", event);
+	json_set_string(record, "kind", event);
 	if (details)
 		json_set(record, "details", details);
 	return append(k, record, err);

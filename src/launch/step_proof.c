@@ -162,7 +162,7 @@ static int write_down(struct launch *l, json *result, uint64_t took_ms, struct e
 	own_json json *entry = json_object_of();
 
 	json_set_int(result, "ms", (int64_t)took_ms);
-	json_set_string(entry, "event", "proof");
+	json_set_string(entry, "kind", "proof");
 	json_set(entry, "proof", json_ref(result));
 	json_drop(&l->record.proof);
 	l->record.proof = json_ref(result);

@@ -215,7 +215,7 @@ static void gateway_died(void *arg, const char *name, const struct err *why)
 	own_json json *record = json_object_of();
 	struct err err = ERR_INIT;
 
-	json_set_string(record, "event", "sidecar-died");
+	json_set_string(record, "kind", "sidecar-died");
 	json_set_string(record, "sidecar", name);
 	json_set_string(record, "why", why->text);
 	l->events->audit(l->arg, record, &err);

@@ -1,0 +1,56 @@
+# Real bottles, each case with places of its own.
+setup() {
+	PLACE=$(mktemp -d /tmp/launch.XXXXXX)
+	AS=()
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build}
+	mkdir -p "$PLACE/home/.bot-bottle/bottles" "$PLACE/work"
+	export HOME=$PLACE/home PATH=$BUILD/bin:/usr/local/bin:/usr/bin:/bin BOT_BOTTLE_BACKEND=namespace
+	unset XDG_STATE_HOME XDG_CACHE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR RUNTIME_DIRECTORY
+	BOTTLES=$HOME/.local/state/bot-bottle/bottles
+	cd "$PLACE/work" || return 1
+	echo first >a.txt
+}
+
+teardown() {
+	local slug
+	for slug in $(ls "$BOTTLES" 2>/dev/null); do "${AS[@]}" bottle stop "$slug" 2>/dev/null || true; done
+	cd /
+	rm -rf "$PLACE"
+}
+
+# The same case as somebody who is not root. Called first in a test; skips where it is so already.
+as_ordinary_user() {
+	[ "$(id -u)" -eq 0 ] || skip "is an ordinary user already"
+	chown -R 65000:65000 "$PLACE"
+	AS=(setpriv --reuid 65000 --regid 65000 --clear-groups)
+}
+
+# run_split CMD...: $status, $out, $err
+run_split() {
+	status=0
+	"${AS[@]}" "$@" >"$PLACE/out" 2>"$PLACE/err" </dev/null || status=$?
+	out=$(cat "$PLACE/out")
+	err=$(cat "$PLACE/err")
+}
+
+start() { run_split bottle start --yes "$@"; }
+expect_status() { [ "$status" -eq "$1" ] || { echo "status $status, not $1: $out $err"; return 1; }; }
+
+# wait_for CMD...: until it succeeds, at most ten seconds
+wait_for() {
+	local end=$((SECONDS + 10))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "waited in vain: $*"; return 1; }
+		read -rt 0.05 <> <(:) || true
+	done
+}
+
+detached() {
+	start --detach -- "$@"
+	expect_status 0
+	slug=$out
+	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
+}
+children() { cat "/proc/$1/task/$1/children"; }
+gone() { [ ! -d "/proc/$1" ]; }
+state_is() { [ "$(jq -r .state "$BOTTLES/$slug/record.json")" = "$1" ]; }

@@ -1,0 +1,112 @@
+#!/usr/bin/env bats
+load helper
+
+@test "a command runs, and its status is ours" {
+	start --rm -- true
+	expect_status 0
+	start --rm -- sh -c 'exit 7'
+	expect_status 7
+	start --rm -- sh -c 'kill -9 $$'
+	expect_status 137
+	[ -z "$(ls "$BOTTLES")" ]
+}
+
+@test "a program that is not there is 127, one that can't be run is 126" {
+	start --rm -- no-such-program
+	expect_status 127
+	start --rm -- /etc/passwd
+	expect_status 126
+}
+
+@test "every failure of bottle itself is 125, and acquires nothing" {
+	start --backend nonsense -- true
+	expect_status 125
+	start --bundle docker -- true
+	expect_status 125
+	[[ $err == *"--bundle embedded"* ]]
+	start --workspace "$HOME" -- true
+	expect_status 125
+	[[ $err == *"home"* ]]
+	run_split bottle start
+	expect_status 125
+	run_split bottle start --nonsense
+	expect_status 125
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+}
+
+@test "an ordinary user's bottle is the same" {
+	as_ordinary_user
+	start --rm -- sh -c 'id -u; cat a.txt; exit 3'
+	expect_status 3
+	[ "$out" = $'1000\nfirst' ]
+}
+
+@test "standard input, output and error are three streams" {
+	printf 'in\n' >"$PLACE/input"
+	bottle start --yes --rm -- sh -c 'cat; echo oops >&2' <"$PLACE/input" >"$PLACE/out" 2>"$PLACE/err"
+	[ "$(cat "$PLACE/out")" = in ]
+	grep -q oops "$PLACE/err"
+}
+
+@test "the workspace is a copy, and the bottle keeps its changes" {
+	start -- sh -c 'cat a.txt; echo changed >a.txt; echo new >b.txt'
+	expect_status 0
+	[ "$out" = first ]
+	[ "$(cat a.txt)" = first ] && [ ! -e b.txt ]
+	slug=$(ls "$BOTTLES")
+	[ "$(cat "$BOTTLES/$slug/workspace/upper/b.txt")" = new ]
+	[[ $err == *"2 files changed"* ]]
+	state_is stopped
+}
+
+@test "resume goes on where it stopped, and proves again" {
+	start -- sh -c 'echo run >>notes; cat notes; cat ~/seen 2>/dev/null; echo kept >~/seen'
+	slug=$(ls "$BOTTLES")
+	run_split bottle resume "$slug"
+	expect_status 0
+	[ "$out" = $'run\nrun\nkept' ]
+	[ "$(grep -c '"kind":"proof"' "$BOTTLES/$slug/audit.jsonl")" -eq 2 ]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
+
+@test "the dry run prints the plan and acquires nothing" {
+	start --dry-run -- true
+	expect_status 0
+	[[ $out == *"backend: namespace"* ]]
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+}
+
+@test "the guest reaches nothing that is not routed, and the host can (control)" {
+	python3 -m http.server --bind 127.0.0.1 0 >"$PLACE/server" 2>&1 &
+	server=$!
+	wait_for grep -q 'port' "$PLACE/server" 2>/dev/null || true
+	port=$(ss -tlnpH | sed -n "s/.*127.0.0.1:\([0-9]*\).*pid=$server,.*/\1/p")
+	curl -sf "http://127.0.0.1:$port/" >/dev/null
+	start --rm -- sh -c "curl -s --noproxy '*' -m 5 http://127.0.0.1:$port/; curl -s --noproxy '' -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/ || true"
+	kill "$server"
+	[ "$out" = 403 ]
+}
+
+@test "a limit that is written and can't be enforced here is refused by name" {
+	printf -- '---\nresources: {disk_gib: 3}\n---\n' >"$HOME/.bot-bottle/bottles/limited.md"
+	start --bottle limited -- true
+	expect_status 125
+	[[ $err == *"resources.disk_gib"* ]]
+	start --rm -- true
+	[[ $err == *"not limited"* ]]
+}
+
+@test "tools that hold credentials are refused, and others are not" {
+	mkdir -p "$HOME/.ssh" "$HOME/agent/bin"
+	printf -- '---\ntools: [%s]\n---\n' "$HOME/.ssh" >"$HOME/.bot-bottle/bottles/bad.md"
+	printf -- '---\ntools: [%s]\n---\n' "$HOME/agent" >"$HOME/.bot-bottle/bottles/good.md"
+	printf '#!/bin/sh\necho tool\n' >"$HOME/agent/bin/mytool"
+	chmod +x "$HOME/agent/bin/mytool"
+	start --bottle bad -- true
+	expect_status 125
+	[[ $err == *"tools"*"credentials"* ]]
+	start --rm --bottle good -- mytool
+	expect_status 0
+	[ "$out" = tool ]
+}
