@@ -15,7 +15,6 @@ import threading
 import time
 
 BUILD = sys.argv[1]
-PROXY = ("127.0.0.1", 9099)
 ORIGIN_IP = "127.0.0.80"
 DEADLINE = 20
 
@@ -119,6 +118,9 @@ class Origin:
                     break
                 if request.get("Expect"):
                     conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                if " /sink " in request.first:
+                    respond(conn, str(reader.swallow(int(request.get("Content-Length")))).encode())
+                    continue
                 reader.body_of(request)
                 self.requests.append(request)
                 if self.handler(conn, request, reader) == "close":
@@ -179,6 +181,18 @@ class Reader:
         piece, self.data = self.data[:n], self.data[n:]
         return piece
 
+    def swallow(self, n):
+        """Reads @n bytes and keeps none."""
+        left = n - len(self.data)
+        self.data = b""
+        room = bytearray(1 << 18)
+        while left:
+            got = self.sock.recv_into(room, min(left, len(room)))
+            if not got:
+                raise ValueError("cut")
+            left -= got
+        return n
+
     def head(self):
         text = self.until(b"\r\n\r\n")
         if text is None:
@@ -225,6 +239,50 @@ def respond(conn, body=b"", status="200 OK", headers=()):
     conn.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
+class UpstreamProxy:
+    """An HTTP proxy that knows CONNECT, and resolves names by a table of its own."""
+
+    def __init__(self, port, table, login):
+        self.asked = []
+        self.table = table
+        self.login = login
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind(("127.0.0.90", port))
+        self.sock.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            conn, _ = self.sock.accept()
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        request = Reader(conn).head()
+        self.asked.append(request)
+        host, port = request.first.split()[1].rsplit(":", 1)
+        if request.get("Proxy-Authorization") != self.login or host not in self.table:
+            conn.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            conn.close()
+            return
+        onward = socket.create_connection((self.table[host], int(port)))
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        threading.Thread(target=self.pump, args=(onward, conn), daemon=True).start()
+        self.pump(conn, onward)
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 class NameServer:
     """Answers A questions from a table: name -> list of addresses, or a list of such lists
     that is walked answer by answer (rebinding)."""
@@ -265,6 +323,7 @@ class Gateway:
         config.setdefault("slug", "test-12345")
         config.setdefault("nonce", "nonce-of-this-launch")
         config.setdefault("listen", {"proxy": 9099, "https": 443, "http": 80})
+        self.port = config["listen"]["proxy"]
         fd, self.path = tempfile.mkstemp(dir=where, suffix=".json")
         with os.fdopen(fd, "w") as f:
             json.dump(config, f)
@@ -320,8 +379,8 @@ class Gateway:
 
     # ---- clients ----
 
-    def plain(self, port=9099):
-        sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    def plain(self, port=None):
+        sock = socket.create_connection(("127.0.0.1", port or self.port), timeout=DEADLINE)
         return Client(sock)
 
     def connect(self, target):

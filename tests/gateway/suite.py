@@ -120,7 +120,24 @@ def websocket(conn, request, reader):
                      bytes([head[0], 126]) + len(data).to_bytes(2, "big") + data)
 
 
-PATHS = {"/reflect": reflect, "/gzip": reflect_gzip, "/bomb": bomb, "/compress": unknown_coding,
+BULK = int(os.environ.get("GATEWAY_BULK_MIB", "1024")) << 20
+PIECE = b"0123456789abcdef" * 16384
+
+
+def big(conn, request, reader):
+    conn.sendall(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BULK).encode())
+    for _ in range(BULK // len(PIECE)):
+        conn.sendall(PIECE)
+
+
+def hang_up(conn, request, reader):
+    """What the kernel does to a connection of a process that is killed."""
+    conn.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    return "close"
+
+
+PATHS = {"/big": big, "/killed": hang_up,"/reflect": reflect, "/gzip": reflect_gzip, "/bomb": bomb, "/compress": unknown_coding,
          "/headers": headers_back, "/malformed": malformed, "/until-close": until_close, "/cut": cut,
          "/redirect": redirect, "/204": no_content, "/sse": sse, "/ws": websocket}
 
@@ -554,6 +571,35 @@ class Suite(unittest.TestCase):
         client.reader.exactly(2)
         self.assertEqual(client.reader.exactly(5), b"hello")
 
+    def test_an_origin_that_is_killed_in_a_body_cuts_it(self):
+        client = self.gateway.tunnel("api.test")
+        with self.assertRaises((ValueError, OSError, TypeError)):
+            client.ask("api.test", "/killed")
+        self.gateway.record(path="/killed", reason="origin-closed")
+        self.assertEqual(self.gateway.ask("api.test").status, 200)
+
+    def test_large_bodies_need_no_more_memory(self):
+        for host in ("api.test", "auth.test"):
+            client = self.gateway.tunnel(host)
+            self.assertEqual(client.ask(host).status, 200)
+            before = self.gateway.memory()
+            client.send("GET /big HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+            left = int(client.reader.head().get("Content-Length")) - len(client.reader.data)
+            room_for = bytearray(1 << 18)
+            while left:
+                n = client.sock.recv_into(room_for)
+                self.assertGreater(n, 0)
+                left -= n
+            self.assertLess(self.gateway.memory() - before, 2048)
+            client.close()
+        client = self.gateway.tunnel("api.test")
+        before = self.gateway.memory()
+        client.send("POST /sink HTTP/1.1\r\nHost: api.test\r\nContent-Length: %d\r\n\r\n" % BULK)
+        for _ in range(BULK // len(PIECE)):
+            client.send(PIECE)
+        self.assertEqual(client.reader.message().body, str(BULK).encode())
+        self.assertLess(self.gateway.memory() - before, 2048)
+
     # ---- connections ----
 
     def test_upstream_connections_are_used_again(self):
@@ -572,6 +618,73 @@ class Suite(unittest.TestCase):
         self.assertEqual(slow[0].reader.message().status, 408)
         self.assertTrue(all(client.at_end() or client.at_end() for client in slow))
 
+    def other(self, **more):
+        """Another gateway beside the suite's, until the test ends."""
+        gateway = Gateway(self.where, **{**self.config, "listen": {"proxy": 9199}, **more})
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def test_an_upstream_proxy_resolves_and_carries_everything(self):
+        login = "Basic " + base64.b64encode(b"us:them").decode()
+        proxy = room.UpstreamProxy(3128, {"api.test": room.ORIGIN_IP, "plain.test": room.ORIGIN_IP}, login)
+        gateway = self.other(proxy_host="127.0.0.90", proxy_port=3128, proxy_login="us:them")
+        asked = len(self.names.asked)
+        self.assertEqual(gateway.ask("api.test").status, 200)
+        self.assertEqual(gateway.plain().ask("plain.test", "http://plain.test/v1").status, 200)
+        self.assertEqual([r.first.split()[1] for r in proxy.asked], ["api.test:443", "plain.test:80"])
+        self.assertEqual(gateway.ask("ws.test").json["reason"], "upstream-proxy")
+        self.assertEqual(gateway.ask("gone.test").json["reason"], "upstream-proxy")
+        self.assertEqual(len(self.names.asked), asked)
+
+    def test_new_resolver_files_are_used_at_once(self):
+        gateway = self.other(hosts="127.0.0.66 api.test\n")
+        self.assertEqual(gateway.ask("api.test").json["reason"], "origin-certificate")
+        gateway.tell("nameserver 127.0.0.53\n", "127.0.0.1 localhost\n")
+        answer = []
+
+        def is_ours():
+            answer[:] = [gateway.ask("api.test")]
+            return answer[0].status == 200
+        until(is_ours, "the new hosts file counts")
+
+    def test_fixed_names_win_over_the_name_server(self):
+        gateway = self.other(fixed_hosts="127.0.0.80 gone.test public.test\n")
+        self.assertEqual(gateway.plain().ask("plain.test", "http://plain.test/v1").status, 200)
+        self.assertEqual(gateway.ask("gone.test").json["reason"], "origin-certificate")
+        self.assertEqual(gateway.ask("public.test").json["reason"], "address-forbidden")
+
+    def test_connections_over_the_limit_wait_for_their_turn(self):
+        gateway = self.other(limits={"connections": 2, "head_ms": 60000})
+        held = [gateway.plain() for _ in range(2)]
+        for client in held:
+            self.assertEqual(client.ask("x", "/.well-known/bot-bottle").status, 200)
+        third = gateway.plain()
+        third.send("GET /.well-known/bot-bottle HTTP/1.1\r\nHost: x\r\n\r\n")
+        third.sock.settimeout(0.2)
+        with self.assertRaises(TimeoutError):
+            third.reader.more()
+        held[0].close()
+        third.sock.settimeout(room.DEADLINE)
+        self.assertEqual(third.reader.message().status, 200)
+
+    def test_a_quiet_exchange_ends_by_its_deadline(self):
+        gateway = self.other(limits={"idle_ms": 300})
+        STREAM_GO.clear()
+        client = gateway.tunnel("api.test")
+        client.send("GET /sse HTTP/1.1\r\nHost: api.test\r\n\r\n")
+        client.reader.head()
+        with self.assertRaises((ValueError, OSError, TypeError)):
+            list(client.reader.chunks())
+        gateway.record(path="/sse", reason="idle-timeout")
+        STREAM_GO.set()
+
+    def test_a_broken_configuration_is_refused_before_ready(self):
+        for more, word in (({"routes": {"routes": [{"host": "a b"}]}}, "host"), ({"credentials": []}, "credential"),
+                           ({"extra_ca": "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"}, "extra_ca")):
+            gateway = Gateway(self.where, **{**self.config, "listen": {"proxy": 9299}, **more})
+            self.assertIn(word, gateway.died or "it started")
+            gateway.stop()
+
     def test_the_gateway_is_caged(self):
         status = open("/proc/%d/status" % self.gateway.pid).read()
         self.assertRegex(status, r"Seccomp:\t2")
@@ -580,4 +693,4 @@ class Suite(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=1)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], warnings="ignore", verbosity=1)
