@@ -234,6 +234,7 @@ int main(int argc, char **argv)
 		}
 	}
 	sidecar_stop(&l.gateway);
+	str_clear(&l.line);
 	say("end", "", false);
 	return 0;
 }

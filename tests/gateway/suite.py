@@ -579,6 +579,8 @@ class Suite(unittest.TestCase):
         self.assertEqual(self.gateway.ask("api.test").status, 200)
 
     def test_large_bodies_need_no_more_memory(self):
+        # In KiB. A sanitizer keeps what was freed for a while, and so says nothing about memory.
+        room_to_grow = 512 * 1024 if "address" in room.BUILD else 2048
         for host in ("api.test", "auth.test"):
             client = self.gateway.tunnel(host)
             self.assertEqual(client.ask(host).status, 200)
@@ -590,7 +592,7 @@ class Suite(unittest.TestCase):
                 n = client.sock.recv_into(room_for)
                 self.assertGreater(n, 0)
                 left -= n
-            self.assertLess(self.gateway.memory() - before, 2048)
+            self.assertLess(self.gateway.memory() - before, room_to_grow)
             client.close()
         client = self.gateway.tunnel("api.test")
         before = self.gateway.memory()
@@ -598,7 +600,7 @@ class Suite(unittest.TestCase):
         for _ in range(BULK // len(PIECE)):
             client.send(PIECE)
         self.assertEqual(client.reader.message().body, str(BULK).encode())
-        self.assertLess(self.gateway.memory() - before, 2048)
+        self.assertLess(self.gateway.memory() - before, room_to_grow)
 
     # ---- connections ----
 
