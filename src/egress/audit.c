@@ -8,7 +8,7 @@
 #include "base/banned.h"
 
 enum {
-	BATCH_MS = 20,		/* records gather this long */
+	BATCH_MS = 20, /* records gather this long */
 	PATH_SHOWN = 1024,
 	QUERY_SHOWN = 512,
 };

@@ -9,29 +9,29 @@
 #include "base/str.h"
 
 struct audit_entry {
-	const char *id;			/* request id */
-	const char *method, *host;	/* "" where unknown; canonical or escaped */
+	const char *id;		   /* request id */
+	const char *method, *host; /* "" where unknown; canonical or escaped */
 	unsigned port;
-	const char *path;		/* canonical */
-	const char *query;		/* masked */
-	const char *route, *rule;	/* "" for none */
+	const char *path;	  /* canonical */
+	const char *query;	  /* masked */
+	const char *route, *rule; /* "" for none */
 	bool allowed;
-	const char *reason;		/* a word of a closed list */
-	int status;			/* what the guest was answered; 0: nothing */
-	uint64_t sent, received;	/* body and head bytes: from the guest, to it */
+	const char *reason;	 /* a word of a closed list */
+	int status;		 /* what the guest was answered; 0: nothing */
+	uint64_t sent, received; /* body and head bytes: from the guest, to it */
 	uint64_t us;
-	const char *detail;		/* JSON members of the log level, or "" */
+	const char *detail; /* JSON members of the log level, or "" */
 };
 
 struct audit {
 	struct loop *loop;
-	int control;		/* not owned */
+	int control; /* not owned */
 	struct strv queue;
 	size_t limit;
 	struct timer timer;
-	bool stuck;		/* the keeper's socket is full: wait for EPOLLOUT */
-	void (*drained)(void *arg);	/* the queue has room again */
-	void (*lost)(void *arg);	/* the keeper is gone */
+	bool stuck;		    /* the keeper's socket is full: wait for EPOLLOUT */
+	void (*drained)(void *arg); /* the queue has room again */
+	void (*lost)(void *arg);    /* the keeper is gone */
 	void *arg;
 };
 

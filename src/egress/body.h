@@ -6,15 +6,18 @@
 
 struct body {
 	enum http_framing framing;
-	uint64_t left;		/* of HTTP_LENGTH */
+	uint64_t left; /* of HTTP_LENGTH */
 	struct http_chunked chunked;
-	size_t pending;		/* of a chunk's piece: shown, and not used yet */
-	size_t seen;		/* of the trailer section */
+	size_t pending; /* of a chunk's piece: shown, and not used yet */
+	size_t seen;	/* of the trailer section */
 	bool done;
-	uint64_t bytes;		/* of content that came */
+	uint64_t bytes; /* of content that came */
 };
 
-enum body_step { BODY_MORE, BODY_PIECE, BODY_END, BODY_BAD };
+enum body_step { BODY_MORE,
+		 BODY_PIECE,
+		 BODY_END,
+		 BODY_BAD };
 
 void body_begin(struct body *b, enum http_framing framing, uint64_t length);
 /* Looks at the front of @in. BODY_PIECE: @piece is content and stands in @in; what was

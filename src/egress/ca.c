@@ -12,7 +12,7 @@
 enum {
 	HOUR = 3600,
 	DAY = 24 * HOUR,
-	BACKDATED = HOUR,	/* for a guest whose clock is late */
+	BACKDATED = HOUR, /* for a guest whose clock is late */
 	CA_DAYS = 365,
 	/* Clients refuse leaves of more than 398 days. */
 	LEAF_DAYS = 364,
@@ -34,7 +34,7 @@ static int set_serial(X509 *cert)
 	unsigned char bytes[16];
 
 	random_bytes(bytes, sizeof bytes);
-	bytes[0] = (bytes[0] & 0x7f) | 0x40;	/* positive, and always of one length */
+	bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, and always of one length */
 	BIGNUM *number = BN_bin2bn(bytes, sizeof bytes, NULL);
 	int ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert));
 	BN_free(number);

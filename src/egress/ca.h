@@ -10,9 +10,12 @@ struct evp_pkey_st;
 struct ca {
 	struct x509_st *cert;
 	struct evp_pkey_st *key;
-	struct str pem;		/* the certificate, for the guest's trust stores */
+	struct str pem; /* the certificate, for the guest's trust stores */
 };
-#define CA_INIT { 0 }
+#define CA_INIT   \
+	{         \
+		0 \
+	}
 
 int ca_make(const char *slug, struct ca *out, struct err *err);
 void ca_clear(struct ca *ca);

@@ -7,7 +7,7 @@
 
 enum {
 	LINGER_MS = 2000,
-	ROUNDS = 32,	/* one client's share before the others' turn */
+	ROUNDS = 32, /* one client's share before the others' turn */
 };
 
 /* ---- deadlines ---- */
@@ -26,8 +26,7 @@ static uint64_t deadline_of(const struct client *c, enum refusal *why)
 	switch (c->state) {
 	case CLIENT_HEAD:
 		*why = REFUSE_HEAD_TIME;
-		return c->served && buffer_len(&c->stream.in) == 0 ? moved + limits->idle_ms :
-								     c->since + limits->head_ms;
+		return c->served && buffer_len(&c->stream.in) == 0 ? moved + limits->idle_ms : c->since + limits->head_ms;
 	case CLIENT_HELLO:
 	case CLIENT_HANDSHAKE:
 		*why = REFUSE_GUEST_HANDSHAKE;
@@ -143,8 +142,7 @@ void client_refuse_with(struct client *c, int status, const char *reason, const 
 {
 	struct exchange *x = &c->x;
 	struct str *out = &c->gateway->text;
-	struct refusal_page page = { .status = status, .reason = reason, .text = text, .host = str_c(&x->host),
-				     .rule = str_c(&x->rule), .id = x->id, .close = !keep, .head_only = x->is_head };
+	struct refusal_page page = { .status = status, .reason = reason, .text = text, .host = str_c(&x->host), .rule = str_c(&x->rule), .id = x->id, .close = !keep, .head_only = x->is_head };
 
 	str_reset(out);
 	if (status) {

@@ -8,47 +8,47 @@
 #include "wire/websocket.h"
 
 enum client_state {
-	CLIENT_HEAD,		/* reading a request head */
-	CLIENT_HELLO,		/* reading what comes through a tunnel: TLS, or plain on a plain route */
+	CLIENT_HEAD,  /* reading a request head */
+	CLIENT_HELLO, /* reading what comes through a tunnel: TLS, or plain on a plain route */
 	CLIENT_HANDSHAKE,
 	CLIENT_EXCHANGE,
 	CLIENT_WEBSOCKET,
-	CLIENT_LAST_WORDS,	/* sending what is left, then closing */
-	CLIENT_LINGER,		/* all is sent: swallowing what still comes, so that it can be read */
+	CLIENT_LAST_WORDS, /* sending what is left, then closing */
+	CLIENT_LINGER,	   /* all is sent: swallowing what still comes, so that it can be read */
 };
 
 /* One request and its response. Reset, not freed, between two of a connection. */
 struct exchange {
 	char id[REQUEST_ID];
-	uint64_t began;		/* clock_us() */
-	uint64_t received, sent;	/* counters of the guest's stream when it began */
+	uint64_t began;		 /* clock_us() */
+	uint64_t received, sent; /* counters of the guest's stream when it began */
 	struct str method, host, path, query, rule, headers;
 	uint16_t port;
 	const struct policy_route *route;
 	const struct credential *credential;
 	struct origin origin;
-	struct str head;	/* what the origin is sent */
+	struct str head; /* what the origin is sent */
 	bool head_sent;
-	bool expects;		/* Expect: 100-continue */
-	bool http10;		/* the guest speaks HTTP/1.0 */
-	bool keep;		/* the connection lives on after this */
-	bool is_head;		/* method HEAD */
+	bool expects; /* Expect: 100-continue */
+	bool http10;  /* the guest speaks HTTP/1.0 */
+	bool keep;    /* the connection lives on after this */
+	bool is_head; /* method HEAD */
 	bool retryable, retried;
 	bool websocket;
 	char websocket_accept[WEBSOCKET_ACCEPT];
 	struct body request, response;
-	enum http_framing reply;	/* how the response's body is framed to the guest */
-	bool origin_keeps;	/* the origin's connection lives on after this */
-	bool answered;		/* a final response head was read */
+	enum http_framing reply; /* how the response's body is framed to the guest */
+	bool origin_keeps;	 /* the origin's connection lives on after this */
+	bool answered;		 /* a final response head was read */
 	int status;
-	size_t seen;		/* of the response head */
+	size_t seen; /* of the response head */
 	struct decoder decoder;
 	bool decoding;
 	bool scrubbing;
 	struct echo echo;
 	struct websocket_side from_guest, from_origin;
-	bool frame_open;	/* its header was read, its payload not to the end */
-	bool fragment_sent;	/* of the origin's present message, re-framed */
+	bool frame_open;    /* its header was read, its payload not to the end */
+	bool fragment_sent; /* of the origin's present message, re-framed */
 	uint8_t message_opcode;
 };
 
@@ -59,11 +59,11 @@ struct client {
 	struct stream stream;
 	struct client *before, *after;
 	struct timer deadline, again;
-	uint64_t since;		/* loop time at which the present state, or head, began */
-	size_t seen;		/* of the request head */
-	bool begun;		/* a byte of the present head came */
-	bool served;		/* at least one exchange is over */
-	bool waiting;		/* for the audit queue */
+	uint64_t since; /* loop time at which the present state, or head, began */
+	size_t seen;	/* of the request head */
+	bool begun;	/* a byte of the present head came */
+	bool served;	/* at least one exchange is over */
+	bool waiting;	/* for the audit queue */
 	/* A tunnel, or a transparent connection: whom it is for. */
 	bool bound;
 	struct origin target;
@@ -72,18 +72,18 @@ struct client {
 };
 
 void client_new(struct gateway *g, int fd, enum entrance entrance);
-void client_pump(void *arg);	/* struct client * */
+void client_pump(void *arg); /* struct client * */
 void client_free(struct client *c);
 
 /* The pieces, each in its file. True: something was done, look again. */
-bool request_read(struct client *c);			/* request.c */
-bool tunnel_read(struct client *c);			/* tunnel.c */
+bool request_read(struct client *c); /* request.c */
+bool tunnel_read(struct client *c);  /* tunnel.c */
 void tunnel_begin(struct client *c);
-void exchange_begin(struct client *c);			/* exchange.c */
+void exchange_begin(struct client *c); /* exchange.c */
 void exchange_clear(struct exchange *x);
 bool exchange_move(struct client *c);
 void exchange_end(struct client *c);
-bool response_move(struct client *c);			/* response.c */
+bool response_move(struct client *c); /* response.c */
 /* websocket.c: the request, false if it is none; the 101, after which websocket_move() goes on. */
 bool websocket_begin(struct client *c);
 bool websocket_switch(struct client *c);

@@ -7,7 +7,13 @@
 
 /* Fields that say who is asking, at one service or another. */
 static const char *const credential_fields[] = {
-	"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Private-Token", "X-Auth-Token", "Cookie",
+	"Authorization",
+	"X-Api-Key",
+	"Api-Key",
+	"X-Goog-Api-Key",
+	"Private-Token",
+	"X-Auth-Token",
+	"Cookie",
 };
 static const char *const credential_parameters[] = { "key", "access_token" };
 
@@ -17,7 +23,10 @@ static void compose(struct credential *c)
 {
 	const struct egress_credential *row = c->row;
 	static const char *const prefixes[EGRESS_SCHEMES] = {
-		[EGRESS_BEARER] = "Bearer ", [EGRESS_TOKEN] = "token ", [EGRESS_BASIC] = "Basic ", [EGRESS_HEADER] = "",
+		[EGRESS_BEARER] = "Bearer ",
+		[EGRESS_TOKEN] = "token ",
+		[EGRESS_BASIC] = "Basic ",
+		[EGRESS_HEADER] = "",
 	};
 	const char *bytes = secret_expose(&row->value);
 	size_t n = secret_len(&row->value);
@@ -68,7 +77,8 @@ static int compile_route(const struct policy_route *route, const struct egress_c
 		return fail(err, ERR_INPUT, "route %s has auth and no credential came with it", route->host);
 	if (!http_value_is_fine((struct slice){ secret_expose(&row->value), secret_len(&row->value) }))
 		return fail(err, ERR_INPUT, "the credential of %s can't stand in a header field; it may have no "
-					    "line break, control byte or blank at an end", route->host);
+					    "line break, control byte or blank at an end",
+			    route->host);
 	struct credential *c = &out->at[out->n++];
 	*c = (struct credential){ .route = route, .row = row };
 	compose(c);

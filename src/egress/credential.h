@@ -8,8 +8,8 @@
 struct credential {
 	const struct policy_route *route;
 	const struct egress_credential *row;
-	const char *name;		/* the field that is injected */
-	struct secret value;		/* and its value, complete */
+	const char *name;    /* the field that is injected */
+	struct secret value; /* and its value, complete */
 	struct echo_set echo;
 };
 
@@ -17,7 +17,10 @@ struct credentials {
 	struct credential *at;
 	size_t n;
 };
-#define CREDENTIALS_INIT { 0 }
+#define CREDENTIALS_INIT \
+	{                \
+		0        \
+	}
 
 /* Every route with `auth` has exactly one row and every row a route, or it is ERR_INPUT.
  * @policy and @config outlive @out. */
@@ -30,8 +33,8 @@ const struct credential *credential_of(const struct credentials *c, const struct
 
 enum credential_finding {
 	CREDENTIAL_FINE,
-	CREDENTIAL_FOREIGN,	/* a credential that isn't ours, on a route that has one */
-	CREDENTIAL_ELSEWHERE,	/* a placeholder of another route */
+	CREDENTIAL_FOREIGN,   /* a credential that isn't ours, on a route that has one */
+	CREDENTIAL_ELSEWHERE, /* a placeholder of another route */
 };
 
 /* Judges a head as the guest sent it; @path is canonical. @mine: NULL for a route without.

@@ -8,8 +8,8 @@
 #include "base/banned.h"
 
 enum {
-	ANY_ZLIB = 32 + 15,	/* gzip or zlib, told by the header */
-	ZSTD_WINDOW_LOG = 23,	/* 8 MiB, what RFC 9659 lets a server use */
+	ANY_ZLIB = 32 + 15,   /* gzip or zlib, told by the header */
+	ZSTD_WINDOW_LOG = 23, /* 8 MiB, what RFC 9659 lets a server use */
 };
 
 bool decode_known(struct slice coding, enum decode_kind *out)
@@ -18,8 +18,12 @@ bool decode_known(struct slice coding, enum decode_kind *out)
 		const char *name;
 		enum decode_kind kind;
 	} codings[] = {
-		{ "identity", DECODE_NONE }, { "gzip", DECODE_GZIP },	{ "x-gzip", DECODE_GZIP },
-		{ "deflate", DECODE_GZIP },  { "br", DECODE_BROTLI },	{ "zstd", DECODE_ZSTD },
+		{ "identity", DECODE_NONE },
+		{ "gzip", DECODE_GZIP },
+		{ "x-gzip", DECODE_GZIP },
+		{ "deflate", DECODE_GZIP },
+		{ "br", DECODE_BROTLI },
+		{ "zstd", DECODE_ZSTD },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(codings); i++) {

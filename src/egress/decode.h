@@ -5,16 +5,22 @@
 #include <stdint.h>
 #include "base/slice.h"
 
-enum decode_kind { DECODE_NONE, DECODE_GZIP, DECODE_BROTLI, DECODE_ZSTD };
+enum decode_kind { DECODE_NONE,
+		   DECODE_GZIP,
+		   DECODE_BROTLI,
+		   DECODE_ZSTD };
 
 struct decoder {
 	enum decode_kind kind;
 	void *state;
-	uint64_t left;	/* bytes that may still come out */
-	bool done;	/* the coding's own end was seen */
-	bool held;	/* output waits inside: call again, without input too */
+	uint64_t left; /* bytes that may still come out */
+	bool done;     /* the coding's own end was seen */
+	bool held;     /* output waits inside: call again, without input too */
 };
-#define DECODER_INIT { .kind = DECODE_NONE }
+#define DECODER_INIT                \
+	{                           \
+		.kind = DECODE_NONE \
+	}
 
 /* The coding of a Content-Encoding value. False: one that is not known here, or several. */
 bool decode_known(struct slice coding, enum decode_kind *out);

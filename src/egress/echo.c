@@ -7,7 +7,8 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-enum { MASK = '*', PAIR = 2 };
+enum { MASK = '*',
+       PAIR = 2 };
 
 /* ---- the patterns ---- */
 
@@ -43,7 +44,8 @@ static void add_base64(struct echo_set *set, const void *value, size_t n)
 		size_t to = padded.len * 8 / 6;
 		add_pattern(set, text.data + from, to - from);
 		for (size_t i = from; i < to; i++)
-			text.data[i] = text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_' : text.data[i];
+			text.data[i] = text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_'
+										       : text.data[i];
 		add_pattern(set, text.data + from, to - from);
 		wipe(&padded);
 		wipe(&text);
@@ -140,7 +142,7 @@ static size_t match_at(const struct echo_set *set, const char *p, size_t n)
 	return longest;
 }
 
-struct run {	/* bytes [from, to) are to be overwritten once no later match can begin in them */
+struct run { /* bytes [from, to) are to be overwritten once no later match can begin in them */
 	size_t from, to, total;
 };
 

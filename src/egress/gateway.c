@@ -12,7 +12,7 @@ static void on_drained(void *arg)
 	struct client *next;
 
 	for (struct client *c = g->clients; c; c = next) {
-		next = c->after;	/* pumping may free the client, and only that one */
+		next = c->after; /* pumping may free the client, and only that one */
 		if (c->waiting)
 			client_pump(c);
 	}

@@ -15,9 +15,12 @@
 #include "policy/policy.h"
 #include "proto/egress.h"
 
-enum { GATEWAY_LISTENERS = 8, REQUEST_ID = 32 };
+enum { GATEWAY_LISTENERS = 8,
+       REQUEST_ID = 32 };
 
-enum entrance { ENTER_PROXY, ENTER_HTTPS, ENTER_HTTP };	/* by which listener a guest came */
+enum entrance { ENTER_PROXY,
+		ENTER_HTTPS,
+		ENTER_HTTP }; /* by which listener a guest came */
 
 struct gateway;
 
@@ -40,9 +43,9 @@ struct gateway {
 	struct listener listeners[GATEWAY_LISTENERS];
 	size_t nlisteners;
 	bool paused;		/* accepting is */
-	struct client *clients;	/* all of them */
+	struct client *clients; /* all of them */
 	size_t nclients;
-	struct upstream *idle;	/* newest first */
+	struct upstream *idle; /* newest first */
 	size_t nidle;
 	char id_prefix[9];
 	uint64_t ids;

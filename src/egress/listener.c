@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 
-enum { ACCEPTS = 16 };	/* in one go, so that a flood does not starve those who are in */
+enum { ACCEPTS = 16 }; /* in one go, so that a flood does not starve those who are in */
 
 static bool may_accept(const struct gateway *g)
 {

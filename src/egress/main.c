@@ -17,7 +17,8 @@
 #define MAY_READ_ENVIRONMENT
 #include "base/banned.h"
 
-enum { FIRST_LISTENER = 3, GOODBYE_MS = 2000 };
+enum { FIRST_LISTENER = 3,
+       GOODBYE_MS = 2000 };
 
 struct program {
 	struct loop loop;

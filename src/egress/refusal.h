@@ -41,16 +41,16 @@ enum refusal {
 	REFUSALS
 };
 
-int refusal_status(enum refusal r);	/* 0: the connection just ends, nothing can be said */
+int refusal_status(enum refusal r); /* 0: the connection just ends, nothing can be said */
 const char *refusal_word(enum refusal r);
-const char *refusal_text(enum refusal r);	/* a sentence the agent can act on */
+const char *refusal_text(enum refusal r); /* a sentence the agent can act on */
 
 struct refusal_page {
 	int status;
-	const char *reason, *text;	/* a word; a sentence */
+	const char *reason, *text; /* a word; a sentence */
 	const char *host, *rule, *id;
 	bool close;
-	bool head_only;			/* the answer to HEAD */
+	bool head_only; /* the answer to HEAD */
 };
 /* The whole response, adds to @out. */
 void refusal_print(const struct refusal_page *page, struct str *out);

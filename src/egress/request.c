@@ -7,9 +7,10 @@
 /* A name that no zone has (RFC 6761), answered here and nowhere else: it shows that the way
  * to this very gateway is open, because only this launch knows the nonce. */
 #define PROOF_HOST "proof.bot-bottle.invalid"
-#define HELP_PATH "/.well-known/bot-bottle"
+#define HELP_PATH  "/.well-known/bot-bottle"
 
-enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
+enum { HTTP_PORT = 80,
+       HTTPS_PORT = 443 };
 
 /* ---- saying no ---- */
 
@@ -92,7 +93,8 @@ static int find_target(struct client *c, const struct http_request *r, struct or
 		request_refuse_fault(c, fault);
 		return -1;
 	}
-	o.port = r->port >= 0 ? (uint16_t)r->port : o.plain ? HTTP_PORT : HTTPS_PORT;
+	o.port = r->port >= 0 ? (uint16_t)r->port : o.plain ? HTTP_PORT
+							    : HTTPS_PORT;
 	if (!c->bound) {
 		str_add(&c->x.host, o.host.text);
 		c->x.port = o.port;
@@ -181,8 +183,7 @@ static bool accept_request(struct client *c, struct http_request *r, bool keep)
 	enum credential_finding finding = judge_corpus(c, r, &query);
 
 	if (finding != CREDENTIAL_FINE)
-		return refuse(c, finding == CREDENTIAL_FOREIGN ? REFUSE_FOREIGN_CREDENTIAL :
-								 REFUSE_PLACEHOLDER_ELSEWHERE, keep);
+		return refuse(c, finding == CREDENTIAL_FOREIGN ? REFUSE_FOREIGN_CREDENTIAL : REFUSE_PLACEHOLDER_ELSEWHERE, keep);
 	if (x->credential)
 		make_readable(&r->fields);
 	if (r->upgrade.n && !websocket_begin(c))
@@ -215,8 +216,14 @@ static bool judge(struct client *c, struct http_request *r)
 	}
 	http_strip_forwarding(&r->fields);
 	struct policy_request request = {
-		.host = &x->origin.host, .port = x->origin.port, .plain = x->origin.plain, .method = r->method,
-		.path = { x->path.data, x->path.len }, .query = r->query, .upgrade = r->upgrade, .fields = &r->fields,
+		.host = &x->origin.host,
+		.port = x->origin.port,
+		.plain = x->origin.plain,
+		.method = r->method,
+		.path = { x->path.data, x->path.len },
+		.query = r->query,
+		.upgrade = r->upgrade,
+		.fields = &r->fields,
 	};
 	policy_decide(g->policy, &request, &verdict);
 	policy_rule_print(&verdict, &x->rule);

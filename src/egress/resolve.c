@@ -9,16 +9,16 @@
 #include "base/banned.h"
 
 enum {
-	SOCKETS = 64,		/* that c-ares may have open at once */
+	SOCKETS = 64, /* that c-ares may have open at once */
 	TRY_MS = 2000,
 	TRIES = 3,
 };
 
 struct query {
 	struct resolver *resolver;
-	struct lookup *lookup;	/* NULL: nobody waits any more */
+	struct lookup *lookup; /* NULL: nobody waits any more */
 	struct query *next;
-	bool again;		/* the servers changed under it */
+	bool again; /* the servers changed under it */
 	char *name;
 };
 
@@ -135,7 +135,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 	(void)timeouts;
 	if (status == ARES_ECANCELLED && q->again && q->lookup) {
 		q->again = false;
-		return;		/* resolver_update() asks again once all are cancelled */
+		return; /* resolver_update() asks again once all are cancelled */
 	}
 	if (info) {
 		collect(info, &found);
@@ -154,8 +154,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 static void ask(struct query *q)
 {
 	/* Unsorted: sorting would dial each address to ask the kernel for its source. */
-	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC,
-					     .ai_socktype = SOCK_STREAM };
+	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct resolver *r = q->resolver;
 
 	ares_getaddrinfo(r->channel, q->name, NULL, &hints, on_answer, q);
@@ -216,7 +215,7 @@ void resolver_update(struct resolver *r, const char *resolv_conf, const char *ho
 	mem_drop(&r->hosts);
 	r->hosts = xstrdup(hosts);
 	for (q = r->queries; q;) {
-		struct query *next = q->next;	/* an answer at once frees it */
+		struct query *next = q->next; /* an answer at once frees it */
 		ask(q);
 		q = next;
 	}
@@ -226,9 +225,7 @@ int resolver_new(struct loop *loop, const struct egress_config *config, struct r
 {
 	char only_dns[] = "b";
 	struct resolver *r = xcalloc(1, sizeof *r);
-	struct ares_options options = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES, .timeout = TRY_MS,
-					.tries = TRIES, .lookups = only_dns, .sock_state_cb = on_state,
-					.sock_state_cb_data = r };
+	struct ares_options options = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES, .timeout = TRY_MS, .tries = TRIES, .lookups = only_dns, .sock_state_cb = on_state, .sock_state_cb_data = r };
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
 
 	r->loop = loop;
@@ -254,7 +251,7 @@ void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	ares_destroy(r->channel);	/* every question gets its (negative) answer */
+	ares_destroy(r->channel); /* every question gets its (negative) answer */
 	ares_library_cleanup();
 	timer_cancel(r->loop, &r->timer);
 	str_clear(&r->configured);

@@ -10,7 +10,7 @@ enum { RESOLVE_MAX = 16 };
 
 struct address {
 	unsigned char bytes[16];
-	size_t n;	/* 4 or 16 */
+	size_t n; /* 4 or 16 */
 };
 
 struct addresses {
@@ -28,8 +28,8 @@ void resolver_update(struct resolver *r, const char *resolv_conf, const char *ho
 
 /* One question, embedded in its owner, who cancels before it goes away. */
 struct lookup {
-	struct query *query;	/* NULL: none under way */
-	void (*fn)(void *arg, const struct addresses *found);	/* NULL: the name has none, or no answer came */
+	struct query *query;				      /* NULL: none under way */
+	void (*fn)(void *arg, const struct addresses *found); /* NULL: the name has none, or no answer came */
 	void *arg;
 };
 /* @fn may be called before this returns. */

@@ -170,7 +170,7 @@ static void finish(struct client *c)
 	if (x->credential)
 		scrub_fields(x->credential, trailers);
 	if (x->decoding)
-		trailers->n = 0;	/* a digest of what was encoded */
+		trailers->n = 0; /* a digest of what was encoded */
 	body_write_end(x->reply, trailers, &c->stream.out);
 	stream_flush(&c->stream);
 	exchange_end(c);

@@ -10,26 +10,29 @@
 struct ssl_st;
 
 enum {
-	STREAM_PIECE = 16 * 1024,	/* bytes read at a time: one TLS record */
-	STREAM_FULL = 64 * 1024,	/* `out` above this: its source waits */
+	STREAM_PIECE = 16 * 1024, /* bytes read at a time: one TLS record */
+	STREAM_FULL = 64 * 1024,  /* `out` above this: its source waits */
 };
 
 struct stream {
 	struct loop *loop;
 	struct watch watch;
-	int fd;			/* -1: none */
-	struct ssl_st *ssl;	/* NULL: plain */
-	struct buffer raw;	/* came before TLS began, and belongs to it */
+	int fd;		    /* -1: none */
+	struct ssl_st *ssl; /* NULL: plain */
+	struct buffer raw;  /* came before TLS began, and belongs to it */
 	struct buffer in, out;
-	bool readable, writable;	/* the kernel has not said EAGAIN since */
-	bool eof;		/* the other side ends cleanly: FIN, close_notify */
-	bool broken;		/* reset, cut or a TLS error: nothing moves any more */
-	uint64_t moved;		/* loop time of the last byte */
+	bool readable, writable; /* the kernel has not said EAGAIN since */
+	bool eof;		 /* the other side ends cleanly: FIN, close_notify */
+	bool broken;		 /* reset, cut or a TLS error: nothing moves any more */
+	uint64_t moved;		 /* loop time of the last byte */
 	uint64_t received, sent;
-	void (*fn)(void *arg);	/* something may have changed */
+	void (*fn)(void *arg); /* something may have changed */
 	void *arg;
 };
-#define STREAM_INIT { .fd = -1, .watch = WATCH_INIT }
+#define STREAM_INIT                           \
+	{                                     \
+		.fd = -1, .watch = WATCH_INIT \
+	}
 
 /* Takes the descriptor over, also on failure. */
 int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg, struct err *err);

@@ -9,17 +9,17 @@ struct ssl_st;
 struct ssl_ctx_st;
 
 enum {
-	TLS_LEAVES = 256,	/* hosts whose context is kept */
-	TLS_SESSIONS = 64,	/* origins whose session is kept */
+	TLS_LEAVES = 256,  /* hosts whose context is kept */
+	TLS_SESSIONS = 64, /* origins whose session is kept */
 };
 
 struct tls_leaf {
-	char *host;		/* NULL: free */
+	char *host; /* NULL: free */
 	struct ssl_ctx_st *context;
 	unsigned long used;
 };
 
-struct tls_memory {	/* a session to resume, per origin */
+struct tls_memory { /* a session to resume, per origin */
 	char *origin;
 	struct ssl_session_st *session;
 };

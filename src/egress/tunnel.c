@@ -10,8 +10,7 @@ enum { HTTPS_PORT = 443 };
 static bool connection_allowed(struct client *c, bool can_answer)
 {
 	struct policy_verdict verdict;
-	struct policy_request request = { .host = &c->target.host, .port = c->target.port,
-					  .method = slice_of("CONNECT") };
+	struct policy_request request = { .host = &c->target.host, .port = c->target.port, .method = slice_of("CONNECT") };
 	own_str struct str text = STR_INIT;
 
 	policy_decide_connect(c->gateway->policy, &c->target.host, c->target.port, &verdict);

@@ -6,10 +6,10 @@
 enum upstream_state {
 	UPSTREAM_RESOLVING,
 	UPSTREAM_CONNECTING,
-	UPSTREAM_PROXY,		/* CONNECT was sent to the upstream proxy */
+	UPSTREAM_PROXY, /* CONNECT was sent to the upstream proxy */
 	UPSTREAM_HANDSHAKE,
 	UPSTREAM_READY,
-	UPSTREAM_FAILED,	/* .failure says why */
+	UPSTREAM_FAILED, /* .failure says why */
 	UPSTREAM_IDLE,
 };
 
@@ -24,18 +24,18 @@ struct upstream {
 	struct gateway *gateway;
 	enum upstream_state state;
 	struct origin origin;
-	char *key;		/* scheme, host and port */
+	char *key; /* scheme, host and port */
 	struct stream stream;
 	struct lookup lookup;
 	struct addresses addresses;
-	size_t next;		/* of addresses */
+	size_t next; /* of addresses */
 	struct timer timer;
 	enum refusal failure;
-	bool reused;		/* it stood in the pool before */
+	bool reused; /* it stood in the pool before */
 	size_t seen;
-	void (*fn)(void *arg);	/* ready, failed, or bytes moved */
+	void (*fn)(void *arg); /* ready, failed, or bytes moved */
 	void *arg;
-	struct upstream *before, *after;	/* in the pool */
+	struct upstream *before, *after; /* in the pool */
 };
 
 /* Never NULL; maybe ready, maybe failed already. @fn is not called before this returns. */

@@ -91,7 +91,8 @@ static bool relay(struct stream *from, struct stream *to, struct websocket_side 
 			*bad = true;
 			break;
 		}
-		size_t n = head ? (size_t)head : view.n < side->left ? view.n : (size_t)side->left;
+		size_t n = head ? (size_t)head : view.n < side->left ? view.n
+								     : (size_t)side->left;
 		if (n == 0)
 			break;
 		if (!head)
@@ -189,8 +190,7 @@ bool websocket_move(struct client *c)
 	bool bad_guest = false, bad_origin = false;
 	bool any = relay(guest, origin, &c->x.from_guest, &bad_guest);
 
-	any |= c->x.scrubbing ? relay_scrubbed(c, &bad_origin) :
-				relay(origin, guest, &c->x.from_origin, &bad_origin);
+	any |= c->x.scrubbing ? relay_scrubbed(c, &bad_origin) : relay(origin, guest, &c->x.from_origin, &bad_origin);
 	if (bad_guest || bad_origin) {
 		client_cut(c, REFUSE_FRAME);
 		return true;

@@ -9,7 +9,7 @@ enum {
 	NAME_MAX_ = 1024,
 	FILE_MAX = 4 * 1024 * 1024,
 	SERVERS_MAX = 16,
-	FORMAT = 1,	/* first byte: both ends are of one build, this only catches a mix-up */
+	FORMAT = 1, /* first byte: both ends are of one build, this only catches a mix-up */
 };
 
 const struct egress_limits egress_limits_default = {
@@ -28,14 +28,24 @@ const struct egress_limits egress_limits_default = {
 };
 
 /* The texts of a configuration, in the order in which they are encoded. */
-#define TEXT(name, max) { offsetof(struct egress_config, name), max }
+#define TEXT(name, max)                                   \
+	{                                                 \
+		offsetof(struct egress_config, name), max \
+	}
 static const struct {
 	size_t offset;
 	size_t max;
 } texts[] = {
-	TEXT(slug, NAME_MAX_),	     TEXT(routes, FILE_MAX),   TEXT(canary, NAME_MAX_),	  TEXT(roots, FILE_MAX),
-	TEXT(extra_ca, FILE_MAX),    TEXT(resolv_conf, FILE_MAX), TEXT(hosts, FILE_MAX), TEXT(fixed_hosts, FILE_MAX),
-	TEXT(proxy_host, NAME_MAX_), TEXT(nonce, NAME_MAX_),
+	TEXT(slug, NAME_MAX_),
+	TEXT(routes, FILE_MAX),
+	TEXT(canary, NAME_MAX_),
+	TEXT(roots, FILE_MAX),
+	TEXT(extra_ca, FILE_MAX),
+	TEXT(resolv_conf, FILE_MAX),
+	TEXT(hosts, FILE_MAX),
+	TEXT(fixed_hosts, FILE_MAX),
+	TEXT(proxy_host, NAME_MAX_),
+	TEXT(nonce, NAME_MAX_),
 };
 
 static char **text_of(const struct egress_config *c, size_t i)

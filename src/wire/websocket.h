@@ -8,18 +8,18 @@
 
 enum {
 	WEBSOCKET_HEADER_MAX = 14,
-	WEBSOCKET_ACCEPT = 29,	/* Sec-WebSocket-Accept and a NUL */
+	WEBSOCKET_ACCEPT = 29, /* Sec-WebSocket-Accept and a NUL */
 	WEBSOCKET_CLOSE = 8,
 };
 
 struct websocket_side {
-	bool masks;		/* frames of this side are masked (a client's are, a server's are not) */
-	uint64_t most;		/* bytes of one frame's payload */
-	bool in_message;	/* a fragmented message is open */
+	bool masks;	 /* frames of this side are masked (a client's are, a server's are not) */
+	uint64_t most;	 /* bytes of one frame's payload */
+	bool in_message; /* a fragmented message is open */
 	/* The present frame. */
 	uint8_t opcode;
 	bool fin;
-	uint64_t left;		/* of its payload */
+	uint64_t left; /* of its payload */
 };
 
 /* Reads a frame's header at the front of @in. Returns its length, 0 for "more bytes", -1 for a
