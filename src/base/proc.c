@@ -297,6 +297,9 @@ unsigned long long proc_start_time(pid_t pid)
 	line[n] = '\0';
 	/* The command name may hold blanks and parentheses; the fields start after the last one. */
 	const char *p = strrchr(line, ')');
+	/* One that has ended and was not waited for yet runs nothing. */
+	if (p && p[1] == ' ' && (p[2] == 'Z' || p[2] == 'X'))
+		return 0;
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)

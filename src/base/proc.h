@@ -75,5 +75,5 @@ int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out
 int proc_exit_code(int status);
 
 /* Start time of a process in clock ticks since boot (proc(5), field 22), which together
- * with the pid names it for good. 0 when there is no such process. */
+ * with the pid names it for good. 0 when there is no such process, or it has ended. */
 unsigned long long proc_start_time(pid_t pid);

@@ -26,10 +26,12 @@ struct relay {
 
 bool session_terminal(uint16_t *rows, uint16_t *columns)
 {
-	unsigned short r, w;
+	unsigned short r = 0, w = 0;
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !ui_window_size(STDOUT_FILENO, &r, &w))
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return false;
+	/* A terminal that does not know its size (a serial line) is one all the same. */
+	ui_window_size(STDOUT_FILENO, &r, &w);
 	*rows = r ? r : 24;
 	*columns = w ? w : 80;
 	return true;
@@ -68,7 +70,8 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 {
 	switch (m->say) {
 	case KEEPER_STEP:
-		ui_progress(&r->c->ui, m->text);
+		if (!m->down)
+			ui_progress(&r->c->ui, m->text);
 		return 0;
 	case KEEPER_NOTE:
 		ui_note(&r->c->ui, "%s", m->text);

@@ -19,8 +19,6 @@ static int stop(struct command *c, const char *slug, struct err *err)
 			return -1;
 		if (got == 0)
 			return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup`", slug);
-		if (m.say == KEEPER_STEP)
-			ui_progress(&c->ui, m.text);
 		if (m.say == KEEPER_ENDED)
 			return 0;
 	}

@@ -1,16 +1,6 @@
 #!/usr/bin/env bats
 load helper
 
-# Where a value may stand on the host: any process's arguments or environment, any file of ours.
-found_on_host() {
-	grep -aqsF "$1" /proc/[0-9]*/cmdline && return 0
-	local p
-	for p in $(children "$keeper") "$keeper"; do
-		tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -qF "$1" && return 0
-	done
-	grep -rqsF "$1" "$HOME/.local"
-}
-
 @test "a secret reaches the program and stands nowhere else" {
 	printf -- '---\nenv: {TOKEN: "${HOST_TOKEN}", PLAIN: planted-literal}\n---\n' >"$HOME/.bot-bottle/bottles/secret.md"
 	HOST_TOKEN=sesame-$RANDOM$RANDOM
@@ -23,12 +13,15 @@ found_on_host() {
 	unset HOST_TOKEN
 	run_split bottle exec "$slug" -- sh -c 'echo $TOKEN'
 	[ "$out" = "$value" ]
-	# The control: a literal of the manifest does stand in the record.
-	found_on_host planted-literal
-	inside=$(pgrep -f '^sleep 1000$' || true)
+	# The controls: a literal of the manifest does stand in the record, and what is given to
+	# exec as an argument does stand in the arguments of a process.
+	grep -rqsF planted-literal "$HOME/.local"
+	bottle exec "$slug" -- sh -c 'sleep 1000; : planted-argument' </dev/null >/dev/null 2>&1 &
+	wait_for grep -aqsF planted-argument /proc/[0-9]*/cmdline
 	! grep -aqsF "$value" /proc/[0-9]*/cmdline
 	! tr '\0' '\n' <"/proc/$keeper/environ" | grep -qF "$value"
 	! grep -rqsF "$value" "$HOME/.local"
+	bottle stop "$slug"
 }
 
 @test "a variable that is not set is named, and its value is asked of nobody" {
