@@ -10,8 +10,6 @@ wrapProgram() {
 	printf '#!/bin/sh\nPATH=%s${PATH:+:$PATH}\nexport PATH\nexec %s "$@"\n' "$5" "$dir/.$name-wrapped" >"$1"
 	chmod +x "$1"
 }
-# A release that was never fetched: what depends on it needs a path, not the program.
-[ -d "$src" ] || { mkdir -p "$out/bin"; exit 0; }
 cp -r "$src" source
 chmod -R u+w source
 cd source
