@@ -69,6 +69,15 @@ static uint16_t unpack_size(struct unpack *u)
 	return (uint16_t)v;
 }
 
+/* A message has one form: what is neither yes nor no is neither. */
+static bool unpack_flag(struct unpack *u)
+{
+	uint8_t v = unpack_u8(u);
+
+	u->bad = u->bad || v > 1;
+	return v == 1;
+}
+
 /* A number that is passed on to the kernel as an int. */
 static int unpack_int(struct unpack *u, uint32_t max)
 {
@@ -81,8 +90,8 @@ static int unpack_int(struct unpack *u, uint32_t max)
 
 static void decode_run(struct unpack *u, size_t nfds, struct init_run *r)
 {
-	r->self = unpack_u8(u) != 0;
-	r->terminal = unpack_u8(u) != 0;
+	r->self = unpack_flag(u);
+	r->terminal = unpack_flag(u);
 	r->rows = unpack_size(u);
 	r->columns = unpack_size(u);
 	unpack_strv(u, INIT_COUNT_MAX, INIT_TEXT_MAX, &r->argv);
@@ -117,7 +126,7 @@ static void decode_body(struct unpack *u, size_t nfds, struct init_msg *m)
 		break;
 	case INIT_STARTED:
 		m->pid = unpack_int(u, INT32_MAX);
-		m->has_terminal = unpack_u8(u) != 0;
+		m->has_terminal = unpack_flag(u);
 		if (nfds != m->has_terminal)
 			u->bad = true;
 		return;
