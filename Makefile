@@ -130,17 +130,20 @@ $(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidec
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run
 
-# A `bottle` in which a launch step fails where a test says so: tests/launch/fault.c stands in
-# the place of src/launch/fault.o. Nothing of it is in the one that is installed.
-FAULTY := $(O)/tests/launch/faulty
-$(FAULTY): $(O)/tests/launch/fault.o $(call objects,cmd) $(foreach r,$(filter-out cmd,$(bottle)),$(call archive,$(r)))
+check-launch: all ## real bottles, from start to end
+	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/launch/*.bats))
+
+# A `bottle` that can be made to fail or to wait at any step: its own fault.o comes before
+# launch's. Nothing of it is in the one that is installed.
+FAULTY := $(O)/tests/faults/bottle
+$(FAULTY): $(O)/tests/faults/fault.o $(call objects,cmd) $(foreach r,$(filter-out cmd,$(bottle)),$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(call objects,cmd) -Wl,--start-group \
 		$(foreach r,$(filter-out cmd,$(bottle)),$(call archive,$(r))) -Wl,--end-group $(ALL_LDFLAGS) \
 		$(shell pkg-config --libs $(LIBS_bottle) 2>/dev/null)
-check-launch: all $(FAULTY) ## real bottles, from start to end, and with every step failing
-	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/launch/*.bats))
+check-faults: all $(FAULTY) ## each step fails, each process is killed, at each moment
+	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
-.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-gateway check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -153,7 +156,7 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run tests/faults/run \
 	tests/nix/check tests/nix/defects
 check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE)

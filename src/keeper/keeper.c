@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "keeper/bottle.h"
 #include "keeper/requests.h"
+#include "launch/fault.h"
 #include "base/banned.h"
 
 enum { PLAN_MAX = 8 << 20, SECRETS_MAX = 8 << 20, PLAN_DEPTH = 64, LOG_MAX = 1 << 20 };
@@ -247,7 +248,8 @@ static int run_bottle(struct keeper *k, struct err *err)
 	 * the id maps of the cages' processes could not be written before. */
 	prctl(PR_SET_DUMPABLE, 0);
 	resolver_watch(k);
-	if (agent_start(k, err) != 0 || (!k->stopping && loop_run(&k->loop, err) != 0))
+	if (launch_fault(FAULT_PROGRAM, FAULT_BEFORE, err) != 0 || agent_start(k, err) != 0 ||
+	    launch_fault(FAULT_PROGRAM, FAULT_AFTER, err) != 0 || (!k->stopping && loop_run(&k->loop, err) != 0))
 		return -1;
 	agent_drain(k);
 	if (k->why.kind == ERR_NONE)

@@ -150,6 +150,8 @@ static int answer_signal(struct connection *c, int signo, struct err *err)
 		struct err why = ERR_INIT;
 		fail(&why, ERR_DENIED, "interrupted by signal %d", signo);
 		launch_interrupt(&k->launch, &why);
+		if (k->launch.is_up)
+			keeper_end(k, &why);
 		return 0;
 	}
 	guest_signal(&k->launch.guest, program_of(c), signo, &ignored);

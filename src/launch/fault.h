@@ -9,7 +9,11 @@ enum fault_when {
 	FAULT_BEFORE,	/* the step's up() was not entered */
 	FAULT_DURING,	/* in its middle, where a step has one: after it acquired, before it is done */
 	FAULT_AFTER,	/* up() is done, and the next step has not begun */
+	FAULT_UNDOING,	/* before the step's down(), which goes on whatever is said here */
 };
+
+/* The bottle's program is not in the table: what comes after it is not undone, but ends. */
+#define FAULT_PROGRAM "starting the program"
 
 /* 0: go on. The real one always says so. */
 int launch_fault(const char *step, enum fault_when when, struct err *err);

@@ -27,7 +27,8 @@ static void tell_step(void *arg, const char *name, bool down)
 int launch_up(struct launch *l, struct err *err)
 {
 	l->walk = (struct walk){ .steps = steps, .nsteps = ARRAY_LEN(steps), .told = tell_step };
-	if (walk_up(&l->walk, l, err) != 0)
+	/* A last look round: what ended the launch during a step that waits for nothing counts too. */
+	if (walk_up(&l->walk, l, err) != 0 || loop_step(l->loop, 0, err) != 0)
 		return -1;
 	if (l->interrupted.kind != ERR_NONE) {
 		*err = l->interrupted;

@@ -102,5 +102,7 @@ int guest_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
 
+	if (launch_fault("starting the guest", FAULT_DURING, err) != 0)
+		return -1;
 	return launch_wait(l, &l->guest.ready, LAUNCH_WAIT_MS, "the guest's init", err);
 }

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/own.h"
+#include "launch/fault.h"
 #include "launch/words.h"
 #include "base/banned.h"
 
@@ -183,6 +184,7 @@ int provision_up(void *arg, struct err *err)
 		return fail_errno(err, "open the guest's home");
 	/* A secret that opens nothing: where it turns up, somebody was looking for one. */
 	if (write_file(home, ".config/bot-bottle/credentials", l->canary, 0600, err) != 0 ||
+	    launch_fault("preparing the home", FAULT_DURING, err) != 0 ||
 	    place_files(l, home, err) != 0 || place_git(l->plan, home, err) != 0 || place_skills(l->plan, home, err) != 0)
 		return fail_in(err, "the guest's home");
 	return 0;

@@ -33,12 +33,15 @@ int walk_up(struct walk *w, void *arg, struct err *err)
 
 void walk_down(struct walk *w, void *arg)
 {
+	struct err ignored = ERR_INIT;
+
 	while (w->begun > 0) {
 		const struct step *s = &w->steps[--w->begun];
 		if (!s->down || !is_wanted(s, arg))
 			continue;
 		if (w->told)
 			w->told(arg, s->name, true);
+		launch_fault(s->name, FAULT_UNDOING, &ignored);
 		s->down(arg);
 	}
 }
