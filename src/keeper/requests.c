@@ -78,6 +78,12 @@ static int make_pipes(struct connection *c, int theirs[3], struct err *err)
 	return 0;
 }
 
+/* What the guest program may be asked to be, beside what the keeper itself asks it. */
+static bool is_copy(const struct keeper_message *m)
+{
+	return m->argv.n > 2 && !m->terminal && (str_is(m->argv.v[1], "send") || str_is(m->argv.v[1], "receive"));
+}
+
 static int answer_exec(struct connection *c, const struct keeper_message *m, struct err *err)
 {
 	struct keeper *k = c->keeper;
@@ -85,17 +91,23 @@ static int answer_exec(struct connection *c, const struct keeper_message *m, str
 	json *details = json_object_of();
 
 	json_set_string(details, "program", m->argv.v[0]);
+	if (m->self && is_copy(m)) {
+		json_set_string(details, "copy", m->argv.v[1]);
+		json_set_string(details, "path", m->argv.v[2]);
+	}
 	if (keeper_audit(k, "exec", details, err) != 0)
 		return -1;
 	if (!k->launch.is_up || k->stopping)
 		return fail(err, ERR_BUSY, "the bottle is not running yet, or not any more");
 	if (m->user && !str_is(m->user, "agent"))
 		return fail(err, ERR_DENIED, "there is no user %s in this bottle; the namespace backend has one, agent", m->user);
+	if (m->self && !is_copy(m))
+		return fail(err, ERR_DENIED, "the guest program only copies for a caller");
 	c->role = ROLE_EXEC;
 	c->terminal = m->terminal;
 	c->program = (struct program){ .started = exec_started, .failed = exec_failed, .exited = exec_exited, .arg = c };
 	int rc = m->terminal ? 0 : make_pipes(c, theirs, err);
-	struct launch_command command = { .argv = &m->argv, .env = &m->env, .directory = m->directory,
+	struct launch_command command = { .argv = &m->argv, .self = m->self, .env = &m->env, .directory = m->directory,
 					  .terminal = m->terminal, .rows = (uint16_t)m->rows, .columns = (uint16_t)m->columns,
 					  .in = theirs[0], .out = theirs[1], .err = theirs[2] };
 	if (rc == 0)

@@ -91,6 +91,7 @@ void launch_environment(const struct launch *l, struct strv *out, struct strv *s
 /* Something to run in the bottle, as the agent's user. */
 struct launch_command {
 	const struct strv *argv;
+	bool self;			/* argv is for the guest program itself, which gets no secrets */
 	const struct strv *env;		/* NAME=value, added to the bottle's; NULL: none */
 	const char *directory;		/* NULL: the workspace */
 	bool terminal;

@@ -42,6 +42,7 @@ static void add_fd(struct init_run *run, int *fds, int fd, int target)
 
 int launch_run(struct launch *l, const struct launch_command *c, struct program *p, struct err *err)
 {
+	static const char *const runner[] = { "bottle-guest", "run", SECRETS_FD_TEXT, "--", NULL };
 	OWN(drop_secrets) struct strv secrets = STRV_INIT;
 	own_strv struct strv env = STRV_INIT;
 	own_strv struct strv argv = STRV_INIT;
@@ -55,10 +56,10 @@ int launch_run(struct launch *l, const struct launch_command *c, struct program 
 			return fail(err, ERR_USAGE, "a variable has to be NAME=VALUE");
 		strv_setenv(&env, name, equals + 1);
 	}
-	own_fd int sealed = seal_secrets(&secrets, err);
-	if (sealed < 0)
+	own_fd int sealed = c->self ? -1 : seal_secrets(&secrets, err);
+	if (sealed < 0 && !c->self)
 		return -1;
-	for (const char *const *w = (const char *const[]){ "bottle-guest", "run", SECRETS_FD_TEXT, "--", NULL }; *w; w++)
+	for (const char *const *w = runner; *w && !c->self; w++)
 		strv_add(&argv, *w);
 	for (size_t i = 0; i < c->argv->n; i++)
 		strv_add(&argv, c->argv->v[i]);

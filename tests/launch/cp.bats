@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+load helper
+
+copies_both_ways() {
+	mkdir -p in/deep
+	printf 'one\n' >in/one
+	printf '#!/bin/sh\necho ran\n' >in/deep/run
+	chmod 4755 in/deep/run
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 in
+	detached sleep 1000
+	run_split bottle cp in "$slug:/tmp"
+	expect_status 0
+	run_split bottle exec "$slug" -- sh -c 'cat /tmp/in/one; /tmp/in/deep/run; stat -c "%u %a" /tmp/in/deep/run; echo back >/tmp/in/two'
+	expect_status 0
+	[ "$out" = $'one\nran\n1000 755' ]
+	run_split bottle cp "$slug:/tmp/in" "$PLACE/back"
+	expect_status 0
+	[ "$(cat "$PLACE/back/one" "$PLACE/back/two")" = $'one\nback' ]
+	# A single file, a relative path, a name of one's own.
+	run_split bottle cp in/one "$slug:renamed"
+	expect_status 0
+	run_split bottle cp "$slug:renamed" "$PLACE/again"
+	expect_status 0
+	[ "$(cat "$PLACE/again")" = one ]
+	[ ! -e renamed ]
+	grep -q '"copy":"send"' "$BOTTLES/$slug/audit.jsonl"
+}
+
+@test "a tree goes into a bottle and comes back" {
+	copies_both_ways
+}
+
+@test "the same for an ordinary user" {
+	as_ordinary_user
+	copies_both_ways
+}
+
+@test "links and devices of the guest stay behind, and what is regular comes (control)" {
+	echo secret >"$PLACE/secret"
+	detached sleep 1000
+	bottle exec "$slug" -- sh -c "mkdir /tmp/out; cd /tmp/out; echo fine >fine; ln -s $PLACE/secret link; ln -s / root; mkfifo pipe"
+	run_split bottle cp "$slug:/tmp/out" "$PLACE/got"
+	expect_status 0
+	[[ $err == *link* && $err == *pipe* ]]
+	[ "$(ls "$PLACE/got")" = fine ]
+	# Nor is a link the thing itself.
+	run_split bottle cp "$slug:/tmp/out/link" "$PLACE/got2"
+	expect_status 1
+	[ ! -e "$PLACE/got2" ]
+}
+
+@test "a name that the guest made can't fool a terminal" {
+	detached sleep 1000
+	bottle exec "$slug" -- sh -c 'mkdir /tmp/out; cd /tmp/out; ln -s x "$(printf "\033[2Jgone")"'
+	run_split bottle cp "$slug:/tmp/out" "$PLACE/got"
+	expect_status 0
+	[[ $err == *gone* && $err != *$'\033'* ]]
+	run_split bottle cp "$slug:$(printf 'no\033[2J')" "$PLACE/got"
+	expect_status 1
+	[[ $err != *$'\033'* ]]
+}
+
+@test "a link in the way on the host is not written through" {
+	detached sleep 1000
+	mkdir "$PLACE/outside" "$PLACE/to"
+	bottle exec "$slug" -- sh -c 'mkdir -p /tmp/out/sub; echo planted >/tmp/out/sub/file'
+	mkdir "$PLACE/to/out"
+	ln -s "$PLACE/outside" "$PLACE/to/out/sub"
+	run_split bottle cp "$slug:/tmp/out" "$PLACE/to"
+	expect_status 1
+	[ -z "$(ls "$PLACE/outside")" ]
+	# Without the link it arrives.
+	rm "$PLACE/to/out/sub"
+	run_split bottle cp "$slug:/tmp/out" "$PLACE/to"
+	expect_status 0
+	[ "$(cat "$PLACE/to/out/sub/file")" = planted ]
+}
+
+@test "a copy into a place that the agent's user can't write says so" {
+	detached sleep 1000
+	run_split bottle cp a.txt "$slug:/etc/passwd"
+	expect_status 1
+	[[ $err == *"in the bottle"* ]]
+	run_split bottle cp a.txt "no-such-12345:/tmp"
+	expect_status 1
+	run_split bottle cp a.txt b.txt
+	expect_status 2
+}
