@@ -74,7 +74,12 @@ static int obey_message(struct guest *g, const struct init_msg *m, struct msg *r
 		return 0;
 	case INIT_STARTED:
 		/* A program that was forgotten meanwhile: the terminal's master closes, it is hung up. */
-		if (p && p->started)
+		if (!p)
+			return 0;
+		if (p->running)
+			return fail(err, ERR_UNCONFINED, "init said twice that program %u has started", m->id);
+		p->running = true;
+		if (p->started)
 			p->started(p->arg, m->has_terminal ? msg_take_fd(raw, 0) : -1);
 		return 0;
 	case INIT_FAILED:
@@ -150,6 +155,7 @@ int guest_run(struct guest *g, const struct init_run *run, const int *fds, struc
 	if (init_msg_send(g->socket, &m, fds, run->ntargets, err) != 0)
 		return fail_in(err, "asking the guest's init");
 	p->id = m.id;
+	p->running = false;
 	g->programs[g->nprograms++] = p;
 	return 0;
 }

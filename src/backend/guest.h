@@ -17,6 +17,7 @@ struct guest;
  * at most once, and the last one is failed() or exited(). After that it may be used again. */
 struct program {
 	uint32_t id;		/* 0: not running */
+	bool running;		/* init said so */
 	void (*started)(void *arg, int terminal);	/* takes the master's descriptor; -1: no terminal */
 	void (*failed)(void *arg, int status, const char *why);	/* 126 or 127 as a shell has it, else 125 */
 	void (*exited)(void *arg, int status);		/* of waitpid(2) */

@@ -27,11 +27,13 @@ enum { STICKY = 01777 };
 
 #define HOST_READ_ONLY (CAGE_READ_ONLY | CAGE_OPTIONAL)
 
-/* The host's programs and what they can't do without. */
+/* The host's programs and what they can't do without. What somebody installed by hand may have
+ * its service's socket beside the program (/opt/x/run/x.sock), and a read-only bind would let it
+ * be dialled. Seen through an overlay it is a name with nobody behind it. */
 static const struct cage_mount host_programs[] = {
 	{ CAGE_BIND, "/usr", .source = "/usr", .flags = CAGE_READ_ONLY },
 	{ CAGE_BIND, "/nix/store", .source = "/nix/store", .flags = HOST_READ_ONLY },
-	{ CAGE_BIND, "/opt", .source = "/opt", .flags = HOST_READ_ONLY },
+	{ CAGE_OVERLAY, "/opt", .source = "/opt", .flags = HOST_READ_ONLY },
 };
 
 /* Where a host has them as links into /usr, the guest has the same links. */
@@ -199,10 +201,10 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	return 0;
 }
 
-static int add_directory_of_host(struct tree *t, const struct cage_ids *ids, const char *path, const char *target,
-				 struct err *err)
+static int add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind, const char *path,
+				 const char *target, struct err *err)
 {
-	struct cage_mount row = { CAGE_BIND, target, .source = path, .flags = CAGE_READ_ONLY };
+	struct cage_mount row = { kind, target, .source = path, .flags = CAGE_READ_ONLY };
 	struct stat st;
 
 	if (ids->as_root) {
@@ -223,7 +225,7 @@ static int add_obeyed(struct tree *t, const struct guest_request *r, const struc
 	for (size_t i = 0; r->obeyed && i < r->obeyed->n; i++) {
 		const char *path = keep(t, xasprintf("%s/%s", r->workspace_path, r->obeyed->v[i]));
 		const char *target = keep(t, xasprintf(GUEST_WORKSPACE "/%s", r->obeyed->v[i]));
-		if (add_directory_of_host(t, ids, path, target, err) != 0)
+		if (add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
 			return -1;
 	}
 	return 0;
@@ -236,7 +238,7 @@ static int add_workspace(struct tree *t, const struct guest_request *r, const st
 		add(t, (struct cage_mount){ CAGE_TMPFS, GUEST_WORKSPACE, .mode = 0755 });
 		return 0;
 	case MANIFEST_WORKSPACE_MOUNT:
-		if (add_directory_of_host(t, ids, r->workspace_path, GUEST_WORKSPACE, err) != 0)
+		if (add_directory_of_host(t, ids, CAGE_BIND, r->workspace_path, GUEST_WORKSPACE, err) != 0)
 			return -1;
 		/* The agent works on the real files here; only what a tool of the host obeys stays read-only. */
 		t->rows[t->n - 1].flags = 0;
@@ -273,8 +275,9 @@ int tree_build(struct tree *t, const struct guest_request *r, const struct cage_
 		return -1;
 	if (add_workspace(t, r, ids, err) != 0)
 		return -1;
+	/* Through an overlay, as /opt is: their sockets lead nowhere. */
 	for (size_t i = 0; i < r->tools->n; i++)
-		if (add_directory_of_host(t, ids, r->tools->v[i], r->tools->v[i], err) != 0)
+		if (add_directory_of_host(t, ids, CAGE_OVERLAY, r->tools->v[i], r->tools->v[i], err) != 0)
 			return fail_in(err, "tools");
 	return 0;
 }

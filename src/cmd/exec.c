@@ -2,6 +2,7 @@
 #include "cmd/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -36,7 +37,19 @@ static void clear(struct streams *s)
 	str_clear(&s->input);
 }
 
-static int on_started(struct streams *s, struct msg *raw, struct err *err)
+/* The other ends are in there: a program that takes half of what it is given, or that reads its
+ * own output back before we do, must not hold us in a call, deaf to the operator's signals. */
+static int never_block(const struct streams *s, struct err *err)
+{
+	const int fds[] = { s->in, s->out, s->err };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0 && fcntl(fds[i], F_SETFL, O_NONBLOCK) != 0)
+			return fail_errno(err, "the program's streams");
+	return 0;
+}
+
+static int take_streams(struct streams *s, struct msg *raw, struct err *err)
 {
 	s->started = true;
 	if (s->terminal) {
@@ -50,6 +63,13 @@ static int on_started(struct streams *s, struct msg *raw, struct err *err)
 	if (!s->take_input)
 		fd_drop(&s->in);
 	return s->err < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no streams") : 0;
+}
+
+static int on_started(struct streams *s, struct msg *raw, struct err *err)
+{
+	if (s->started)
+		return fail(err, ERR_SYSTEM, "the bottle started the program twice");
+	return take_streams(s, raw, err) == 0 ? never_block(s, err) : -1;
 }
 
 static int on_keeper(struct streams *s, struct err *err)

@@ -19,6 +19,7 @@ void guest_hosts(const struct plan *p, const char *address, struct str *out);
 /* One random placeholder or name, as hex text. The caller frees. */
 char *random_text(void);
 /* Walks a workspace: adds what the globs hide to @hidden, and what a tool of the host would run
- * or obey to @obeyed (NULL: not asked), both as paths below it. */
+ * or obey to @obeyed, both as paths below it. NULL @obeyed: it will be a copy. Else it will be
+ * shared, and sockets and pipes of the host are hidden too. */
 int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
 		   struct err *err);

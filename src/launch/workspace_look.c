@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/own.h"
 #include "workspace/workspace.h"
@@ -13,6 +14,7 @@ enum { FOUND_MAX = 2000, LOOK_DEPTH = 64 };
 struct look {
 	const struct strv *globs;
 	struct strv *hidden, *obeyed;
+	bool within;	/* something that is obeyed whole */
 };
 
 static void close_dir(DIR **d)
@@ -23,20 +25,44 @@ static void close_dir(DIR **d)
 
 static int look_in(struct look *k, int parent, const char *name, const char *below, int depth, struct err *err);
 
+/* Not every file system says it with the name. */
+static unsigned char type_of(int dir, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return e->d_type;
+	return (unsigned char)IFTODT(st.st_mode);
+}
+
+/* In a directory that is shared, a socket or a pipe of the host is a way to whoever listens
+ * there; in a copy it is only a name. */
+static bool leads_to_host(const struct look *k, unsigned char type)
+{
+	return k->obeyed && (type == DT_SOCK || type == DT_FIFO);
+}
+
 static int look_at(struct look *k, int dir, const struct dirent *e, const char *below, int depth, struct err *err)
 {
 	own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
+	unsigned char type = type_of(dir, e);
+	bool hidden = workspace_excluded(k->globs, path) || leads_to_host(k, type);
+	bool obeyed = !hidden && k->obeyed && !k->within && workspace_executable(path);
 
-	if (workspace_excluded(k->globs, path)) {
+	if (hidden)
 		strv_add(k->hidden, path);
-	} else if (k->obeyed && workspace_executable(path)) {
+	if (obeyed)
 		strv_add(k->obeyed, path);
-	} else if (e->d_type == DT_DIR) {
-		return look_in(k, dir, e->d_name, path, depth + 1, err);
-	}
 	if (k->hidden->n > FOUND_MAX || (k->obeyed && k->obeyed->n > FOUND_MAX))
-		return fail(err, ERR_INPUT, "workspace_exclude: over %d files match; name the directories above them", FOUND_MAX);
-	return 0;
+		return fail(err, ERR_INPUT, "workspace: over %d files must be hidden or kept; name the directories above "
+			    "them in workspace_exclude", FOUND_MAX);
+	if (hidden || type != DT_DIR)
+		return 0;
+	k->within = k->within || obeyed;
+	int rc = look_in(k, dir, e->d_name, path, depth + 1, err);
+	if (obeyed)
+		k->within = false;
+	return rc;
 }
 
 static int look_in(struct look *k, int parent, const char *name, const char *below, int depth, struct err *err)
@@ -63,7 +89,7 @@ static int look_in(struct look *k, int parent, const char *name, const char *bel
 int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
 		   struct err *err)
 {
-	struct look k = { globs, hidden, obeyed };
+	struct look k = { .globs = globs, .hidden = hidden, .obeyed = obeyed };
 
 	return look_in(&k, AT_FDCWD, path, "", 0, err);
 }
