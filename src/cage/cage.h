@@ -217,4 +217,7 @@ int cage_probe_seccomp(struct err *err);
 int cage_probe_landlock(struct err *err);	/* ABI >= CAGE_LANDLOCK_ABI; the ABI is returned */
 int cage_probe_overlay(struct err *err);	/* overlay in a user namespace */
 int cage_probe_idmap(struct err *err);		/* idmapped mounts; matters for root alone */
+/* User, network and mount namespaces, /proc, seccomp and overlay in one go, since a launch waits
+ * for it. What it was that failed is for the ones above to say. */
+int cage_probe_together(struct err *err);
 int cage_probe_cgroup(struct err *err);		/* delegated; returns the bits that can be enforced */

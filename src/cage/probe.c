@@ -211,6 +211,18 @@ int cage_probe_overlay(struct err *err)
 			    "CONFIG_OVERLAY_FS is needed (modprobe overlay)");
 }
 
+static int together(struct err *err)
+{
+	if (network_loopback_up(err) != 0 || small_overlay(err) != 0 || fresh_proc(err) != 0)
+		return -1;
+	return small_filter(err);
+}
+
+int cage_probe_together(struct err *err)
+{
+	return attempt(NAMESPACES, together, err);
+}
+
 int cage_probe_idmap(struct err *err)
 {
 	const struct cage_ids ids = { .uid = CAGE_UID, .gid = CAGE_UID, .as_root = true, .lock = -1 };

@@ -1,4 +1,5 @@
 #include "cmd/cmd.h"
+#include "cmd/host_check.h"
 #include "cmd/summary.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ static int run(struct command *c, struct err *err)
 	own_plan struct plan plan = PLAN_INIT;
 	const char *slug = command_arg(c, 0);
 
-	if (load_plan(c, slug, &plan, err) != 0)
+	if (load_plan(c, slug, &plan, err) != 0 || host_check(c, plan.backend, plan.bundle, err) != 0)
 		return -1;
 	plan.detach = command_has(c, "detach");
 	/* What is lost by removing it at the end is more than one run. */

@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 #include "cmd/gather.h"
+#include "cmd/host_check.h"
 #include "cmd/session.h"
 #include "cmd/summary.h"
 
@@ -165,7 +166,12 @@ static int run(struct command *c, struct err *err)
 
 	if (resolve(c, &manifest, &bare, err) != 0 || confirm_suggestion(c, &manifest, err) != 0)
 		return -1;
-	if (make_plan(c, bare ? NULL : &manifest, &plan, err) != 0 || ask_backend(c, &plan, err) != 0)
+	if (make_plan(c, bare ? NULL : &manifest, &plan, err) != 0)
+		return -1;
+	/* First, so that a host that lacks something hears of that. A plan alone needs no host. */
+	if (!command_has(c, "dry-run") && host_check(c, plan.backend, plan.bundle, err) != 0)
+		return -1;
+	if (ask_backend(c, &plan, err) != 0)
 		return -1;
 	if (command_has(c, "dry-run"))
 		return print_plan(&plan, c->json, err);

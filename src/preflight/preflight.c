@@ -11,6 +11,7 @@ enum {
 	FOR_NAMESPACE = 2,
 	FOR_DOCKER = 4,		/* the backend, or the bundle with any backend */
 	FOR_REPOS = 8,
+	TOGETHER = 16,		/* cage_probe_together() tries it too */
 	FOR_EVERY = FOR_SMOLMACHINES | FOR_NAMESPACE | FOR_DOCKER,
 };
 
@@ -94,23 +95,23 @@ static const struct check {
 	const char *why;
 	const char *fix;
 } checks[] = {
-	{ "user namespaces", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_namespaces,
+	{ "user namespaces", FOR_SMOLMACHINES | FOR_NAMESPACE | TOGETHER, probe_namespaces,
 	  "the cage gives up every right of the host in one",
 	  "sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1; on Ubuntu an AppArmor "
 	  "profile, or kernel.apparmor_restrict_unprivileged_userns=0; on NixOS security.allowUserNamespaces = true" },
-	{ "network namespace", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_network,
+	{ "network namespace", FOR_SMOLMACHINES | FOR_NAMESPACE | TOGETHER, probe_network,
 	  "the guest's network is one that holds nothing but lo",
 	  "a unit needs RestrictNamespaces=no and RestrictAddressFamilies with AF_NETLINK" },
-	{ "mount namespace, fresh /proc", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_proc,
+	{ "mount namespace, fresh /proc", FOR_SMOLMACHINES | FOR_NAMESPACE | TOGETHER, probe_proc,
 	  "the guest must see its own processes only",
 	  "a partly masked /proc forbids it: in a container run with an unmasked /proc; in a unit set "
 	  "ProtectKernelTunables=no, ProtectKernelLogs=no and ProtectProc=default" },
-	{ "seccomp", FOR_EVERY, probe_seccomp, "what the guest may ask of the kernel is a list",
+	{ "seccomp", FOR_EVERY | TOGETHER, probe_seccomp, "what the guest may ask of the kernel is a list",
 	  "a kernel with CONFIG_SECCOMP_FILTER" },
 	{ "Landlock", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_landlock,
 	  "files stay closed even where a mount was a mistake",
 	  "Linux 5.19 or later, built with Landlock and with landlock in the lsm= list of the kernel's command line" },
-	{ "overlay in a user namespace", FOR_NAMESPACE, probe_overlay,
+	{ "overlay in a user namespace", FOR_NAMESPACE | TOGETHER, probe_overlay,
 	  "what the guest changes is laid over the workspace, which stays as it was",
 	  "Linux 5.11 or later, and modprobe overlay" },
 	{ "idmapped mounts", FOR_NAMESPACE, probe_idmap,
@@ -200,14 +201,17 @@ int preflight_run(const struct preflight_host *host, struct preflight_report *ou
 
 int preflight_require(const struct preflight_host *host, struct err *err)
 {
+	struct err ignored = ERR_INIT;
 	unsigned wanted;
 
 	if (needs(host, &wanted, err) < 0)
 		return -1;
+	/* A launch waits for this: what works in one go is not tried one by one. */
+	unsigned done = cage_probe_together(&ignored) == 0 ? TOGETHER : 0;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		struct preflight_result result;
 
-		if (!(checks[i].needed_for & wanted))
+		if (!(checks[i].needed_for & wanted) || (checks[i].needed_for & done))
 			continue;
 		run_check(&checks[i], host, wanted, &result);
 		str_clear(&result.found);

@@ -110,3 +110,30 @@ load helper
 	expect_status 0
 	[ "$out" = tool ]
 }
+
+@test "a host that can't run the backend gets the exact line of the one that it can" {
+	run_split bottle start --backend smolmachines --yes --label "my work" -- echo "it's"
+	expect_status 125
+	[[ $err == *"smolvm"* ]]
+	line=$(grep -- '--backend namespace' "$PLACE/err" | grep '^  bottle start')
+	[ "$line" = "  bottle start --backend namespace --yes --label 'my work' -- echo 'it'\\''s'" ]
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+	# What it says works.
+	eval "run_split ${line#  }"
+	expect_status 0
+	[ "$out" = "it's" ]
+}
+
+@test "a host without user namespaces is told so before anything is acquired" {
+	run_split unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec bottle start --yes -- true'
+	expect_status 125
+	[[ $err == *"user.max_user_namespaces"* ]]
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+}
+
+@test "a plan can be looked at on a host that can't run it" {
+	start --dry-run --backend namespace -- true
+	expect_status 0
+	run_split unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec bottle start --dry-run -- true'
+	expect_status 0
+}

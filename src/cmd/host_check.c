@@ -1,0 +1,74 @@
+#include "cmd/host_check.h"
+
+#include <string.h>
+
+#include "preflight/preflight.h"
+#include "registry/paths.h"
+#include "base/banned.h"
+
+static const char weaker[] = "namespace";
+
+/* As one word of a shell. */
+static void add_word(struct str *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
+
+	str_addc(out, ' ');
+	if (*word && word[strspn(word, plain)] == '\0') {
+		str_add(out, word);
+		return;
+	}
+	str_addc(out, '\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			str_add(out, "'\\''");
+		else
+			str_addc(out, *word);
+	}
+	str_addc(out, '\'');
+}
+
+/* What was typed, with the other backend. */
+static void add_line(struct str *out, const struct command *c)
+{
+	str_addf(out, "bottle %s --backend %s", c->verb->name, weaker);
+	for (size_t i = 0; i < c->args.n; i++)
+		add_word(out, c->args.v[i]);
+	for (size_t i = 0; i < c->ngiven; i++) {
+		if (str_is(c->given[i].option->name, "backend"))
+			continue;
+		str_addf(out, " --%s", c->given[i].option->name);
+		if (c->given[i].value)
+			add_word(out, c->given[i].value);
+	}
+	if (c->has_rest)
+		str_add(out, " --");
+	for (size_t i = 0; i < c->rest.n; i++)
+		add_word(out, c->rest.v[i]);
+}
+
+int host_check(struct command *c, const char *backend, const char *bundle, struct err *err)
+{
+	struct preflight_host host = {
+		.backend = backend, .bundle = bundle, .path = command_env("PATH"), .docker = command_env("DOCKER_HOST"),
+	};
+	const struct paths *paths = command_paths(c, err);
+	struct err ignored = ERR_INIT;
+	own_str struct str line = STR_INIT;
+	own_str struct str shown = STR_INIT;
+
+	if (!paths)
+		return -1;
+	host.state = paths->state;
+	if (preflight_require(&host, err) == 0)
+		return 0;
+	host.backend = weaker;
+	/* A bottle that is resumed stays with the backend that it was made for. */
+	if (err->kind == ERR_USAGE || str_is(backend, weaker) || !str_is(c->verb->name, "start") ||
+	    preflight_require(&host, &ignored) != 0)
+		return -1;
+	add_line(&line, c);
+	ui_escape(&shown, str_c(&line));
+	ui_note(&c->ui, "this host can't run the backend %s; the weaker tier runs here:\n  %s", backend, str_c(&shown));
+	return -1;
+}
