@@ -143,7 +143,7 @@ $(FAULTY): $(O)/tests/faults/fault.o $(call objects,cmd) $(foreach r,$(filter-ou
 check-faults: all $(FAULTY) ## each step fails, each process is killed, at each moment
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
-.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -156,7 +156,7 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) tests/gateway/run tests/faults/run \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(sort $(wildcard tests/*/run)) \
 	tests/nix/check tests/nix/defects
 check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE)
@@ -170,6 +170,9 @@ check-cage: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## attempts that must fail, inside 
 
 check-cli: all ## the program, as a person meets it
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))
+
+check-clients: all ## curl, git, npm, agents and more, in real bottles
+	$(Q)BUILD=$(abspath $(O)) tests/run tests/clients/run
 
 check-corpus: $(REPLAYS) ## every fuzz corpus once more
 	$(Q)BUILD=$(abspath $(O)) tests/run $(REPLAYS)
