@@ -246,6 +246,17 @@ int proc_wait_for(struct proc *p, int ms, int *status, struct err *err)
 	}
 }
 
+int proc_find(pid_t pid, unsigned long long start, struct proc *out)
+{
+	own_fd int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+	/* After the descriptor: from then on the number can't become another's. */
+	if (fd < 0 || start == 0 || proc_start_time(pid) != start)
+		return -1;
+	*out = (struct proc){ pid, fd_steal(&fd) };
+	return 0;
+}
+
 void proc_signal(const struct proc *p, int signo)
 {
 	if (p->pidfd >= 0)

@@ -54,6 +54,10 @@ int proc_wait(struct proc *p, int *status, struct err *err);
 /* The same with a deadline in milliseconds: 1 ended, 0 still running. */
 int proc_wait_for(struct proc *p, int ms, int *status, struct err *err);
 
+/* Somebody else's process, by pid and start time (proc_start_time()): to be signalled, and its
+ * pidfd, which the caller closes, to be polled. Not for proc_wait() and what uses it. -1: gone. */
+int proc_find(pid_t pid, unsigned long long start, struct proc *out);
+
 /* Sends through the pidfd, so never to a recycled pid. A proc that is empty or ended is fine. */
 void proc_signal(const struct proc *p, int signo);
 

@@ -1,27 +1,87 @@
-#include "cmd/cmd.h"
+#include "cmd/bottles.h"
 #include "cmd/session.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/proc.h"
 #include "proto/keeper.h"
 #include "base/banned.h"
 
-static int stop(struct command *c, const char *slug, struct err *err)
+/* The program's five seconds, the sidecars' eight, and what the rest takes on a busy host. */
+enum { STOP_WAIT_MS = 20 * 1000 };
+
+/* A keeper that can't be reached at its socket: it is on its way down, or the runtime
+ * directory is gone. A signal says the same as a message does. */
+static int signal_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+
+	if (bottle_open(c, slug, &b, err) != 0)
+		return -1;
+	if (record_shown_state(&b.record) == RECORD_STOPPED)
+		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again", slug, slug);
+	if (proc_find(b.record.keeper_pid, b.record.keeper_start, out) != 0)
+		return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left", slug, slug);
+	proc_signal(out, SIGTERM);
+	return 0;
+}
+
+static int tell_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
 {
 	struct keeper_message stop = { .say = KEEPER_STOP };
+	struct err unreached = ERR_INIT;
+	unsigned uid;
+	int pid;
 
-	own_fd int keeper = session_dial(c, slug, err);
-	if (keeper < 0 || keeper_say(keeper, &stop, NULL, 0, err) != 0)
+	own_fd int keeper = session_dial(c, slug, &unreached);
+	if (keeper < 0)
+		return signal_keeper(c, slug, out, err);
+	if (msg_peer(keeper, &uid, &pid, err) != 0)
 		return -1;
+	if (proc_find(pid, proc_start_time(pid), out) == 0 && keeper_say(keeper, &stop, NULL, 0, &unreached) == 0)
+		return 0;
+	fd_drop(&out->pidfd);
+	return signal_keeper(c, slug, out, err);
+}
+
+/* Its end, whatever it says until then: one that hangs says nothing. */
+static int await_end(const struct proc *keeper, const char *slug, struct err *err)
+{
+	struct pollfd ended = { .fd = keeper->pidfd, .events = POLLIN };
+	uint64_t deadline = clock_ms() + STOP_WAIT_MS;
+
 	for (;;) {
-		own_msg struct msg raw = MSG_INIT;
-		own_keeper_message struct keeper_message m = KEEPER_MESSAGE_INIT;
-		int got = keeper_hear(keeper, &raw, &m, err);
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup`", slug);
-		if (m.say == KEEPER_ENDED)
+		uint64_t now = clock_ms();
+		if (now >= deadline)
+			return fail(err, ERR_SYSTEM, "the keeper of %s does not end; `kill -9 %d` ends it and all that is in the "
+				    "bottle, `bottle cleanup %s` frees the rest", slug, (int)keeper->pid, slug);
+		int n = poll(&ended, 1, (int)(deadline - now));
+		if (n > 0)
 			return 0;
+		if (n < 0 && errno != EINTR)
+			return fail_errno(err, "waiting for the keeper of %s", slug);
 	}
+}
+
+static int stop(struct command *c, const char *slug, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	struct proc keeper = PROC_INIT;
+	struct err gone = ERR_INIT;
+
+	if (tell_keeper(c, slug, &keeper, err) != 0)
+		return -1;
+	own_fd int pidfd = keeper.pidfd;
+	if (await_end(&keeper, slug, err) != 0)
+		return -1;
+	/* One that was started with --rm has no record any more. */
+	if (bottle_open(c, slug, &b, &gone) != 0 || b.record.state == RECORD_STOPPED)
+		return 0;
+	return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup %s`", slug, slug);
 }
 
 static int run(struct command *c, struct err *err)

@@ -167,8 +167,9 @@ class Place:
     def spawn(self, *args, before=None, **more):
         who = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         more.setdefault("stdin", subprocess.DEVNULL)
-        more.setdefault("stdout", open(self.top + "/out", "wb"))
-        more.setdefault("stderr", open(self.top + "/err", "wb"))
+        for name, path in (("stdout", "/out"), ("stderr", "/err")):
+            if name not in more:
+                more[name] = open(self.top + path, "wb")
         return subprocess.Popen([self.top + "/bin/bottle", *args], cwd=self.top + "/work", env=self.env,
                                 preexec_fn=before, **who, **more)
 
