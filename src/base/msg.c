@@ -93,9 +93,14 @@ int msg_recv(int fd, struct msg *m, struct err *err)
 	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
 			      .msg_controllen = sizeof control.space };
 	ssize_t n;
-	do
+	bool reset = false;
+	/* A side that closes before it has read everything resets the connection. That is told
+	 * once, and first: what it still said waits behind it. */
+	do {
 		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset && (reset = true))));
+	if (n < 0 && errno == ECONNRESET)
+		return 0;
 	if (n < 0)
 		return fail_errno(err, "receiving a message");
 	take_fds(&hdr, m);

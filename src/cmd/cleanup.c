@@ -149,7 +149,8 @@ static int choose(struct command *c, bool purge, struct strv *out, struct err *e
 	own_listing struct listing listing = LISTING_INIT;
 	int bottles = command_bottles(c, err);
 
-	if (bottles < 0 || registry_list(bottles, &listing, err) != 0)
+	if (bottles < 0 || (c->args.n == 0 && registry_sweep(bottles, err) != 0) ||
+	    registry_list(bottles, &listing, err) != 0)
 		return -1;
 	for (size_t i = 0; i < c->args.n; i++) {
 		own_bottle struct bottle b = BOTTLE_INIT;

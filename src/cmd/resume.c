@@ -13,8 +13,14 @@ static int load_plan(struct command *c, const char *slug, struct plan *out, stru
 	int bottles = command_bottles(c, err);
 	own_fd int dir = bottles < 0 ? -1 : registry_open(bottles, slug, err);
 
-	if (dir < 0 || registry_load(dir, &r, err) != 0)
+	if (dir < 0)
 		return -1;
+	if (registry_load(dir, &r, err) != 0)
+		return fail_in(err, "bottle %s", slug);
+	if (!str_is(r.slug, slug))
+		return fail(err, ERR_INPUT, "bottle %s: its record is that of %s", slug, r.slug);
+	if (record_shown_state(&r) == RECORD_DEAD)
+		return fail(err, ERR_BUSY, "bottle %s is dead; run bottle cleanup %s first", slug, slug);
 	if (record_shown_state(&r) != RECORD_STOPPED)
 		return fail(err, ERR_BUSY, "bottle %s is %s; only a stopped one is resumed", slug,
 			    record_state_name(record_shown_state(&r)));

@@ -18,6 +18,8 @@ static int remove_one(struct command *c, const char *slug, struct err *err)
 	/* Without its record nobody knows whether the bottle runs, or what it holds. */
 	if (registry_load(dir, &r, err) != 0)
 		return fail_in(err, "bottle %s is left as it is", slug);
+	if (!str_is(r.slug, slug))
+		return fail(err, ERR_INPUT, "bottle %s is left as it is: its record is that of %s", slug, r.slug);
 	if (r.state != RECORD_STOPPED && record_keeper_lives(&r))
 		return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", slug,
 			    record_state_name(record_shown_state(&r)), slug);

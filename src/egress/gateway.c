@@ -75,6 +75,7 @@ static void end_client(struct client *c)
 
 void gateway_clear(struct gateway *g)
 {
+	timer_cancel(g->loop, &g->starved);
 	for (size_t i = 0; i < g->nlisteners; i++)
 		loop_unwatch(g->loop, &g->listeners[i].watch);
 	g->nlisteners = 0;

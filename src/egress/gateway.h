@@ -43,6 +43,7 @@ struct gateway {
 	struct listener listeners[GATEWAY_LISTENERS];
 	size_t nlisteners;
 	bool paused;		/* accepting is */
+	struct timer starved;	/* set: there was no descriptor for a connection; until it fires nobody is let in */
 	struct client *clients; /* all of them */
 	size_t nclients;
 	struct upstream *idle; /* newest first */

@@ -6,11 +6,25 @@
 
 #include "base/banned.h"
 
-enum { ACCEPTS = 16 }; /* in one go, so that a flood does not starve those who are in */
+enum { ACCEPTS = 16, /* in one go, so that a flood does not starve those who are in */
+       STARVED_MS = 100 };
 
 static bool may_accept(const struct gateway *g)
 {
-	return g->nclients < g->config.limits.connections && !audit_is_full(&g->audit);
+	return g->starved.slot == 0 && g->nclients < g->config.limits.connections && !audit_is_full(&g->audit);
+}
+
+static void on_fed(void *arg)
+{
+	gateway_consider_accepting(arg);
+}
+
+/* A connection that can't be taken stays in the queue, and the listener readable: looking again
+ * at once would be all that is done from then on. */
+static void starve(struct gateway *g)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		timer_set(g->loop, &g->starved, STARVED_MS, on_fed, g);
 }
 
 static void on_connection(void *arg, uint32_t events)
@@ -21,8 +35,10 @@ static void on_connection(void *arg, uint32_t events)
 	(void)events;
 	for (int i = 0; i < ACCEPTS && may_accept(g); i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
+		if (fd < 0) {
+			starve(g);
 			break;
+		}
 		client_new(g, fd, l->entrance);
 	}
 	gateway_consider_accepting(g);

@@ -10,6 +10,7 @@ enum {
 	CONNECTIONS_MAX = 64,
 	AGENT_LOG_MAX = 4 << 20,	/* bytes; the one before it is kept as agent.log.1 */
 	SAVE_MS = 2000,			/* the record follows the audit log at this distance */
+	STARVED_MS = 100,
 	STOP_MS = 5000,			/* between the agent's SIGTERM and the end of everything */
 };
 
@@ -59,6 +60,7 @@ struct keeper {
 	int runtime, listener, signals, log;
 	struct watch on_listener, on_signal;
 	struct timer save, stop;
+	struct timer starved;		/* set: no descriptor for a connection; nobody is let in until it fires */
 	bool stopping, down;
 	struct err why;			/* of the end; kind ERR_NONE: nothing was wrong */
 	uint16_t rows, columns;

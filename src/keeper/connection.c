@@ -169,6 +169,24 @@ struct connection *connection_add(struct keeper *k, int fd, enum role role, stru
 	return c;
 }
 
+static void on_fed(void *arg)
+{
+	struct keeper *k = arg;
+
+	if (k->listener >= 0)
+		loop_change(&k->loop, &k->on_listener, EPOLLIN);
+}
+
+/* Whoever can't be let in stays in the queue, and the listener readable: looking again at once
+ * would be all that is done from then on. */
+static void starve(struct keeper *k)
+{
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+		return;
+	loop_change(&k->loop, &k->on_listener, 0);
+	timer_set(&k->loop, &k->starved, STARVED_MS, on_fed, k);
+}
+
 static void on_listener(void *arg, uint32_t events)
 {
 	struct keeper *k = arg;
@@ -178,8 +196,10 @@ static void on_listener(void *arg, uint32_t events)
 
 	(void)events;
 	own_fd int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		starve(k);
 		return;
+	}
 	if (msg_peer(fd, &uid, &pid, &err) != 0 || uid != geteuid()) {
 		log_warn("a connection of another user was refused uid=%u", uid);
 		return;

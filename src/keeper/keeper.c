@@ -124,12 +124,11 @@ static int on_opened(void *arg, int dir, struct err *err)
 
 	k->log = openat(dir, RECORD_KEEPER_LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	log_set_sink(log_line, k, LOG_INFO);
-	if (audit_open(dir, &k->audit, err) != 0)
-		return -1;
-	/* A resumed bottle's log must be the one that its record knows. */
+	/* A resumed bottle's log must be the one that its record knows. It is not opened before that
+	 * is certain: a line more, and the record would know the other one. */
 	struct audit_claim claim = { r->audit_count, r->audit_head };
 	struct audit_found found;
-	if (audit_verify(dir, &claim, true, &found, err) != 0)
+	if (audit_verify(dir, &claim, true, &found, err) != 0 || audit_open(dir, &k->audit, err) != 0)
 		return -1;
 	json *details = json_object_of();
 	json_set_string(details, "slug", r->slug);
@@ -288,6 +287,7 @@ static void end(struct keeper *k, const struct err *why)
 	resolver_unwatch(k);
 	agent_clear(k);
 	timer_cancel(&k->loop, &k->save);
+	timer_cancel(&k->loop, &k->starved);
 	timer_cancel(&k->loop, &k->stop);
 	connections_close(k);
 	launch_down(&k->launch, why);

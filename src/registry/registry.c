@@ -18,7 +18,15 @@ enum {
 	CREATE_TRIES = 100,	/* 36^5 suffixes: two in a row that exist are a wonder */
 	LOCK_STEP_MS = 5,
 	LOCK_CHANGE_MS = 10 * 1000,
+	RANDOM_NAME = 16,
+	NEW_SECONDS = 60,	/* longer than making a bottle's directory takes */
+	REMOVE_TRIES = 100,
 };
+
+/* A bottle's directory before it has its slug, and when it has it no more: both are no slugs,
+ * so nobody lists them. */
+#define NEW  ".new-"
+#define GONE ".gone-"
 
 int registry_save(int dir, const struct record *r, struct err *err)
 {
@@ -65,16 +73,23 @@ static int publish(int bottles, int dir, const char *temp, const char *name, str
 	return fail(err, ERR_BUSY, "no free slug for %s after %d tries", name, CREATE_TRIES);
 }
 
+static void random_entry(const char *prefix, char *out)
+{
+	size_t n = strlen(prefix);
+
+	memcpy(out, prefix, n + 1);
+	random_name(out + n, RANDOM_NAME);
+}
+
 int registry_create(int bottles, const char *name, struct record *r, struct err *err)
 {
-	char temp[sizeof ".new-" + 16];
+	char temp[sizeof NEW + RANDOM_NAME];
 	struct err ignored = ERR_INIT;
 
 	if (!name_is_valid(name))
 		return fail(err, ERR_INPUT, "\"%.60s\" is not a name; use a-z, 0-9 and single hyphens, at most %d",
 			    name, NAME_LIMIT);
-	snprintf(temp, sizeof temp, ".new-");
-	random_name(temp + strlen(temp), 16);
+	random_entry(NEW, temp);
 	if (mkdirat(bottles, temp, 0700) != 0)
 		return fail_errno(err, "make a bottle's directory");
 	own_fd int dir = openat(bottles, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -151,6 +166,17 @@ static DIR *stream_open(int dir, struct err *err)
 	return d;
 }
 
+/* Whoever opened the directory under its slug may still make a lock in it. */
+static int remove_gone(int bottles, const char *name, struct err *err)
+{
+	for (int i = 0; i < REMOVE_TRIES; i++)
+		if (dir_remove(bottles, name, err) == 0)
+			return 0;
+		else if (err->sys != ENOTEMPTY)
+			return -1;
+	return -1;
+}
+
 int registry_remove(int bottles, const char *slug, struct err *err)
 {
 	own_fd int dir = registry_open(bottles, slug, err);
@@ -167,9 +193,36 @@ int registry_remove(int bottles, const char *slug, struct err *err)
 	}
 	if (errno != 0)
 		return fail_errno(err, "read the directory of %s", slug);
-	if (dir_remove(bottles, slug, err) != 0)
+	/* Record and lock go at once with the name: what waits for the lock meanwhile would make a
+	 * new one in a directory that has no record any more. */
+	char gone[sizeof GONE + RANDOM_NAME];
+	random_entry(GONE, gone);
+	if (renameat2(bottles, slug, bottles, gone, RENAME_NOREPLACE) != 0)
+		return fail_errno(err, "remove bottle %s", slug);
+	return remove_gone(bottles, gone, err);
+}
+
+static bool is_leftover(int bottles, const char *name)
+{
+	struct stat st;
+
+	if (str_starts(name, GONE))
+		return true;
+	if (!str_starts(name, NEW) || fstatat(bottles, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	return clock_unix_ms() / 1000 - st.st_mtime > NEW_SECONDS;
+}
+
+int registry_sweep(int bottles, struct err *err)
+{
+	own_stream DIR *d = stream_open(bottles, err);
+
+	if (!d)
 		return -1;
-	return 0;
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;)
+		if (is_leftover(bottles, e->d_name) && remove_gone(bottles, e->d_name, err) != 0)
+			return -1;
+	return errno == 0 ? 0 : fail_errno(err, "read the directory of bottles");
 }
 
 static int by_slug(const void *a, const void *b)

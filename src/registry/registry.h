@@ -115,6 +115,8 @@ int registry_change(int dir, int (*change)(struct record *r, void *arg, struct e
 /* Removes a bottle's directory with everything in it; the record goes last, so that an
  * interrupted removal stays findable. */
 int registry_remove(int bottles, const char *slug, struct err *err);
+/* Removes what registry_create() and registry_remove() leave when they are killed. */
+int registry_sweep(int bottles, struct err *err);
 
 /* What stands in <state>/bottles, sorted by slug. An entry that is no slug is passed over. */
 struct listing {

@@ -189,7 +189,7 @@ def a_stubborn_program_is_killed(place):
 def lookers_on_end_with_the_keeper(place):
     slug = place.detached("sh", "-c", "echo ready; exec sleep 1000")
     lookers = [place.spawn("attach", slug), place.spawn("exec", slug, "--", "sleep", "1000")]
-    until("both", lambda: len(named(["bottle-guest", "run"])) + len(named(["sleep", "1000"])) >= 2)
+    until("both", lambda: len(named(["sleep", "1000"])) == 2 and state_of(lookers[0].pid) == "S")
     os.kill(the("keeper"), signal.SIGKILL)
     for looker in lookers:
         must(place.finish(looker) == 125, "status", looker.returncode)

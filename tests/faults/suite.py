@@ -25,6 +25,8 @@ def cases():
             for title, function, *once in module.cases():
                 if not once or (user, name) == users[0]:
                     yield "%s: %s" % (name, title), function, user
+    for title, function in case_resources.cases_of_users():
+        yield "user: " + title, function, users[-1][0]
 
 
 def run_one(tree, title, function, user):

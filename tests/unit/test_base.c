@@ -159,6 +159,40 @@ static void messages_carry_descriptors(void **state)
 	assert_int_equal(msg_recv(b, &m, &err), 0);
 }
 
+static void what_was_said_before_a_reset_is_heard(void **state)
+{
+	int pair[2];
+	struct err err = ERR_INIT;
+	own_str struct str s = STR_INIT;
+	own_msg struct msg m = MSG_INIT;
+
+	(void)state;
+	assert_int_equal(msg_pair(pair, &err), 0);
+	own_fd int a = pair[0];
+	own_fd int b = pair[1];
+	pack_text(&s, "why");
+	assert_int_equal(msg_send(b, &s, NULL, 0, &err), 0);	/* never read by a */
+	assert_int_equal(msg_send(a, &s, NULL, 0, &err), 0);
+	fd_drop(&a);
+	assert_int_equal(msg_recv(b, &m, &err), 1);
+	assert_int_equal(m.bytes.len, s.len);
+	assert_int_equal(msg_recv(b, &m, &err), 0);
+}
+
+static void a_process_is_found_by_pid_and_start(void **state)
+{
+	struct proc found = PROC_INIT;
+
+	(void)state;
+	unsigned long long start = proc_start_time(getpid());
+	assert_int_equal(proc_find(getpid(), start, &found), 0);
+	assert_true(found.pidfd >= 0);
+	fd_drop(&found.pidfd);
+	assert_int_equal(proc_find(getpid(), start + 1, &found), -1);
+	assert_int_equal(proc_find(0, start, &found), -1);
+	assert_int_equal(found.pidfd, -1);
+}
+
 static void a_child_gets_just_what_its_spec_names(void **state)
 {
 	(void)state;
@@ -276,6 +310,8 @@ int main(void)
 		cmocka_unit_test(hostile_bytes_become_a_json_string),
 		cmocka_unit_test(packed_values_come_back_and_short_ones_are_bad),
 		cmocka_unit_test(messages_carry_descriptors),
+		cmocka_unit_test(what_was_said_before_a_reset_is_heard),
+		cmocka_unit_test(a_process_is_found_by_pid_and_start),
 		cmocka_unit_test(a_child_gets_just_what_its_spec_names),
 		cmocka_unit_test(a_failed_exec_is_the_parents_error),
 		cmocka_unit_test(output_over_the_limit_is_refused),

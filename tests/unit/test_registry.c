@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -406,6 +407,32 @@ static void removal_takes_everything_and_follows_nothing(void **state)
 	assert_refused(registry_remove(h->fd, "../kept", &err), &err, ERR_USAGE, "slug");
 }
 
+static void what_a_killed_maker_or_remover_leaves_is_swept(void **state)
+{
+	static const struct { const char *name; time_t age; bool stays; } cases[] = {
+		{ ".new-0123456789abcdef", 0, true },		/* in the making */
+		{ ".new-fedcba9876543210", 3600, false },
+		{ ".gone-0123456789abcdef", 0, false },
+		{ "other", 3600, true },
+	};
+	struct home *h = *state;
+	own_record struct record r = RECORD_INIT;
+	struct err err = ERR_INIT;
+	own_fd int dir = registry_create(h->fd, "kept", &r, &err);
+
+	assert_ok(dir, &err);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct timespec when = { time(NULL) - cases[i].age, 0 };
+		const struct timespec times[2] = { when, when };
+		assert_int_equal(mkdirat(h->fd, cases[i].name, 0700), 0);
+		assert_int_equal(utimensat(h->fd, cases[i].name, times, 0), 0);
+	}
+	assert_ok(registry_sweep(h->fd, &err), &err);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(faccessat(h->fd, cases[i].name, F_OK, 0) == 0, cases[i].stays);
+	assert_int_equal(faccessat(h->fd, r.slug, F_OK, 0), 0);
+}
+
 static void creation_refuses_names_and_leaves_nothing(void **state)
 {
 	struct home *h = *state;
@@ -440,6 +467,7 @@ int main(void)
 		IN_HOME(changes_by_many_processes_are_all_kept),
 		IN_HOME(a_held_lock_is_busy),
 		IN_HOME(removal_takes_everything_and_follows_nothing),
+		IN_HOME(what_a_killed_maker_or_remover_leaves_is_swept),
 		IN_HOME(creation_refuses_names_and_leaves_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
