@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/audit_log.h"
+#include "cmd/proof_text.h"
 #include "keeper/audit.h"
 #include "base/banned.h"
 
@@ -70,16 +71,32 @@ static void add_value(struct str *out, const json *value)
 	ui_escape(out, str_c(&raw));
 }
 
+static bool add_pair(void *arg, const char *key, json *value)
+{
+	struct str *out = arg;
+
+	str_addc(out, ' ');
+	ui_escape(out, key);
+	str_addc(out, '=');
+	add_value(out, value);
+	return true;
+}
+
 static bool add_member(void *arg, const char *key, json *value)
 {
 	struct str *out = arg;
 
 	if (is_one_of(key, leading, ARRAY_LEN(leading)) || is_one_of(key, silent, ARRAY_LEN(silent)))
 		return true;
-	str_addc(out, ' ');
-	ui_escape(out, key);
-	str_addc(out, '=');
-	add_value(out, value);
+	if (str_is(key, "details") && json_kind(value) == JSON_OBJECT) {
+		json_each(value, add_pair, out);
+	} else if (str_is(key, "proof") && json_kind(value) == JSON_OBJECT) {
+		own_json json *lines = proof_lines(value);
+		for (size_t i = 0; i < json_count(lines); i++)
+			str_addf(out, "%s%s", i ? "; " : " ", json_string(json_at(lines, i), ""));
+	} else {
+		add_pair(out, key, value);
+	}
 	return true;
 }
 

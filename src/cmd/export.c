@@ -1,8 +1,10 @@
 #include "cmd/bottles.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/banned.h"
@@ -61,6 +63,16 @@ static void say_what_remains(const struct told *t)
 		ui_note(ui, "%zu refused: they are never exported", t->counts[EXPORT_REFUSED]);
 }
 
+/* Made where it is missing; what is above it must be there. */
+static int open_target(const char *path, bool dry_run, struct err *err)
+{
+	if (dry_run && access(path, F_OK) != 0)
+		return fail(err, ERR_MISSING, "%s is not there; without --dry-run it is made", path);
+	if (!dry_run && mkdir(path, 0777) != 0 && errno != EEXIST)
+		return fail_errno(err, "make %s", path);
+	return dir_open(AT_FDCWD, path, err);
+}
+
 static int export_run(struct command *c, struct err *err)
 {
 	static const struct ui_column columns[] = {
@@ -82,7 +94,7 @@ static int export_run(struct command *c, struct err *err)
 	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0 ||
 	    take_paths(c, &changes, &only, err) != 0)
 		return -1;
-	own_fd int to = to_path ? dir_open(AT_FDCWD, to_path, err) : dir_open(layers.lower, ".", err);
+	own_fd int to = to_path ? open_target(to_path, command_has(c, "dry-run"), err) : dir_open(layers.lower, ".", err);
 	if (to < 0)
 		return -1;
 	if (fstat(layers.lower, &st) != 0)
@@ -107,7 +119,7 @@ static int export_run(struct command *c, struct err *err)
 }
 
 static const struct option options[] = {
-	{ .name = "to", .value = "DIR", .complete = COMPLETE_DIRECTORY, .help = "where to; default: the workspace directory" },
+	{ .name = "to", .value = "DIR", .complete = COMPLETE_DIRECTORY, .help = "where to, made if missing; default: the workspace directory" },
 	{ .name = "include-executable-config",
 	  .help = "also symlinks that stay inside, and what a tool on the host would run or obey" },
 	{ .name = "delete", .help = "also delete what was deleted in the bottle" },

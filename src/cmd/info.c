@@ -1,4 +1,6 @@
 #include "cmd/bottles.h"
+#include "cmd/dial.h"
+#include "cmd/proof_text.h"
 
 #include <string.h>
 
@@ -47,6 +49,25 @@ static json *describe(const struct bottle *b)
 	return out;
 }
 
+/* While it runs its keeper knows better: the record follows at a distance. */
+static void add_live(struct command *c, const char *slug, json *out)
+{
+	static const char *const keys[] = { "refused", "audit_count", "audit_head", "attached", "execs" };
+	own_keeper_message struct keeper_message ask = { .say = KEEPER_INFO }, answer = KEEPER_MESSAGE_INIT;
+	own_msg struct msg raw = MSG_INIT;
+	own_json json *status = NULL;
+	struct err ignored = ERR_INIT;
+
+	own_fd int keeper = keeper_dial(c, slug, &ignored);
+	if (keeper < 0 || keeper_say(keeper, &ask, NULL, 0, &ignored) != 0 ||
+	    keeper_await(keeper, KEEPER_STATUS, &raw, &answer, &ignored) != 0 ||
+	    json_parse(answer.text, strlen(answer.text), 32, &status, &ignored) != 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (json_get(status, keys[i]))
+			json_set(out, keys[i], json_ref(json_get(status, keys[i])));
+}
+
 static void print_bottle(struct command *c, const struct bottle *b)
 {
 	static const struct ui_column fields[] = {
@@ -75,11 +96,16 @@ static void print_bottle(struct command *c, const struct bottle *b)
 	json *limits = json_array_of();
 
 	for (size_t i = 0; i < b->record.limits_not_enforced.n; i++) {
-		own_mem char *text = xasprintf("%s: not limited", b->record.limits_not_enforced.v[i]);
+		const char *field = b->record.limits_not_enforced.v[i];
+		own_mem char *text = xasprintf("%.*s: not limited", (int)strcspn(field, "_"), field);
 		json_push(limits, json_of_string(text));
 	}
-	if (!c->ui.json)
+	if (record_shown_state(&b->record) == RECORD_RUNNING)
+		add_live(c, b->record.slug, out);
+	if (!c->ui.json) {
 		json_set(out, "bottles", list_json(&b->record.bottles));
+		json_set(out, "proof", proof_lines(b->record.proof));
+	}
 	json_set(out, "limits", limits);
 	ui_object(&c->ui, out, fields, ARRAY_LEN(fields));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/audit_log.h"
+#include "launch/proof.h"
 #include "base/banned.h"
 
 /* Bounded: the guest decides how many different requests are refused. */
@@ -61,7 +62,7 @@ static bool host_is_plain(const char *host)
 static bool is_printable(const char *text)
 {
 	for (; *text; text++)
-		if (*text <= ' ' || *text > '~')
+		if (*text <= ' ' || *text > '~' || *text == '?' || *text == '#')
 			return false;
 	return true;
 }
@@ -109,7 +110,7 @@ static bool note(void *arg, const json *record)
 
 	if (!str_is(json_get_string(record, "kind", ""), "egress") ||
 	    !str_is(json_get_string(record, "verdict", ""), "deny") ||
-	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host))
+	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host) || str_ends(host, PROOF_HOSTS))
 		return true;
 	struct wish *w = wish_for(all, host, json_get_int(record, "port", TLS_PORT));
 	if (!w)

@@ -9,6 +9,7 @@
 
 #define PROOF_HOST	"proof.bot-bottle.invalid"	/* the gateway answers for it by itself */
 #define PROOF_DENIED	"denied.bot-bottle.invalid"	/* no route can name it */
+#define PROOF_HOSTS	".bot-bottle.invalid"		/* what the names of the proof end in */
 
 enum { PROOF_CHECKS_MAX = 32, PROOF_DEADLINE_MS = 1500, PROOF_WAIT_MS = 2000 };
 

@@ -189,7 +189,7 @@ static void gateway_audit(void *arg, const char *text)
 	if (json_parse_unique(text, strlen(text), 8, &record, &err) == 0) {
 		/* The proof's own refusal is none of the agent's. */
 		if (str_is(json_get_string(record, "verdict", ""), "deny") &&
-		    !str_is(json_get_string(record, "host", ""), PROOF_DENIED))
+		    !str_ends(json_get_string(record, "host", ""), PROOF_HOSTS))
 			l->refused++;
 		if (l->events->audit(l->arg, record, &err) == 0)
 			return;

@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# What a person is shown of a bottle that ran, or runs.
+load helper
+
+@test "info says the proof in one line, and all of it as data" {
+	start -- true
+	slug=$(ls "$BOTTLES")
+	run_split bottle info "$slug"
+	[[ $out =~ proof:\ +confined,\ [0-9]+\ checks ]]
+	[[ $out != *"{"* ]]
+	run_split bottle info --json "$slug"
+	[ "$(jq -r .proof.confined <<<"$out")" = true ]
+	[ "$(jq '.proof.checks | length' <<<"$out")" -gt 10 ]
+	run_split bottle audit "$slug"
+	[[ $out == *"proof confined, "* && $out != *'"check"'* && $out == *" start slug=$slug backend=namespace"* ]]
+	run_split bottle audit --json "$slug"
+	[ "$(jq '[.[] | select(.kind == "proof")] | length' <<<"$out")" -eq 1 ]
+}
+
+@test "a check that came out otherwise has a line of its own" {
+	start -- true
+	slug=$(ls "$BOTTLES")
+	record=$BOTTLES/$slug/record.json
+	jq -c '.proof.confined = false | .proof.checks[0] += {as_expected: false, found: "connected", check: "a \u001b wall"}' \
+		"$record" >"$PLACE/new" && cat "$PLACE/new" >"$record"
+	run_split bottle info "$slug"
+	[[ $out =~ not\ confined,\ [0-9]+\ checks,\ 1\ failed ]]
+	[[ $out == *"wall: expected unreachable, was connected"* && $out != *$'\033'* ]]
+}
+
+@test "what was refused is counted while the bottle runs, without the proof's own" {
+	detached sh -c 'curl -s http://not-routed.example/ >/dev/null; curl -s http://x.bot-bottle.invalid/ >/dev/null; touch done; exec sleep 1000'
+	wait_for bottle exec "$slug" -- test -e done
+	one_refused() { [ "$(bottle info --json "$slug" | jq .refused)" = 1 ]; }
+	wait_for one_refused
+	run_split bottle policy suggest "$slug"
+	[[ $out == *not-routed.example* && $out != *invalid* ]]
+	run_split bottle stop "$slug"
+	run_split bottle info --json "$slug"
+	[ "$(jq .refused <<<"$out")" = 1 ]
+}
+
+@test "export makes the directory that it is told, and no more than that" {
+	start -- sh -c 'echo new >b.txt'
+	slug=$(ls "$BOTTLES")
+	run_split bottle export --dry-run --to "$PLACE/out-dir" "$slug"
+	expect_status 1
+	[ ! -e "$PLACE/out-dir" ]
+	run_split bottle export --to "$PLACE/out-dir" "$slug"
+	expect_status 0
+	[ "$(cat "$PLACE/out-dir/b.txt")" = new ]
+	run_split bottle export --to "$PLACE/no/such" "$slug"
+	expect_status 1
+	[ ! -e "$PLACE/no" ]
+}
