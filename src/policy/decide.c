@@ -115,7 +115,7 @@ static bool header_fits(const struct policy_header *rule, const struct http_fiel
 	for (size_t i = 0; fields && i < fields->n; i++) {
 		const struct http_field *field = &fields->at[i];
 
-		if (field->skip || !slice_equal_nocase(field->name, rule->name))
+		if (field->skip || !http_name_equal(field->name, rule->name))
 			continue;
 		fits = rule->compare == POLICY_REGEX ? policy_regex_fits(rule->regex, field->value)
 						     : slice_equal(rule->value, field->value);
@@ -160,7 +160,7 @@ static bool sent_value_has(const struct http_fields *fields, const char *name, c
 	for (size_t i = 0; fields && i < fields->n; i++) {
 		const struct http_field *field = &fields->at[i];
 
-		if (field->skip || !slice_is_nocase(field->name, name))
+		if (field->skip || !http_name_is(field->name, name))
 			continue;
 		for (size_t at = 0; at + n <= field->value.n; at++)
 			if (slice_is_nocase(slice_cut(field->value, at, at + n), part))
@@ -169,20 +169,23 @@ static bool sent_value_has(const struct http_fields *fields, const char *name, c
 	return false;
 }
 
-static bool last_element_is(struct slice path, const char *name)
+/* The byte at *@at, and how many characters spell it: "%2561" is an "a" to who decodes twice. */
+static char decoded_at(struct slice text, size_t *at)
 {
-	size_t n = strlen(name);
+	struct slice rest = slice_cut(text, *at, text.n);
+	size_t used = 1;
+	char c = rest.at[0];
 
-	return path.n > n && path.at[path.n - n - 1] == '/' &&
-	       slice_is_nocase(slice_cut(path, path.n - n, path.n), name);
-}
-
-static bool has_element(struct slice path, const char *name)
-{
-	for (size_t end = 0; end < path.n; end++)
-		if ((end + 1 == path.n || path.at[end + 1] == '/') && last_element_is(slice_cut(path, 0, end + 1), name))
-			return true;
-	return false;
+	for (int byte = char_escape(rest); byte >= 0; byte = -1) {
+		c = (char)byte;
+		used = 3;
+		while (c == '%' && used + 2 <= rest.n && char_hex(rest.at[used]) >= 0 && char_hex(rest.at[used + 1]) >= 0) {
+			c = (char)(char_hex(rest.at[used]) << 4 | char_hex(rest.at[used + 1]));
+			used += 2;
+		}
+	}
+	*at += used;
+	return c;
 }
 
 /* The same text in another encoding of its characters? */
@@ -190,11 +193,9 @@ static bool equal_decoded(struct slice encoded, const char *text)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < encoded.n; i++) {
-		int byte = char_escape(slice_cut(encoded, i, encoded.n));
-		char c = byte >= 0 ? (char)byte : encoded.at[i];
+	for (size_t i = 0; i < encoded.n;) {
+		char c = decoded_at(encoded, &i);
 
-		i += byte >= 0 ? 2 : 0;
 		if (!text[n] || ascii_lower(c) != ascii_lower(text[n]))
 			return false;
 		n++;
@@ -202,12 +203,52 @@ static bool equal_decoded(struct slice encoded, const char *text)
 	return !text[n];
 }
 
+static bool is_separator(char c)
+{
+	return c == '/' || c == '\\';
+}
+
+/* Is @name an element of the path, however separators and letters are encoded, and without its
+ * parameters (";x")? @last: only where it is the last one. */
+static bool finds_element(struct slice path, const char *name, bool last)
+{
+	bool found = false;
+
+	for (size_t at = 0; at < path.n;) {
+		size_t from = at, end = at;
+		while (at < path.n) {
+			end = at;
+			if (is_separator(decoded_at(path, &at)))
+				break;
+			end = at;
+		}
+		const char *mark = end > from ? memchr(path.at + from, ';', end - from) : NULL;
+		if (equal_decoded(slice_cut(path, from, mark ? (size_t)(mark - path.at) : end), name))
+			found = true;
+		else if (end > from && last)
+			found = false;
+	}
+	return found;
+}
+
+static bool last_element_is(struct slice path, const char *name)
+{
+	return finds_element(path, name, true);
+}
+
+static bool has_element(struct slice path, const char *name)
+{
+	return finds_element(path, name, false);
+}
+
 /* Does a parameter of the query have this name and value? @value NULL: any value. */
 static bool query_has(struct slice query, const char *name, const char *value)
 {
 	for (size_t at = 0; at < query.n;) {
-		const char *end = memchr(query.at + at, '&', query.n - at);
-		size_t to = end ? (size_t)(end - query.at) : query.n;
+		size_t to = at;
+		/* Some servers split at ";" too. */
+		while (to < query.n && query.at[to] != '&' && query.at[to] != ';')
+			to++;
 		const char *equal = memchr(query.at + at, '=', to - at);
 		size_t key = equal ? (size_t)(equal - query.at) : to;
 
@@ -266,7 +307,7 @@ static bool overrides_method(const struct policy_request *r)
 
 	for (size_t n = 0; r->fields && n < ARRAY_LEN(names); n++)
 		for (size_t i = 0; i < r->fields->n; i++)
-			if (!r->fields->at[i].skip && slice_is_nocase(r->fields->at[i].name, names[n]) &&
+			if (!r->fields->at[i].skip && http_name_is(r->fields->at[i].name, names[n]) &&
 			    !slice_equal(r->fields->at[i].value, r->method))
 				return true;
 	return query_has(r->query, "_method", NULL) || query_has(r->query, "X-HTTP-Method-Override", NULL);
@@ -295,13 +336,21 @@ static enum policy_reason judge_matched(const struct policy_verdict *v, const st
 	return POLICY_ALLOWED;
 }
 
+/* What is opened is opened in its plain spelling only. */
+static bool ends_in(struct slice path, const char *end)
+{
+	size_t n = strlen(end);
+
+	return path.n > n && memcmp(path.at + path.n - n, end, n) == 0;
+}
+
 /* git clone asks three things of fixed shape; git.fetch opens those beside the matches. */
 static bool is_fetch(const struct policy_route *route, const struct policy_request *r)
 {
-	bool get = slice_is(r->method, "GET") && last_element_is(r->path, "refs") &&
+	bool get = slice_is(r->method, "GET") && ends_in(r->path, "/info/refs") &&
 		   query_has(r->query, "service", "git-upload-pack");
 
-	return route->git_fetch && (get || (slice_is(r->method, "POST") && last_element_is(r->path, "git-upload-pack")));
+	return route->git_fetch && (get || (slice_is(r->method, "POST") && ends_in(r->path, "/git-upload-pack")));
 }
 
 static bool find_match(const struct policy_request *request, struct policy_verdict *out)

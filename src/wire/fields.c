@@ -37,7 +37,7 @@ static enum known known_of(struct slice name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(knowns); i++)
 		if (knowns[i].n == name.n && ascii_lower(name.at[0]) == knowns[i].name[0] &&
-		    slice_equal_nocase(name, (struct slice){ knowns[i].name, name.n }))
+		    http_name_equal(name, (struct slice){ knowns[i].name, name.n }))
 			return knowns[i].known;
 	return KNOWN_NONE;
 }
@@ -168,6 +168,9 @@ int fields_parse(struct slice lines, const struct http_limits *limits, struct ht
 		if (field_parse(line, field, fault) < 0)
 			return -1;
 		note(field, facts);
+		/* "Content_Length" frames nothing here, and everything for a server behind CGI. */
+		if (field->skip && memchr(field->name.at, '_', field->name.n))
+			return wire_refuse(fault, WIRE_FIELD_NAME);
 	}
 	return wire_refuse(fault, WIRE_LINE_END);
 }

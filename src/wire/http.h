@@ -95,6 +95,13 @@ int http_request_parse(struct slice head, const struct http_limits *limits, stru
 int http_response_parse(struct slice head, struct slice method, const struct http_limits *limits,
 			struct http_response *out, enum wire_fault *fault);
 
+/* The same name to a server that reads fields as CGI variables do: case does not matter, and
+ * "_" is as good as "-". For whatever must not be hidden in another spelling. */
+bool http_name_equal(struct slice a, struct slice b);
+static inline bool http_name_is(struct slice name, const char *wanted)
+{
+	return http_name_equal(name, slice_of(wanted));
+}
 /* First field of that name, whatever its .skip, or NULL. */
 const struct http_field *http_field_find(const struct http_fields *fields, const char *name);
 /* The field behind @after (NULL: from the start) with that name, or NULL. */
@@ -102,9 +109,10 @@ const struct http_field *http_field_next(const struct http_fields *fields, const
 					 const char *name);
 /* Is @token an element of the comma-separated @list? Case does not matter. */
 bool http_list_has(struct slice list, const char *token);
-/* Marks every field of that name, or, where it ends with '*', that begins so. Returns how many. */
+/* Marks every field of that name (as http_name_is()), or, where it ends with '*', that begins so. Returns how many. */
 size_t http_fields_strip(struct http_fields *fields, const char *name);
-/* What a guest may not say to an origin: Proxy-*, Forwarded, X-Forwarded-*, Via. */
+/* What a guest may not say to an origin: whom it speaks for (Proxy-*, Forwarded, X-Forwarded-*,
+ * Via, X-Real-IP), and another host or path than the one that was judged (X-Original-*, ...). */
 void http_strip_forwarding(struct http_fields *fields);
 /* A value that may stand in a field: no control byte but TAB, no blank at either end. */
 bool http_value_is_fine(struct slice value);

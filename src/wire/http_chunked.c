@@ -72,10 +72,10 @@ static bool may_trail(struct slice name)
 		"x-method-override",
 	};
 
-	if (name.n >= 6 && slice_is_nocase(slice_cut(name, 0, 6), "proxy-"))
+	if (name.n >= 6 && http_name_is(slice_cut(name, 0, 6), "proxy-"))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(heads_only); i++)
-		if (slice_is_nocase(name, heads_only[i]))
+		if (http_name_is(name, heads_only[i]))
 			return false;
 	return true;
 }

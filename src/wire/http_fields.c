@@ -4,6 +4,19 @@
 
 #include "base/banned.h"
 
+bool http_name_equal(struct slice a, struct slice b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		char x = a.at[i] == '_' ? '-' : ascii_lower(a.at[i]);
+		char y = b.at[i] == '_' ? '-' : ascii_lower(b.at[i]);
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
 const struct http_field *http_field_next(const struct http_fields *fields, const struct http_field *after,
 					 const char *name)
 {
@@ -33,7 +46,7 @@ size_t http_fields_strip(struct http_fields *fields, const char *name)
 
 		if (begins && have.n > wanted.n)
 			have.n = wanted.n;
-		if (!slice_equal_nocase(have, wanted))
+		if (!http_name_equal(have, wanted))
 			continue;
 		fields->at[i].skip = true;
 		stripped++;
@@ -43,7 +56,10 @@ size_t http_fields_strip(struct http_fields *fields, const char *name)
 
 void http_strip_forwarding(struct http_fields *fields)
 {
-	static const char *const names[] = { "Proxy-*", "Forwarded", "X-Forwarded-*", "Via" };
+	static const char *const names[] = { "Proxy-*",	      "Forwarded",     "X-Forwarded-*",
+					     "Via",	      "X-Real-IP",     "X-Original-*",
+					     "X-Rewrite-URL", "X-Rewrite-URI", "X-Override-URL",
+					     "X-Host",	      "X-HTTP-Host-Override" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		http_fields_strip(fields, names[i]);
