@@ -21,6 +21,7 @@ void audit_init(struct audit *a, struct loop *loop, int control, size_t limit)
 void audit_clear(struct audit *a)
 {
 	timer_cancel(a->loop, &a->timer);
+	timer_cancel(a->loop, &a->wake);
 	strv_clear(&a->queue);
 }
 
@@ -111,9 +112,12 @@ void audit_add(struct audit *a, const struct audit_entry *entry)
 		print(&bare, &text);
 	}
 	strv_take(&a->queue, str_steal(&text));
+	/* While stuck, EPOLLOUT says when to try again. */
+	if (a->stuck)
+		return;
 	if (a->queue.n >= SIDECAR_AUDIT_BATCH)
 		audit_flush(a);
-	else if (a->timer.slot == 0 && !a->stuck)
+	else if (a->timer.slot == 0)
 		timer_set(a->loop, &a->timer, BATCH_MS, on_time, a);
 }
 
@@ -160,6 +164,7 @@ void audit_flush(struct audit *a)
 		}
 		drop_front(&a->queue, n);
 	}
+	/* From the loop, not from here: who adds a record is in the middle of something. */
 	if (was_full && !audit_is_full(a))
-		a->drained(a->arg);
+		timer_set(a->loop, &a->wake, 0, a->drained, a->arg);
 }

@@ -28,7 +28,7 @@ struct audit {
 	int control; /* not owned */
 	struct strv queue;
 	size_t limit;
-	struct timer timer;
+	struct timer timer, wake;
 	bool stuck;		    /* the keeper's socket is full: wait for EPOLLOUT */
 	void (*drained)(void *arg); /* the queue has room again */
 	void (*lost)(void *arg);    /* the keeper is gone */

@@ -7,7 +7,8 @@
 
 enum {
 	LINGER_MS = 2000,
-	ROUNDS = 32, /* one client's share before the others' turn */
+	OPEN_MS = 1000, /* an exchange that lasts longer is recorded before it ends, too */
+	ROUNDS = 32,	/* one client's share before the others' turn */
 };
 
 /* ---- deadlines ---- */
@@ -49,10 +50,19 @@ static uint64_t deadline_of(const struct client *c, enum refusal *why)
 
 static void on_deadline(void *arg);
 
+/* Is it to be recorded as open, now or later? */
+static bool to_be_noted(const struct client *c)
+{
+	return c->state == CLIENT_EXCHANGE && !c->x.noted;
+}
+
 static void plan_deadline(struct client *c)
 {
 	enum refusal why;
 	uint64_t due = deadline_of(c, &why);
+
+	if (to_be_noted(c) && c->since + OPEN_MS < due)
+		due = c->since + OPEN_MS;
 
 	/* A timer that is early looks again when it fires; only one that is late is moved. */
 	if (c->deadline.slot && c->deadline.due <= due)
@@ -67,6 +77,8 @@ static void on_deadline(void *arg)
 	enum refusal why;
 
 	if (deadline_of(c, &why) > clock_ms()) {
+		if (to_be_noted(c) && c->since + OPEN_MS <= clock_ms())
+			client_note_open(c);
 		buffer_trim(&c->stream.in);
 		buffer_trim(&c->stream.out);
 		plan_deadline(c);
@@ -131,6 +143,12 @@ void client_record(struct client *c, bool allowed, const char *reason, int statu
 	audit_add(&g->audit, &entry);
 }
 
+void client_note_open(struct client *c)
+{
+	c->x.noted = true;
+	client_record(c, true, "open", c->x.status);
+}
+
 static void say_last_words(struct client *c)
 {
 	upstream_drop(&c->up);
@@ -165,13 +183,26 @@ void client_refuse(struct client *c, enum refusal why, bool keep)
 	client_refuse_with(c, refusal_status(why), refusal_word(why), refusal_text(why), keep);
 }
 
-void client_cut(struct client *c, enum refusal why)
+/* Without its end the guest's reader knows: no last chunk, no close_notify. */
+static void cut(struct client *c, bool allowed, const char *reason)
 {
-	client_record(c, true, refusal_word(why), c->x.status);
-	/* Without its end the guest's reader knows: no last chunk, no close_notify. */
+	client_record(c, allowed, reason, c->x.status);
 	upstream_drop(&c->up);
 	c->stream.broken = true;
 	c->state = CLIENT_LAST_WORDS;
+}
+
+void client_cut(struct client *c, enum refusal why)
+{
+	cut(c, true, refusal_word(why));
+}
+
+void client_stop(struct client *c, int status, const char *reason, const char *text)
+{
+	if (c->x.answered)
+		cut(c, false, reason);
+	else
+		client_refuse_with(c, status, reason, text, false);
 }
 
 void client_answer(struct client *c, int status, const char *type, struct slice body, const char *reason)
@@ -290,6 +321,8 @@ void client_free(struct client *c)
 	str_clear(&c->x.headers);
 	str_clear(&c->x.head);
 	echo_end(&c->x.echo);
+	sight_end(&c->x.sight);
+	sight_end(&c->x.sight_control);
 	if (c->before)
 		c->before->after = c->after;
 	else

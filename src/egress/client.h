@@ -35,6 +35,7 @@ struct exchange {
 	bool is_head; /* method HEAD */
 	bool retryable, retried;
 	bool websocket;
+	bool noted; /* recorded while open */
 	char websocket_accept[WEBSOCKET_ACCEPT];
 	struct body request, response;
 	enum http_framing reply; /* how the response's body is framed to the guest */
@@ -46,6 +47,7 @@ struct exchange {
 	bool decoding;
 	bool scrubbing;
 	struct echo echo;
+	struct sight sight, sight_control; /* of the guest's body or messages; of its control frames */
 	struct websocket_side from_guest, from_origin;
 	bool frame_open;    /* its header was read, its payload not to the end */
 	bool fragment_sent; /* of the origin's present message, re-framed */
@@ -84,6 +86,9 @@ void exchange_clear(struct exchange *x);
 bool exchange_move(struct client *c);
 void exchange_end(struct client *c);
 bool response_move(struct client *c); /* response.c */
+/* Overwrites the credential in what was parsed of an origin's head or trailers. */
+void response_scrub(const struct credential *credential, struct http_fields *fields);
+void response_scrub_text(const struct credential *credential, struct slice text);
 /* websocket.c: the request, false if it is none; the 101, after which websocket_move() goes on. */
 bool websocket_begin(struct client *c);
 bool websocket_switch(struct client *c);
@@ -93,8 +98,13 @@ bool websocket_move(struct client *c);
  * be given, and the record. The connection lives on if @keep and nothing of a body is left. */
 void client_refuse(struct client *c, enum refusal why, bool keep);
 void client_refuse_with(struct client *c, int status, const char *reason, const char *text, bool keep);
+/* The same of what the guest sends behind a head that was allowed: once the origin's answer has
+ * begun, nothing can be said any more and it is cut. */
+void client_stop(struct client *c, int status, const char *reason, const char *text);
 /* The record of an exchange that was allowed. */
 void client_record(struct client *c, bool allowed, const char *reason, int status);
+/* A record of what is allowed and goes on: if the gateway is killed, the decision is known. */
+void client_note_open(struct client *c);
 /* The exchange can't go on and its response has begun: the guest must see that it was cut. */
 void client_cut(struct client *c, enum refusal why);
 /* Names the exchange and starts its clock, before anything about it is decided. */

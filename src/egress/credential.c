@@ -45,7 +45,7 @@ static void compose(struct credential *c)
 	/* The password alone is as good as the pair. */
 	const char *colon = row->scheme == EGRESS_BASIC ? memchr(bytes, ':', n) : NULL;
 	if (colon)
-		echo_set_add_plain(&c->echo, colon + 1, n - (size_t)(colon + 1 - bytes));
+		echo_set_add(&c->echo, colon + 1, n - (size_t)(colon + 1 - bytes));
 	echo_set_ready(&c->echo);
 }
 
@@ -108,6 +108,9 @@ int credentials_compile(const struct policy *policy, const struct egress_config 
 				    config->credentials[i].host);
 		}
 	}
+	for (size_t i = 0; i < c.n; i++)
+		echo_set_add_bare(&c.placeholders, c.at[i].row->placeholder, strlen(c.at[i].row->placeholder));
+	echo_set_ready(&c.placeholders);
 	*out = c;
 	return 0;
 }
@@ -120,6 +123,7 @@ void credentials_clear(struct credentials *c)
 	}
 	mem_drop(&c->at);
 	c->n = 0;
+	echo_set_clear(&c->placeholders);
 }
 
 const struct credential *credential_of(const struct credentials *c, const struct policy_route *route)
@@ -157,9 +161,9 @@ static bool shows(struct slice value, const char *placeholder)
 static bool is_credential_field(const struct credential *mine, struct slice name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(credential_fields); i++)
-		if (slice_is_nocase(name, credential_fields[i]))
+		if (http_name_is(name, credential_fields[i]))
 			return true;
-	return slice_is_nocase(name, mine->name);
+	return http_name_is(name, mine->name);
 }
 
 static bool field_shows_others(const struct credentials *c, const struct credential *mine, const struct http_field *f)
@@ -171,14 +175,33 @@ static bool field_shows_others(const struct credentials *c, const struct credent
 	return false;
 }
 
-static bool target_shows_others(const struct credentials *c, const struct credential *mine, struct slice path,
-				struct slice query)
+static const char *placeholder_of(const struct credential *mine)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (&c->at[i] != mine && (!mine || !str_is(c->at[i].row->placeholder, mine->row->placeholder)) &&
-		    (has(path, c->at[i].row->placeholder) || has(query, c->at[i].row->placeholder)))
-			return true;
-	return false;
+	return mine ? mine->row->placeholder : "";
+}
+
+/* As it stands, and as a server reads it that decodes it as often as it can. */
+static bool text_shows_others(const struct credentials *c, const struct credential *mine, struct slice text)
+{
+	own_str struct str plain = STR_INIT;
+	size_t before = text.n + 1;
+
+	if (echo_finds(&c->placeholders, text, placeholder_of(mine)))
+		return true;
+	if (text.n == 0 || !memchr(text.at, '%', text.n))
+		return false;
+	str_addn(&plain, text.at, text.n);
+	while (plain.len < before) {
+		size_t to = 0;
+		before = plain.len;
+		for (size_t i = 0; i < before; i++) {
+			int byte = char_escape((struct slice){ plain.data + i, before - i });
+			plain.data[to++] = byte >= 0 ? (char)byte : plain.data[i];
+			i += byte >= 0 ? 2 : 0;
+		}
+		plain.len = to;
+	}
+	return echo_finds(&c->placeholders, (struct slice){ plain.data, plain.len }, placeholder_of(mine));
 }
 
 /* The name of a query parameter as a server reads it. */
@@ -229,7 +252,7 @@ static bool filter_query(const struct credential *mine, struct slice query, stru
 enum credential_finding credential_judge(const struct credentials *c, const struct credential *mine,
 					 struct http_request *request, struct slice path, struct str *query_out)
 {
-	if (c->n && target_shows_others(c, mine, path, request->query))
+	if (c->n && (text_shows_others(c, mine, path) || text_shows_others(c, mine, request->query)))
 		return CREDENTIAL_ELSEWHERE;
 	for (size_t i = 0; c->n && i < request->fields.n; i++) {
 		struct http_field *f = &request->fields.at[i];
@@ -248,6 +271,15 @@ enum credential_finding credential_judge(const struct credentials *c, const stru
 	else if (!filter_query(mine, request->query, query_out))
 		return CREDENTIAL_FOREIGN;
 	return CREDENTIAL_FINE;
+}
+
+void credential_watch(const struct credentials *c, const struct credential *mine, struct sight *sight)
+{
+	bool others = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		others = others || !str_is(c->at[i].row->placeholder, placeholder_of(mine));
+	sight_begin(sight, others ? &c->placeholders : NULL, placeholder_of(mine));
 }
 
 bool credential_allows_trailers(const struct credentials *c, const struct credential *mine,

@@ -16,6 +16,7 @@ struct credential {
 struct credentials {
 	struct credential *at;
 	size_t n;
+	struct echo_set placeholders; /* of all of them, to be found in bodies */
 };
 #define CREDENTIALS_INIT \
 	{                \
@@ -42,6 +43,8 @@ enum credential_finding {
  * without its credential parameters stands in @query_out. */
 enum credential_finding credential_judge(const struct credentials *c, const struct credential *mine,
 					 struct http_request *request, struct slice path, struct str *query_out);
+/* Looks for placeholders of others in what follows a head of that route. */
+void credential_watch(const struct credentials *c, const struct credential *mine, struct sight *sight);
 /* Trailers can't carry a credential at all. */
 bool credential_allows_trailers(const struct credentials *c, const struct credential *mine,
 				const struct http_fields *trailers);

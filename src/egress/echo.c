@@ -19,8 +19,8 @@ static void add_pattern(struct echo_set *set, const char *bytes, size_t n)
 	for (size_t i = 0; i < set->n; i++)
 		if (secret_len(&set->patterns[i]) == n && memcmp(secret_expose(&set->patterns[i]), bytes, n) == 0)
 			return;
-	if (set->n == ECHO_PATTERNS)
-		bug("more than %d spellings of a credential", ECHO_PATTERNS);
+	set->patterns = xrealloc(set->patterns, set->n + 1, sizeof *set->patterns);
+	set->patterns[set->n] = (struct secret)SECRET_INIT;
 	secret_set(&set->patterns[set->n++], bytes, n);
 }
 
@@ -29,6 +29,26 @@ static void wipe(struct str *s)
 	if (s->data)
 		explicit_bzero(s->data, s->cap);
 	str_clear(s);
+}
+
+/* A text of Base64 as it stands inside JSON and inside a query: "/" and "+" are escaped there. */
+static void add_base64_text(struct echo_set *set, const char *at, size_t n)
+{
+	struct str spelled[4] = { STR_INIT, STR_INIT, STR_INIT, STR_INIT };
+	static const char *const slashes[] = { "_", "\\/", "%2F", "%2f" };
+	static const char *const pluses[] = { "-", "+", "%2B", "%2b" };
+
+	add_pattern(set, at, n);
+	for (size_t k = 0; k < ARRAY_LEN(spelled); k++) {
+		for (size_t i = 0; i < n; i++) {
+			if (at[i] == '/' || at[i] == '+')
+				str_add(&spelled[k], at[i] == '/' ? slashes[k] : pluses[k]);
+			else
+				str_addc(&spelled[k], at[i]);
+		}
+		add_pattern(set, str_c(&spelled[k]), spelled[k].len);
+		wipe(&spelled[k]);
+	}
 }
 
 /* Inside a longer Base64 text the value begins at one of three places of a group; the
@@ -42,11 +62,7 @@ static void add_base64(struct echo_set *set, const void *value, size_t n)
 		base64_encode(&text, padded.data, padded.len);
 		size_t from = lead == 0 ? 0 : lead + 1;
 		size_t to = padded.len * 8 / 6;
-		add_pattern(set, text.data + from, to - from);
-		for (size_t i = from; i < to; i++)
-			text.data[i] = text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_'
-										       : text.data[i];
-		add_pattern(set, text.data + from, to - from);
+		add_base64_text(set, text.data + from, to - from);
 		wipe(&padded);
 		wipe(&text);
 	}
@@ -77,6 +93,11 @@ static void add_escaped(struct echo_set *set, const char *value, size_t n)
 	wipe(&lower);
 	wipe(&json);
 	wipe(&slashed);
+}
+
+void echo_set_add_bare(struct echo_set *set, const void *value, size_t n)
+{
+	add_pattern(set, value, n);
 }
 
 void echo_set_add_plain(struct echo_set *set, const void *value, size_t n)
@@ -124,6 +145,7 @@ void echo_set_clear(struct echo_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
 		secret_clear(&set->patterns[i]);
+	mem_drop(&set->patterns);
 	set->n = 0;
 }
 
@@ -208,7 +230,7 @@ static size_t open_suffix(const struct echo_set *set, const char *text, size_t n
 void echo_begin(struct echo *e, const struct echo_set *set)
 {
 	e->set = set;
-	e->condemned = e->overwritten = 0;
+	e->condemned = e->overwritten = e->gone = 0;
 	str_reset(&e->held);
 }
 
@@ -235,6 +257,86 @@ void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out)
 		run.to = go;
 	overwrite(&run, text);
 	e->overwritten += run.total;
-	str_addn(out, text, go);
+	size_t gone = e->gone < go ? e->gone : go;
+	str_addn(out, text + gone, go - gone);
+	e->gone -= gone;
 	str_cut_front(&e->held, go);
+}
+
+/* Is what is held more than half of a value? */
+static bool says_much(const struct echo_set *set, const struct str *held)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		size_t n = secret_len(&set->patterns[i]);
+		if (held->len < n && held->len * 2 > n &&
+		    memcmp(held->data, secret_expose(&set->patterns[i]), held->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+void echo_pause(struct echo *e, struct str *out)
+{
+	if (e->held.len == e->gone)
+		return;
+	size_t from = out->len, n = e->held.len - e->gone;
+	str_addn(out, e->held.data + e->gone, n);
+	if (says_much(e->set, &e->held)) {
+		memset(out->data + from, MASK, n);
+		e->overwritten += n;
+	} else if (e->condemned > e->gone) {
+		memset(out->data + from, MASK, e->condemned - e->gone);
+	}
+	e->gone = e->held.len;
+}
+
+/* ---- only looking ---- */
+
+bool echo_finds(const struct echo_set *set, struct slice text, const char *except)
+{
+	size_t at = 0;
+
+	while (set->n && at < text.n && text.n - at >= set->shortest) {
+		unsigned skip = set->shift[pair_slot(text.at + at + set->shortest - PAIR)];
+		if (skip) {
+			at += skip;
+			continue;
+		}
+		size_t len = match_at(set, text.at + at, text.n - at);
+		if (len && !slice_is(slice_cut(text, at, at + len), except))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+void sight_begin(struct sight *s, const struct echo_set *set, const char *except)
+{
+	str_reset(&s->tail);
+	s->set = set;
+	s->except = except;
+}
+
+void sight_end(struct sight *s)
+{
+	str_clear(&s->tail);
+	s->set = NULL;
+}
+
+bool sight_finds(struct sight *s, struct slice piece)
+{
+	if (!s->set || s->set->n == 0 || piece.n == 0)
+		return false;
+	/* What begins in the tail ends within this much of the piece, or is not over yet. */
+	size_t most = s->set->longest - 1, lead = piece.n < most ? piece.n : most;
+	str_addn(&s->tail, piece.at, lead);
+	bool found = echo_finds(s->set, (struct slice){ s->tail.data, s->tail.len }, s->except) ||
+		     (piece.n > lead && echo_finds(s->set, piece, s->except));
+	if (piece.n > lead) {
+		str_reset(&s->tail);
+		str_addn(&s->tail, piece.at + piece.n - most, most);
+	} else if (s->tail.len > most) {
+		str_cut_front(&s->tail, s->tail.len - most);
+	}
+	return found;
 }

@@ -16,7 +16,7 @@ void exchange_clear(struct exchange *x)
 	x->route = NULL;
 	x->credential = NULL;
 	x->head_sent = x->expects = x->http10 = x->keep = x->is_head = x->retryable = x->retried = false;
-	x->origin_keeps = x->websocket = x->answered = x->decoding = x->scrubbing = false;
+	x->origin_keeps = x->websocket = x->noted = x->answered = x->decoding = x->scrubbing = false;
 	x->status = 0;
 	x->seen = 0;
 }
@@ -32,7 +32,7 @@ static bool try_again(struct client *c)
 {
 	struct exchange *x = &c->x;
 
-	if (!c->up->reused || !x->retryable || x->retried)
+	if (!c->up->reused || !x->retryable || x->retried || buffer_len(&c->up->stream.in) > 0)
 		return false;
 	x->retried = true;
 	x->head_sent = false;
@@ -40,6 +40,11 @@ static bool try_again(struct client *c)
 	upstream_drop(&c->up);
 	c->up = upstream_acquire(c->gateway, &x->origin, true, client_pump, c);
 	return true;
+}
+
+static void stop_for(struct client *c, enum refusal why)
+{
+	client_stop(c, refusal_status(why), refusal_word(why), refusal_text(why));
 }
 
 /* The guest's body as the guest sent it, piece by piece: what looks for secrets in it belongs
@@ -62,16 +67,20 @@ static bool push_request(struct client *c)
 			break;
 		any = true;
 		if (step == BODY_BAD) {
-			request_refuse_fault(c, fault);
+			client_stop(c, wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault));
 			return true;
 		}
 		if (step == BODY_PIECE) {
+			if (sight_finds(&x->sight, piece)) {
+				stop_for(c, REFUSE_PLACEHOLDER_ELSEWHERE);
+				return true;
+			}
 			body_write(x->request.framing, piece, out);
 			body_used(&x->request, &c->stream.in, piece.n);
 			continue;
 		}
 		if (!credential_allows_trailers(&g->credentials, x->credential, &g->trailers)) {
-			client_refuse(c, REFUSE_TRAILER_CREDENTIAL, false);
+			stop_for(c, REFUSE_TRAILER_CREDENTIAL);
 			return true;
 		}
 		body_write_end(x->request.framing, &g->trailers, out);
@@ -118,12 +127,13 @@ bool exchange_move(struct client *c)
 	if (c->state != CLIENT_EXCHANGE)
 		return true;
 	any |= stream_flush(&up->stream);
-	any |= response_move(c);
+	bool heard = response_move(c);
 	if (c->state != CLIENT_EXCHANGE)
 		return true;
 	any |= stream_flush(&c->stream);
-	if (x->answered || !(up->stream.broken || (up->stream.eof && buffer_len(&up->stream.in) == 0)))
-		return any;
+	/* An end in the middle of a head is one too. */
+	if (x->answered || heard || !(up->stream.broken || up->stream.eof))
+		return any || heard;
 	return try_again(c) || give_up(c, REFUSE_ORIGIN_CLOSED);
 }
 

@@ -192,6 +192,7 @@ static bool accept_request(struct client *c, struct http_request *r, bool keep)
 	bool safe = slice_is(r->method, "GET") || slice_is(r->method, "HEAD") || slice_is(r->method, "OPTIONS");
 	x->retryable = safe && !has_body(r) && !x->websocket;
 	body_begin(&x->request, r->framing, r->length);
+	credential_watch(&c->gateway->credentials, x->credential, &x->sight);
 	print_head(c, r, &query);
 	exchange_begin(c);
 	return true;
@@ -266,9 +267,14 @@ bool request_read(struct client *c)
 	struct stream *s = &c->stream;
 	enum wire_fault fault = WIRE_FINE;
 
-	/* Nothing begins that could not be recorded. */
+	/* Nothing begins that could not be recorded, nor for a guest that does not read: pipelined
+	 * refusals would gather here. */
 	c->waiting = audit_is_full(&g->audit);
 	if (c->waiting)
+		return false;
+	if (buffer_len(&s->out) >= STREAM_FULL)
+		stream_flush(s);
+	if (buffer_len(&s->out) >= STREAM_FULL)
 		return false;
 	stream_fill(s, g->limits.head + 1);
 	if (buffer_len(&s->in) == 0)

@@ -36,16 +36,16 @@ static bool prepare_decoding(struct client *c, struct http_response *r)
 }
 
 /* The parsed slices point into the stream's own buffer, so they may be written to. */
-static void scrub(const struct credential *credential, struct slice text)
+void response_scrub_text(const struct credential *credential, struct slice text)
 {
 	echo_scrub(&credential->echo, (char *)(uintptr_t)text.at, text.n);
 }
 
-static void scrub_fields(const struct credential *credential, struct http_fields *fields)
+void response_scrub(const struct credential *credential, struct http_fields *fields)
 {
 	for (size_t i = 0; i < fields->n; i++) {
-		scrub(credential, fields->at[i].name);
-		scrub(credential, fields->at[i].value);
+		response_scrub_text(credential, fields->at[i].name);
+		response_scrub_text(credential, fields->at[i].value);
 	}
 }
 
@@ -76,8 +76,8 @@ static bool answer(struct client *c, struct http_response *r)
 	if (x->credential) {
 		if (!prepare_decoding(c, r))
 			return refuse(c, REFUSE_ORIGIN_ENCODING);
-		scrub_fields(x->credential, &r->fields);
-		scrub(x->credential, r->reason);
+		response_scrub(x->credential, &r->fields);
+		response_scrub_text(x->credential, r->reason);
 		echo_begin(&x->echo, &x->credential->echo);
 		x->scrubbing = r->framing != HTTP_NO_BODY;
 	}
@@ -99,8 +99,11 @@ static bool interim(struct client *c, const struct http_response *r)
 	 * something could stand. 101 without a question is a fault. */
 	if (r->status == 101)
 		return refuse(c, REFUSE_ORIGIN_UPGRADE);
-	if (r->status == 100 && c->x.expects && !c->x.http10)
+	if (r->status == 100 && c->x.expects && !c->x.http10) {
 		buffer_add_text(&c->stream.out, "HTTP/1.1 100 Continue\r\n\r\n");
+		/* Once: an origin could say it for ever, to a guest that reads nothing. */
+		c->x.expects = false;
+	}
 	return true;
 }
 
@@ -168,7 +171,7 @@ static void finish(struct client *c)
 
 	emit(c, (struct slice){ 0 }, true);
 	if (x->credential)
-		scrub_fields(x->credential, trailers);
+		response_scrub(x->credential, trailers);
 	if (x->decoding)
 		trailers->n = 0; /* a digest of what was encoded */
 	body_write_end(x->reply, trailers, &c->stream.out);

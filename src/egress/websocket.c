@@ -30,7 +30,7 @@ bool websocket_begin(struct client *c)
 	const struct http_field *version = http_field_find(&r->fields, "Sec-WebSocket-Version");
 
 	if (!slice_is_nocase(r->upgrade, "websocket") || !slice_is(r->method, "GET") || c->x.http10 ||
-	    (r->framing != HTTP_NO_BODY && r->length != 0) || !version || !slice_is(version->value, "13") || !key ||
+	    r->framing == HTTP_CHUNKED || r->length != 0 || !version || !slice_is(version->value, "13") || !key ||
 	    http_field_next(&r->fields, key, "Sec-WebSocket-Key") || !websocket_key_is_fine(key->value))
 		return false;
 	/* Without extensions every payload is readable as it is. */
@@ -55,9 +55,9 @@ bool websocket_switch(struct client *c)
 	}
 	http_fields_strip(&r->fields, "Alt-Svc");
 	http_fields_strip(&r->fields, "Proxy-*");
-	for (size_t i = 0; x->credential && i < r->fields.n; i++) {
-		struct slice value = r->fields.at[i].value;
-		echo_scrub(&x->credential->echo, (char *)(uintptr_t)value.at, value.n);
+	if (x->credential) {
+		response_scrub(x->credential, &r->fields);
+		response_scrub_text(x->credential, r->reason);
 	}
 	str_reset(text);
 	http_response_print(r, text);
@@ -73,13 +73,32 @@ bool websocket_switch(struct client *c)
 		echo_begin(&x->echo, &x->credential->echo);
 		x->scrubbing = true;
 	}
+	credential_watch(&c->gateway->credentials, x->credential, &x->sight_control);
 	c->state = CLIENT_WEBSOCKET;
+	if (!x->noted)
+		client_note_open(c);
 	return true;
 }
 
-/* True: bytes moved. @bad: a frame that may not be. */
-static bool relay(struct stream *from, struct stream *to, struct websocket_side *side, bool *bad)
+/* Does a piece of what the guest says hold a placeholder of another route? */
+static bool shows_placeholder(struct client *c, struct websocket_side *side, struct slice piece)
 {
+	struct exchange *x = &c->x;
+	struct str *text = &c->gateway->text;
+
+	if (side != &x->from_guest || !x->sight.set)
+		return false;
+	str_reset(text);
+	websocket_unmask(side, piece, text);
+	return sight_finds(websocket_is_control(side) ? &x->sight_control : &x->sight,
+			   (struct slice){ text->data, text->len });
+}
+
+/* True: bytes moved. @why: what may not be. */
+static bool relay(struct client *c, struct websocket_side *side, enum refusal *why)
+{
+	bool guest = side == &c->x.from_guest;
+	struct stream *from = guest ? &c->stream : &c->up->stream, *to = guest ? &c->up->stream : &c->stream;
 	bool any = false;
 
 	while (buffer_len(&to->out) < STREAM_FULL) {
@@ -88,13 +107,17 @@ static bool relay(struct stream *from, struct stream *to, struct websocket_side 
 		struct slice view = buffer_view(&from->in);
 		ssize_t head = side->left ? 0 : websocket_header(side, view);
 		if (head < 0) {
-			*bad = true;
+			*why = REFUSE_FRAME;
 			break;
 		}
 		size_t n = head ? (size_t)head : view.n < side->left ? view.n
 								     : (size_t)side->left;
 		if (n == 0)
 			break;
+		if (!head && shows_placeholder(c, side, slice_cut(view, 0, n))) {
+			*why = REFUSE_PLACEHOLDER_ELSEWHERE;
+			break;
+		}
 		if (!head)
 			side->left -= n;
 		buffer_add(&to->out, view.at, n);
@@ -120,7 +143,9 @@ static void pass_piece(struct client *c, struct slice piece, bool last)
 	struct str *text = &c->gateway->text;
 
 	str_reset(text);
-	echo_feed(&x->echo, piece, last, text);
+	echo_feed(&x->echo, piece, false, text);
+	if (last)
+		echo_pause(&x->echo, text);
 	if (text->len == 0 && !last)
 		return;
 	send_frame(c, x->fragment_sent ? 0 : x->message_opcode, last, (struct slice){ text->data, text->len });
@@ -143,7 +168,7 @@ static bool pass_control(struct client *c, struct buffer *in)
 }
 
 /* The same as relay(), from the origin of a route with a credential. */
-static bool relay_scrubbed(struct client *c, bool *bad)
+static bool relay_scrubbed(struct client *c, enum refusal *why)
 {
 	struct stream *from = &c->up->stream;
 	struct websocket_side *side = &c->x.from_origin;
@@ -156,7 +181,8 @@ static bool relay_scrubbed(struct client *c, bool *bad)
 		struct slice view = buffer_view(&from->in);
 		if (!c->x.frame_open) {
 			ssize_t n = websocket_header(side, view);
-			*bad = n < 0;
+			if (n < 0)
+				*why = REFUSE_FRAME;
 			if (n <= 0)
 				break;
 			buffer_take(&from->in, (size_t)n);
@@ -187,12 +213,13 @@ static bool over(const struct stream *s)
 bool websocket_move(struct client *c)
 {
 	struct stream *guest = &c->stream, *origin = &c->up->stream;
-	bool bad_guest = false, bad_origin = false;
-	bool any = relay(guest, origin, &c->x.from_guest, &bad_guest);
+	enum refusal why = REFUSALS;
+	bool any = relay(c, &c->x.from_guest, &why);
 
-	any |= c->x.scrubbing ? relay_scrubbed(c, &bad_origin) : relay(origin, guest, &c->x.from_origin, &bad_origin);
-	if (bad_guest || bad_origin) {
-		client_cut(c, REFUSE_FRAME);
+	if (why == REFUSALS)
+		any |= c->x.scrubbing ? relay_scrubbed(c, &why) : relay(c, &c->x.from_origin, &why);
+	if (why != REFUSALS) {
+		client_stop(c, 0, refusal_word(why), refusal_text(why));
 		return true;
 	}
 	any |= stream_flush(origin);

@@ -47,7 +47,21 @@ ssize_t websocket_header(struct websocket_side *side, struct slice in)
 	side->opcode = opcode;
 	side->fin = fin;
 	side->left = length;
+	side->mask_at = 0;
+	memset(side->mask, 0, sizeof side->mask);
+	if (masked)
+		memcpy(side->mask, p + n - sizeof side->mask, sizeof side->mask);
 	return (ssize_t)n;
+}
+
+void websocket_unmask(struct websocket_side *side, struct slice piece, struct str *out)
+{
+	size_t at = out->len;
+
+	str_addn(out, piece.at, piece.n);
+	for (size_t i = 0; i < piece.n; i++)
+		out->data[at + i] = (char)(out->data[at + i] ^ side->mask[side->mask_at++ % sizeof side->mask]);
+	side->mask_at %= sizeof side->mask;
 }
 
 size_t websocket_head_print(uint8_t opcode, bool fin, uint64_t length, unsigned char out[WEBSOCKET_HEADER_MAX])

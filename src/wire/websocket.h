@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/slice.h"
+#include "base/str.h"
 
 enum {
 	WEBSOCKET_HEADER_MAX = 14,
@@ -20,6 +21,8 @@ struct websocket_side {
 	uint8_t opcode;
 	bool fin;
 	uint64_t left; /* of its payload */
+	unsigned char mask[4];
+	unsigned mask_at; /* which of its bytes is next */
 };
 
 /* Reads a frame's header at the front of @in. Returns its length, 0 for "more bytes", -1 for a
@@ -29,6 +32,9 @@ static inline bool websocket_is_control(const struct websocket_side *side)
 {
 	return side->opcode >= WEBSOCKET_CLOSE;
 }
+
+/* Adds what a piece of the present frame's payload says to @out. */
+void websocket_unmask(struct websocket_side *side, struct slice piece, struct str *out);
 
 /* The header of an unmasked frame; returns its length. */
 size_t websocket_head_print(uint8_t opcode, bool fin, uint64_t length, unsigned char out[WEBSOCKET_HEADER_MAX]);

@@ -1,6 +1,8 @@
 """What the gateway's tests stand on: a network of their own, certificates, origins that do
 what a test tells them, a name server, the gateway itself, and raw clients."""
+import base64
 import fcntl
+import hashlib
 import json
 import os
 import queue
@@ -53,7 +55,7 @@ class Certificates:
         return open(self.path(name + ".pem")).read()
 
     def leaf(self, name, hosts, issuer="ca", days="30"):
-        san = ",".join(("IP:" if h[0].isdigit() else "DNS:") + h for h in hosts)
+        san = ",".join(("IP:" if h[0].isdigit() or ":" in h else "DNS:") + h for h in hosts)
         with open(self.path(name + ".ext"), "w") as f:
             f.write("subjectAltName=%s\n" % san)
         self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
@@ -84,7 +86,8 @@ class Certificates:
 class Origin:
     """Serves one connection at a time per thread with @handler(connection, request)."""
 
-    def __init__(self, port, handler, cert=None, ip=ORIGIN_IP):
+    def __init__(self, port, handler, cert=None, ip=ORIGIN_IP, early=()):
+        self.early = dict(early)  # path -> a handler that does not wait for the body
         self.requests = []
         self.connections = 0
         self.handler = handler
@@ -92,7 +95,7 @@ class Origin:
         if cert:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*cert)
-        self.sock = socket.socket()
+        self.sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind((ip, port))
         self.sock.listen(64)
@@ -121,12 +124,16 @@ class Origin:
                 if " /sink " in request.first:
                     respond(conn, str(reader.swallow(int(request.get("Content-Length")))).encode())
                     continue
+                at_once = self.early.get(request.first.split()[1])
+                if at_once:
+                    at_once(conn, request, reader)
+                    break
                 reader.body_of(request)
                 self.requests.append(request)
                 if self.handler(conn, request, reader) == "close":
                     break
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError, TypeError):
+            pass  # the gateway cut it, maybe in a chunk's head
         finally:
             conn.close()
 
@@ -239,6 +246,36 @@ def respond(conn, body=b"", status="200 OK", headers=()):
     conn.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
+def respond_json(conn, value):
+    respond(conn, json.dumps(value).encode())
+
+
+def frame(payload, opcode=1, fin=True, mask=b"\x01\x02\x03\x04", reserved=0):
+    """A WebSocket frame, masked as a client's is."""
+    data = bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if mask else payload
+    head = bytes([(0x80 if fin else 0) | reserved | opcode])
+    n = len(payload)
+    size = bytes([n]) if n < 126 else bytes([126]) + n.to_bytes(2, "big")
+    return head + bytes([size[0] | (0x80 if mask else 0)]) + size[1:] + (mask or b"") + data
+
+
+def websocket_accept(request):
+    text = request.get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    return base64.b64encode(hashlib.sha1(text.encode()).digest()).decode()
+
+
+def websocket_read(reader):
+    """One frame of a client, as a server would send it back."""
+    head = reader.exactly(2)
+    n = head[1] & 0x7f
+    if n == 126:
+        n = int.from_bytes(reader.exactly(2), "big")
+    mask = reader.exactly(4)
+    data = bytes(b ^ mask[i % 4] for i, b in enumerate(reader.exactly(n)))
+    size = bytes([n]) if n < 126 else bytes([126]) + n.to_bytes(2, "big")
+    return head[:1] + size + data
+
+
 class UpstreamProxy:
     """An HTTP proxy that knows CONNECT, and resolves names by a table of its own."""
 
@@ -284,11 +321,12 @@ class UpstreamProxy:
 
 
 class NameServer:
-    """Answers A questions from a table: name -> list of addresses, or a list of such lists
+    """Answers A questions (and AAAA from @v6) from a table: name -> list of addresses, or a list of such lists
     that is walked answer by answer (rebinding)."""
 
-    def __init__(self, table, ip="127.0.0.53"):
+    def __init__(self, table, ip="127.0.0.53", v6=()):
         self.table = table
+        self.v6 = dict(v6)
         self.asked = []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((ip, 53))
@@ -310,12 +348,18 @@ class NameServer:
             found = self.table.get(name)
             if found and isinstance(found[0], list):
                 found = found.pop(0) if kind == 1 and len(found) > 1 else found[0]
-            addresses = [a for a in (found or []) if kind == 1]
-            flags = 0x8180 if found is not None else 0x8183
+            addresses = [socket.inet_aton(a) for a in (found or []) if kind == 1] + self.more(name, kind)
+            flags = 0x8180 if found is not None or self.knows(name) else 0x8183
             answer = data[:2] + struct.pack(">HHHHH", flags, 1, len(addresses), 0, 0) + data[12:at + 5]
             for a in addresses:
-                answer += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + socket.inet_aton(a)
+                answer += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(a)) + a
             self.sock.sendto(answer, who)
+
+    def more(self, name, kind):
+        return [socket.inet_pton(socket.AF_INET6, a) for a in self.v6.get(name, []) if kind == 28]
+
+    def knows(self, name):
+        return name in self.v6
 
 
 class Gateway:
