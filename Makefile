@@ -143,7 +143,7 @@ $(FAULTY): $(O)/tests/faults/fault.o $(call objects,cmd) $(foreach r,$(filter-ou
 check-faults: all $(FAULTY) ## each step fails, each process is killed, at each moment
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
-.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench lint fmt deps deps-lint demo \
+.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -221,6 +221,12 @@ lint: deps-lint check-layers ## clang-tidy, cppcheck, shellcheck, format, and th
 
 fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))
+
+bench: all $(O)/tests/bench/cage_true $(GATEWAY_LAUNCH) ## ours beside its peers, in one run; results in build/bench.json
+	$(Q)tests/bench/run $(O)
+
+bench-deps: deps ## install the peers: Debian's, and sandbox-runtime from npm into a cache
+	$(Q)tests/bench/deps
 
 demo: ## the tour: one bottle, what it may do and what it may not
 	$(Q)tests/deps $(DEPS_BUILD) curl:curl

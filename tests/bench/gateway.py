@@ -1,11 +1,13 @@
 """What a gateway costs: the five loads, with one client and one origin, every path in every round.
 Runs in a network namespace of its own (tests/bench/run starts it there) and prints JSON."""
+import fcntl
 import json
 import os
 import re
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,13 @@ LOADS = [
     ("new TLS connections, 8 at a time", "files/1k", ["-c", "8", "-disable-keepalive"]),
     ("1 MiB bodies, 4 connections", "files/1m", ["-c", "4"]),
 ]
+
+
+def add_address(address):
+    """sslsplit looks names up only where an interface has an address that is not 127.0.0.1."""
+    with socket.socket() as s:
+        request = struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address))
+        fcntl.ioctl(s, 0x8916, request)	# SIOCSIFADDR
 
 
 class Room:
@@ -94,7 +103,8 @@ class Latency:
     """One connection with a clock finer than the load generator's."""
 
     def __init__(self, path):
-        self.sock = socket.create_connection(path.connect)
+        self.sock = socket.create_connection(path.connect, timeout=20)
+        self.name = path.name
         if path.tunnel:
             self.sock.sendall(("CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n\r\n" % (HOST, HOST)).encode())
             answer = b""
@@ -110,12 +120,15 @@ class Latency:
         self.sock.sendall(self.question)
         data = b""
         while True:
-            data += self.sock.recv(65536)
+            piece = self.sock.recv(65536)
+            if not piece:
+                raise SystemExit("bench: %s: cut after %r" % (self.name, data[:300]))
+            data += piece
             end = data.find(b"\r\n\r\n")
             if end >= 0 and len(data) >= end + 4 + 1024:
                 break
         if not data.startswith(b"HTTP/1.1 200"):
-            raise SystemExit("bench: %r" % data[:200])
+            raise SystemExit("bench: %s: %r" % (self.name, data[:300]))
         return (time.perf_counter_ns() - begin) / 1e6
 
 
@@ -133,6 +146,7 @@ def latencies(paths, rounds):
 
 def main(rounds):
     bring_lo_up()
+    add_address(ORIGIN)
     room = Room()
     paths = []
     try:

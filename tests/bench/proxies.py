@@ -145,6 +145,7 @@ pinger_enable off
 
 
 class Sslsplit(Path):
+    """As a relay of bytes: where it reads HTTP it closes after each answer, and loses by far."""
     name = "sslsplit"
     program = "sslsplit"
     connect = (ORIGIN, 9443)
@@ -153,7 +154,7 @@ class Sslsplit(Path):
     def start(self):
         path = self.room.certificates.path
         self.spawn("sslsplit", "-k", path("ca.key"), "-c", path("ca.pem"), "-K", path("leaf.key"), "-P",
-                   "https", self.connect[0], str(self.connect[1]), ORIGIN, "443")
+                   "ssl", self.connect[0], str(self.connect[1]), ORIGIN, "443")
 
 
 class Mitmdump(Path):
