@@ -42,7 +42,8 @@ static SSL_CTX *context_of(const SSL_METHOD *method)
 	return ctx;
 }
 
-static int add_roots(X509_STORE *store, const char *pem, const char *what, struct err *err)
+/* What the operator adds is few, and read at once: a mistake in it is told before the launch. */
+static int add_extra(X509_STORE *store, const char *pem, struct err *err)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *cert;
@@ -53,12 +54,12 @@ static int add_roots(X509_STORE *store, const char *pem, const char *what, struc
 	ERR_clear_error();
 	while (rc == 0 && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
 		if (!X509_STORE_add_cert(store, cert))
-			rc = fail(err, ERR_INPUT, "%s: a certificate that OpenSSL does not take", what);
+			rc = fail(err, ERR_INPUT, "extra_ca: a certificate that OpenSSL does not take");
 		X509_free(cert);
 	}
 	unsigned long last = ERR_peek_last_error();
 	if (rc == 0 && last && ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
-		rc = fail(err, ERR_INPUT, "%s: something in it is no certificate in PEM form", what);
+		rc = fail(err, ERR_INPUT, "extra_ca: something in it is no certificate in PEM form");
 	ERR_clear_error();
 	BIO_free(bio);
 	return rc;
@@ -102,9 +103,10 @@ static int make_origins(struct tls *tls, const char *roots, const char *extra, s
 	SSL_CTX_set_session_cache_mode(tls->origins, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(tls->origins, keep_session);
 	X509_STORE *store = SSL_CTX_get_cert_store(tls->origins);
-	if (add_roots(store, roots, "the system's trusted roots", err) != 0)
+	if (roots_take(&tls->roots, roots, "the system's trusted roots", err) != 0 ||
+	    roots_serve(&tls->roots, store, err) != 0)
 		return -1;
-	return add_roots(store, extra, "extra_ca", err);
+	return add_extra(store, extra, err);
 }
 
 int tls_init(struct tls *out, const char *slug, const char *roots, const char *extra, struct err *err)
@@ -132,6 +134,7 @@ void tls_clear(struct tls *tls)
 	}
 	SSL_CTX_free(tls->origins);
 	tls->origins = NULL;
+	roots_clear(&tls->roots);
 	ca_clear(&tls->ca);
 }
 

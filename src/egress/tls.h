@@ -3,6 +3,7 @@
  * verification that the guest can no longer do itself. HTTP/1.1 only, TLS 1.2 or later. */
 #include <stdbool.h>
 #include "egress/ca.h"
+#include "egress/roots.h"
 #include "wire/host.h"
 
 struct ssl_st;
@@ -26,6 +27,7 @@ struct tls_memory { /* a session to resume, per origin */
 
 struct tls {
 	struct ca ca;
+	struct roots roots;
 	struct ssl_ctx_st *origins;
 	struct tls_leaf leaves[TLS_LEAVES];
 	struct tls_memory sessions[TLS_SESSIONS];
