@@ -65,19 +65,21 @@ int file_write_all(int fd, const void *bytes, size_t n, struct err *err)
 	return 0;
 }
 
-static int write_and_rename(int dirfd, int fd, const char *temp, const char *name, const void *bytes, size_t n,
+struct content { const void *bytes; size_t n; bool synced; };
+
+static int write_and_rename(int dirfd, int fd, const char *temp, const char *name, const struct content *c,
 			    struct err *err)
 {
-	if (file_write_all(fd, bytes, n, err) != 0)
+	if (file_write_all(fd, c->bytes, c->n, err) != 0)
 		return fail_in(err, "%s", name);
-	if (fsync(fd) != 0)
+	if (c->synced && fsync(fd) != 0)
 		return fail_errno(err, "sync %s", name);
 	if (renameat(dirfd, temp, dirfd, name) != 0)
 		return fail_errno(err, "rename to %s", name);
 	return 0;
 }
 
-int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err)
+static int replace(int dirfd, const char *name, const struct content *c, mode_t mode, struct err *err)
 {
 	char temp[NAME_MAX + 1], suffix[9];
 
@@ -88,15 +90,27 @@ int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t 
 	own_fd int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return fail_errno(err, "create %s", name);
-	if (write_and_rename(dirfd, fd, temp, name, bytes, n, err) != 0) {
+	if (write_and_rename(dirfd, fd, temp, name, c, err) != 0) {
 		unlinkat(dirfd, temp, 0);
 		return -1;
 	}
+	if (!c->synced)
+		return 0;
 	/* AT_FDCWD can't be synced by number. */
 	own_fd int dir = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0 && fsync(dir) != 0)
 		return fail_errno(err, "sync the directory of %s", name);
 	return 0;
+}
+
+int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err)
+{
+	return replace(dirfd, name, &(struct content){ bytes, n, true }, mode, err);
+}
+
+int file_place(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err)
+{
+	return replace(dirfd, name, &(struct content){ bytes, n, false }, mode, err);
 }
 
 int dir_open(int dirfd, const char *path, struct err *err)

@@ -14,6 +14,8 @@ int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct
 /* Temporary name, write, fsync, rename, fsync of the directory: a reader sees the old file
  * or the new one, also after a crash. */
 int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err);
+/* The same for what is made anew after a crash: nothing waits for the disk. */
+int file_place(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err);
 /* All bytes, through short writes and EINTR. */
 int file_write_all(int fd, const void *bytes, size_t n, struct err *err);
 

@@ -58,7 +58,7 @@ static int put(struct tour *t, const char *where, const char *name, const char *
 {
 	own_fd int dir = dir_make(t->dir, where, 0700, err);
 
-	return dir < 0 ? -1 : file_write(dir, name, text, strlen(text), 0600, err);
+	return dir < 0 ? -1 : file_place(dir, name, text, strlen(text), 0600, err);
 }
 
 /* The origin says its port, then its authority's certificate, then closes its stdout. */

@@ -57,7 +57,7 @@ static int write_file(int home, const char *path, const char *text, mode_t mode,
 		return fail_in(err, "%s", path);
 	if (*name == '\0' || str_is(name, "..") || str_is(name, "."))
 		return fail(err, ERR_INPUT, "%s is no file name", path);
-	return file_write(dir, name, text, strlen(text), mode, err);
+	return file_place(dir, name, text, strlen(text), mode, err);
 }
 
 static void close_dir(DIR **d)
@@ -90,7 +90,7 @@ static int copy_entry(struct copying *c, int from, int to, const char *name, int
 	own_str struct str bytes = STR_INIT;
 	if (file_read(from, name, SKILL_FILE_MAX, &bytes, err) != 0)
 		return -1;
-	return file_write(to, name, str_c(&bytes), bytes.len, st.st_mode & 0100 ? 0700 : 0600, err);
+	return file_place(to, name, str_c(&bytes), bytes.len, st.st_mode & 0100 ? 0700 : 0600, err);
 }
 
 static int copy_directory(struct copying *c, int from, int to, int depth, struct err *err)

@@ -283,8 +283,8 @@ int ca_up(void *arg, struct err *err)
 	own_fd int etc = openat(l->dir, GUEST_ETC_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (etc < 0)
 		return fail_errno(err, "open %s", GUEST_ETC_DIR);
-	if (file_write(etc, GUEST_ETC_CA, l->ca, strlen(l->ca), 0644, err) != 0 ||
+	if (file_place(etc, GUEST_ETC_CA, l->ca, strlen(l->ca), 0644, err) != 0 ||
 	    launch_fault("placing certificates", FAULT_DURING, err) != 0)
 		return -1;
-	return file_write(etc, GUEST_ETC_CA_BUNDLE, l->bundle.data, l->bundle.len, 0644, err);
+	return file_place(etc, GUEST_ETC_CA_BUNDLE, l->bundle.data, l->bundle.len, 0644, err);
 }
