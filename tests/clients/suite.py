@@ -64,7 +64,7 @@ def main():
         done = unittest.TextTestRunner(stream=sys.stdout, resultclass=Report).run(cases(place, sys.argv[4:]))
     finally:
         place.close()
-    sys.exit(not done.wasSuccessful())
+    sys.exit(not done.wasSuccessful() or done.testsRun == 0)
 
 
 if __name__ == "__main__":

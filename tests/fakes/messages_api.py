@@ -16,6 +16,7 @@ class MessagesApi:
     def __init__(self, token, turns):
         self.token, self.turns = token, turns
         self.seen, self.bodies, self.results = [], [], []
+        self.during, self.found = None, []    # looked at while the agent waits for an answer
 
     def __call__(self, request):
         body = request.body()
@@ -41,6 +42,8 @@ class MessagesApi:
         if not asked.get("tools"):
             return text("ok")
         self.results = results
+        if self.during:
+            self.found.append(self.during())
         return self.turns[min(len(results), len(self.turns) - 1)]
 
     def message(self, request, asked):
