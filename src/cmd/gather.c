@@ -1,11 +1,14 @@
 #include "cmd/gather.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
+#include "launch/codex.h"
 #include "proto/egress.h"
 #include "registry/paths.h"
 #include "base/banned.h"
@@ -72,7 +75,36 @@ static void complete_basic(struct secret *value)
 	explicit_bzero(full, strlen(full));
 }
 
-static int gather_credential(struct command *c, const struct plan_credential *from, struct secret *out, struct err *err)
+/* The host's login: its token is the secret; what the guest gets in its place goes into the plan. */
+static int from_codex(struct command *c, struct plan *plan, struct plan_credential *from, struct secret *out,
+		      struct err *err)
+{
+	own_codex_login struct codex_login login = CODEX_LOGIN_INIT;
+	own_str struct str text = STR_INIT;
+	const struct paths *paths = command_paths(c, err);
+
+	if (!paths)
+		return -1;
+	own_mem char *path = xasprintf("%s/%s", paths->home, CODEX_AUTH);
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return fail(err, ERR_MISSING, "%s is not there; run `codex login` on the host", path);
+	if (fd < 0)
+		return fail_errno(err, "%s", path);
+	str_reserve(&text, CODEX_AUTH_MAX + 1);
+	if (file_read_fd(fd, path, CODEX_AUTH_MAX, &text, err) != 0)
+		return -1;
+	int rc = codex_login_read(text.data, text.len, clock_unix_ms(), &login, err);
+	explicit_bzero(text.data, text.len);
+	if (rc != 0)
+		return fail_in(err, "%s", path);
+	secret_copy(out, &login.access);
+	codex_fill_plan(&login, clock_unix_ms(), from, plan);
+	return 0;
+}
+
+static int gather_credential(struct command *c, struct plan *plan, struct plan_credential *from, struct secret *out,
+			     struct err *err)
 {
 	own_mem char *what = xasprintf("the route to %s", from->host);
 	int rc;
@@ -87,8 +119,11 @@ static int gather_credential(struct command *c, const struct plan_credential *fr
 	case PLAN_CREDENTIAL:
 		rc = from_systemd(what, from->reference, out, err);
 		break;
+	case PLAN_CODEX:
+		rc = from_codex(c, plan, from, out, err);
+		break;
 	default:
-		rc = fail(err, ERR_INPUT, "%s: this build can't take a credential from another program's login", what);
+		rc = fail(err, ERR_INPUT, "%s: its credential comes from an unknown place", what);
 	}
 	if (rc != 0)
 		return -1;
@@ -110,7 +145,7 @@ static int gather_variable(const struct plan_secret *from, struct secret *out, s
 	return ui_ask_secret(prompt, out, err) == 0 ? 0 : fail_in(err, "%s", what);
 }
 
-int gather_secrets(struct command *c, const struct plan *plan, struct launch_secrets *out, struct err *err)
+int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *out, struct err *err)
 {
 	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
 	for (; out->nenv < plan->nsecrets; out->nenv++)
@@ -118,7 +153,7 @@ int gather_secrets(struct command *c, const struct plan *plan, struct launch_sec
 			return -1;
 	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
 	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
-		if (gather_credential(c, &plan->credentials[out->ncredentials], &out->credentials[out->ncredentials], err) != 0)
+		if (gather_credential(c, plan, &plan->credentials[out->ncredentials], &out->credentials[out->ncredentials], err) != 0)
 			return -1;
 	return 0;
 }

@@ -4,8 +4,8 @@
 #include "launch/launch.h"
 
 /* Asks, reads the environment, files and systemd's credentials. Errors name the variable,
- * never its value. */
-int gather_secrets(struct command *c, const struct plan *plan, struct launch_secrets *out, struct err *err);
+ * never its value. Of a login on the host the plan gets what the guest holds in its place. */
+int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *out, struct err *err);
 
 /* Where the provider's command stands: its own directories, then PATH. NULL: nowhere. The
  * caller frees. */

@@ -138,7 +138,7 @@ static int follow(struct command *c, const struct plan *p, int keeper, struct er
 	return s.status < 0 ? fail(err, ERR_SYSTEM, "the bottle left no status") : s.status;
 }
 
-int launch_and_follow(struct command *c, const struct plan *p, const char *slug,
+int launch_and_follow(struct command *c, struct plan *p, const char *slug,
 		      int (*confirm)(struct command *c, const struct plan *p, struct err *err), struct err *err)
 {
 	own_launch_secrets struct launch_secrets secrets = LAUNCH_SECRETS_INIT;

@@ -117,7 +117,8 @@ static unsigned long scheme_of(const struct manifest_auth *a)
 static unsigned long source_of(const struct manifest_auth *a)
 {
 	return a->from == MANIFEST_TOKEN_VARIABLE ? PLAN_VARIABLE :
-	       a->from == MANIFEST_TOKEN_FILE	  ? PLAN_FILE : PLAN_CREDENTIAL;
+	       a->from == MANIFEST_TOKEN_FILE	  ? PLAN_FILE :
+	       a->from == MANIFEST_TOKEN_HOST	  ? PLAN_CODEX : PLAN_CREDENTIAL;
 }
 
 /* The host variable whose value the provider's agent would hold. */
@@ -138,12 +139,12 @@ static int plan_credentials(struct plan *p, const struct manifest_plan *m, struc
 		const struct manifest_route *r = &e->routes[i];
 		if (!r->auth_given)
 			continue;
-		bool provider = r->auth.from == MANIFEST_TOKEN_VARIABLE && own && str_is(own, r->auth.token);
-		bool codex = provider && m->provider.host_credentials == MANIFEST_CREDENTIALS_CODEX;
+		bool login = r->auth.from == MANIFEST_TOKEN_HOST;
+		bool provider = login || (r->auth.from == MANIFEST_TOKEN_VARIABLE && own && str_is(own, r->auth.token));
 		p->credentials[p->ncredentials++] = (struct plan_credential){
 			.host = copy(r->host), .port = r->port_given ? r->port : 443, .scheme = scheme_of(&r->auth),
 			.header = xstrdup(r->auth.header ? r->auth.header : ""),
-			.source = codex ? (unsigned long)PLAN_CODEX : source_of(&r->auth), .reference = copy(r->auth.token),
+			.source = source_of(&r->auth), .reference = copy(r->auth.token),
 			.placeholder = xstrdup(provider && m->provider.placeholder ? m->provider.placeholder : GENERIC_PLACEHOLDER),
 			.provider = provider,
 		};
