@@ -1,12 +1,15 @@
 """Coding agents, as their makers ship them, against doubles of their services."""
+import base64
 import glob
 import json
 import os
 import secrets
 import subprocess
+import time
 
 import messages_api
 import origin
+import responses_api
 import room
 from messages_api import text, tool
 from room import BIND, Tls, mount
@@ -124,4 +127,114 @@ class Claude(Agent):
         self.assertTrue(api.seen)
 
 
-CASES = [Claude]
+def token(**claims):
+    """As a login has it: three parts, of which the middle one can be read."""
+    parts = [{"alg": "RS256", "typ": "JWT"}, claims]
+    text = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts]
+    return ".".join(text + [secrets.token_urlsafe(48)])
+
+
+def claims(token_text):
+    part = token_text.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+class Login(Agent):
+    """Codex with the login of the host."""
+    ACCOUNT = "0a1b2c3d-account"
+
+    def log_in(self, **more):
+        self.expires = int(time.time()) + 3600
+        about = {"chatgpt_account_id": self.ACCOUNT, "chatgpt_plan_type": "pro"}
+        self.tokens = {"id_token": token(email="somebody@clients.test", exp=self.expires),
+                       "access_token": token(exp=self.expires, **{"https://api.openai.com/auth": about}),
+                       "refresh_token": "rt_" + secrets.token_urlsafe(32), "account_id": self.ACCOUNT}
+        self.store({"OPENAI_API_KEY": None, "tokens": {**self.tokens, **more}, "last_refresh": "2026-01-01T00:00:00Z"})
+
+    def store(self, login):
+        self.person.write(".codex/auth.json", login if isinstance(login, str) else json.dumps(login))
+        self.addCleanup(subprocess.run, ("rm", "-rf", os.path.join(self.person.home, ".codex")))
+
+    def codex(self, *argv, tools=()):
+        self.person.bottle("codex-dev", agent_provider={"template": "codex", "forward_host_credentials": True},
+                           tools=list(tools))
+        return self.start("--bottle", "codex-dev", *argv)
+
+
+class CodexLogin(Login):
+    """What is made of the login, whatever runs."""
+
+    def test_the_guest_gets_a_hollow_twin_and_the_gateway_the_token(self):
+        self.log_in()
+        api = responses_api.ResponsesApi(self.tokens["access_token"], self.ACCOUNT, ["hello"])
+        self.origin.doubles["chatgpt.com"] = api
+        script = "cat ~/.codex/auth.json; T=$(sed -n 's/.*\"access_token\": *\"\\([^\"]*\\)\".*/\\1/p' ~/.codex/auth.json); " \
+                 "curl -sS -o /dev/null -H \"Authorization: Bearer $T\" https://chatgpt.com/backend-api/x; " + LOOK_AROUND
+        inside = self.codex("--", "sh", "-c", script)
+        self.assertEqual(inside.status, 0, inside)
+        twin = json.loads(inside.out[:inside.out.rindex("}") + 1])
+        self.assertEqual(set(twin["tokens"]), set(self.tokens))
+        self.assertEqual(twin["tokens"]["account_id"], self.ACCOUNT)
+        self.assertEqual(claims(twin["tokens"]["access_token"])["exp"], self.expires)
+        self.assertEqual(claims(twin["tokens"]["id_token"])["exp"], self.expires)
+        seen = read(os.path.join(self.person.state, inside.slug, "workspace/upper/seen.txt"))
+        for name in ("id_token", "access_token", "refresh_token"):
+            self.assertNotIn(self.tokens[name], seen)
+            self.assertEqual(self.on_host(self.tokens[name]), [])
+        self.assertIn(twin["tokens"]["access_token"], seen)
+        self.assertEqual([a for _, _, a, _ in api.seen], ["Bearer " + self.tokens["access_token"]])
+        # Resumed, it has other placeholders.
+        again = self.person.run("bottle", "resume", inside.slug)
+        self.assertNotEqual(json.loads(again.out[:again.out.rindex("}") + 1])["tokens"], twin["tokens"])
+        self.assertEqual({a for _, _, a, _ in api.seen}, {"Bearer " + self.tokens["access_token"]})
+        self.assertEqual(len(api.seen), 2)
+
+    def test_a_login_that_cannot_work_is_refused_before_anything_starts(self):
+        past, ahead = int(time.time()) - 10, int(time.time()) + 3600
+        cases = ((None, "codex login"), ({"OPENAI_API_KEY": "sk-proj-" + "k" * 40}, "API key"), ("no JSON", "JSON"),
+                 ({"tokens": {}}, "no access token"), ({"tokens": {"access_token": "opaque"}}, "form"),
+                 ({"tokens": {"access_token": token(exp=past)}}, "ran out"), ({"tokens": {"access_token": token(sub="x")}}, "until when"),
+                 ({"tokens": {"access_token": "a.b!.c"}}, "form"), ({"tokens": {"access_token": "a.bm8.c"}}, "nothing that can be read"))
+        for login, word in cases:
+            with self.subTest(word):
+                before = self.person.slugs()
+                if login is not None:
+                    self.store(login)
+                inside = self.codex("--", "true")
+                self.assertEqual(inside.status, 125, inside)
+                self.assertIn(word, inside.err)
+                self.assertEqual(self.person.slugs(), before)
+                if isinstance(login, dict) and login.get("tokens"):
+                    self.assertNotIn(login["tokens"]["access_token"], inside.err + inside.out)
+        self.log_in(access_token=token(exp=ahead))
+        self.assertEqual(self.codex("--", "true").status, 0)
+
+
+class Codex(Login):
+    def setUp(self):
+        super().setUp()
+        self.tools = self.install("codex", "vendor/x86_64-unknown-linux-musl/codex/codex")
+
+    def test_works_headless_without_ever_holding_its_token(self):
+        self.log_in()
+        access = self.tokens["access_token"]
+        api = responses_api.ResponsesApi(access, self.ACCOUNT, [
+            (LOOK_AROUND,), ("echo written in a bottle >note.txt",), "The note is written."])
+        api.during = lambda: self.on_host(access)
+        self.origin.doubles["chatgpt.com"] = api
+        inside = self.codex("--prompt", "Write a note.", tools=self.tools)
+        self.assertEqual(inside.status, 0, inside)
+        self.assertIn("The note is written.", inside.out)
+        self.assertEqual({a for _, _, a, _ in api.seen}, {"Bearer " + access})
+        self.assertIn(self.ACCOUNT, {account for _, _, _, account in api.seen})
+        upper = os.path.join(self.person.state, inside.slug, "workspace/upper")
+        seen = read(os.path.join(upper, "seen.txt"))
+        self.assertIn("CODEX_CA_CERTIFICATE=", seen)
+        for name in ("id_token", "access_token", "refresh_token"):
+            self.assertNotIn(self.tokens[name], seen)
+        self.assertEqual(api.found, [[]] * len(api.results + [1]))
+        self.assertEqual(self.on_host(access), [])
+        self.assertEqual(read(os.path.join(upper, "note.txt")), "written in a bottle\n")
+
+
+CASES = [Claude, CodexLogin, Codex]

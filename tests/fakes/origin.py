@@ -7,6 +7,7 @@ import os
 import socketserver
 import struct
 import subprocess
+import sys
 import threading
 
 CHUNK = bytes(1 << 18)
@@ -167,7 +168,8 @@ class Origin(socketserver.ThreadingMixIn, http.server.HTTPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def handle_error(self, request, address):
-        pass  # a client that hangs up, or that doesn't trust us, is no error of ours
+        if not isinstance(sys.exc_info()[1], OSError):    # a client that hangs up is no error of ours
+            super().handle_error(request, address)
 
     def asked(self, host=None, path=None):
         return [r for r in self.requests if (not host or r[1] == host) and (not path or r[2].startswith(path))]
