@@ -108,8 +108,8 @@ $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 # Programs that the suites of tests/cage and tests/bench run: any file there with a main().
 # "inside" ones run in a cage, where they may not need a library.
 CAGE_TOOLS := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(filter-out $(wildcard tests/cage/inside_*.c),$(wildcard tests/cage/*.c)))
-CAGE_INSIDE := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(wildcard tests/cage/inside_*.c))
-$(CAGE_INSIDE): $(O)/tests/cage/%: tests/cage/%.c
+CAGE_INSIDE := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/cage/inside_*.c tests/attacks/inside_*.c))
+$(CAGE_INSIDE): $(O)/tests/%: tests/%.c
 	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -pthread -o $@ $<
 $(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) \
@@ -127,6 +127,8 @@ GATEWAY_LAUNCH := $(O)/tests/gateway/launch
 $(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidecar,$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,base cage proto sidecar,$(call archive,$(r))) \
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp libcrypto 2>/dev/null)
+check-attacks: all $(CAGE_INSIDE) ## tests/attacks/TABLE, and real bottles attacked: BACKEND=namespace
+	$(Q)BUILD=$(abspath $(O)) BACKEND=$(BACKEND) tests/run tests/attacks/run
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run
 
@@ -143,7 +145,7 @@ $(FAULTY): $(O)/tests/faults/fault.o $(call objects,cmd) $(foreach r,$(filter-ou
 check-faults: all $(FAULTY) ## each step fails, each process is killed, at each moment
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
-.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
+.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-attacks check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.
@@ -208,7 +210,7 @@ asan: deps ## every test again, under ASan and UBSan
 DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
 	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
-	man-db:man nix-bin:nix-instantiate openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare
+	man-db:man nix-bin:nix-instantiate openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 deps: ## install what is missing (Debian)
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)
