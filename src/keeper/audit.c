@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "base/banned.h"
 
@@ -150,8 +152,13 @@ int audit_append(struct audit *a, const json *record, struct err *err)
 	char head[SHA256_TEXT];
 	sha256_text(text.data, text.len, head);
 	str_addc(&text, '\n');
-	if (file_write_all(a->fd, text.data, text.len, err) != 0)
+	off_t end = lseek(a->fd, 0, SEEK_END);
+	if (file_write_all(a->fd, text.data, text.len, err) != 0) {
+		/* Part of a line would make the whole log one that was tampered with. */
+		if (end < 0 || ftruncate(a->fd, end) != 0)
+			log_error("the audit log ends in a part of a line errno=%d", errno);
 		return fail_in(err, "writing the audit log");
+	}
 	a->count++;
 	memcpy(a->head, head, sizeof a->head);
 	return 0;

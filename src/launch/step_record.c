@@ -130,8 +130,12 @@ void record_down(void *arg)
 	l->record.keeper_start = 0;
 	l->record.exit_status = l->exit_status;
 	l->record.ended_ms = clock_unix_ms();
-	if (launch_save(l, &err) != 0)
-		l->events->log(l->arg, LOG_ERROR, err.text);
+	if (launch_save(l, &err) != 0) {
+		own_mem char *note = xasprintf("the record of %s can't be written: %s; when it can, run bottle cleanup %s",
+					       l->record.slug, err.text, l->record.slug);
+		l->events->log(l->arg, LOG_ERROR, note);
+		l->events->note(l->arg, note);
+	}
 	if (is_worthless(l) && registry_remove(l->bottles, l->record.slug, &err) != 0)
 		l->events->log(l->arg, LOG_ERROR, err.text);
 }

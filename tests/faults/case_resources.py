@@ -8,65 +8,88 @@ import subprocess
 from case_life import READY, running
 from house import must, read, state_of, the, until
 
-# In mount namespaces of its own, where the state directory is a small file system.
+# In a mount namespace of its own, where the state directory is a file system that is made small
+# when the keeper stands at the planted point, or when the program says that it is ready.
 IN_A_SMALL_STATE = r"""
 set -u
-mkdir -p "$HOME/.local/state"
-mount -t tmpfs -o "$1,mode=0700" tmpfs "$HOME/.local/state" || exit 99
-shift
-timeout 60 bottle start --headless "$@"
-echo "start $?"
-ls -A "$HOME/.local/state/bot-bottle/run"
-rm -rf "$HOME"/.local/state/bot-bottle/bottles/*/home
+options=$1 size=$2 command=$3
+state=$HOME/.local/state bottles=$HOME/.local/state/bot-bottle/bottles
+pause() { read -rt 0.01 <> <(:) || true; }
+stands() {
+	keeper=$(cat /proc/$caller/task/$caller/children 2>/dev/null)
+	[ -n "$keeper" ] && grep -q ') T' "/proc/${keeper% }/stat"
+}
+mkdir -p "$state"
+mount -t tmpfs -o "$options,mode=0700" tmpfs "$state" || exit 99
+bottle start --headless -- sh -c "$command" >"$HOME/said" </dev/null &
+caller=$!
+until stands || grep -q ready "$HOME/said" || ! kill -0 $caller 2>/dev/null; do pause; done
+if [ "$size" != 0 ]; then mount -o "remount,size=$size" "$state" || exit 98; fi
+stands && kill -CONT $keeper
+keeper=${keeper:-$caller}
+status=0
+wait $caller || status=$?
+while kill -0 $keeper 2>/dev/null && ! grep -q ') Z' /proc/${keeper% }/stat; do pause; done
+echo "start $status"
+rm -rf "$bottles"/*/home
 bottle cleanup --yes
 echo "cleanup $?"
-for slug in $(ls "$HOME/.local/state/bot-bottle/bottles"); do
+for slug in $(ls "$bottles" 2>/dev/null); do
 	bottle audit --verify "$slug"
 	echo "verify $?"
 	bottle rm "$slug"
 	echo "rm $?"
 done
-ls -A "$HOME/.local/state/bot-bottle/bottles"
+echo "left $(ls -A "$bottles" "$HOME/.local/state/bot-bottle/run" 2>/dev/null | grep -vc ':$\|^$')"
 """
+ROOM = "size=1200m"
 
 
-def in_small_state(place, options, *args):
+def in_small_state(place, options, size, command):
     """The exit statuses of the script, by name, and all that it said."""
-    if place.user is None and os.getuid() == 0:
+    if os.getuid() == 0 and place.user is None:
         into = ["unshare", "--mount"]
     else:
         into = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
     who = {} if place.user is None else {"user": place.user, "group": place.user, "extra_groups": []}
-    ran = subprocess.run([*into, "sh", "-c", IN_A_SMALL_STATE, "sh", options, *args], cwd=place.top + "/work",
-                         env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         timeout=120, **who)
+    ran = subprocess.run([*into, "bash", "-c", IN_A_SMALL_STATE, "sh", options, size, command], timeout=120,
+                         cwd=place.top + "/work", env=place.env, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **who)
     text = ran.stdout.decode("utf-8", "replace")
-    must(ran.returncode != 99, "no small file system", text)
-    found = {}
-    for line in text.splitlines():
-        word = line.split()
-        if len(word) == 2 and word[0] in ("start", "cleanup", "verify", "rm"):
-            found[word[0]] = int(word[1])
+    must(ran.returncode < 98, "no small file system", text)
+    words = [line.split() for line in text.splitlines()]
+    found = {w[0]: int(w[1]) for w in words if len(w) == 2 and w[0] in ("start", "cleanup", "verify", "rm", "left")}
     place.all_gone()
-    must(".sock" not in text.split("start ")[1].split("cleanup")[0] or found["start"] != 0, "a socket is left", text)
     return found, text
 
 
 def no_room_at_the_start(place):
-    for size in ("size=4k", "size=16k", "size=64k", "size=256k", "size=4m,nr_inodes=5", "size=4m,nr_inodes=12"):
-        found, text = in_small_state(place, size, "--", "true")
-        must(found["start"] in (0, 125), "start", size, found, text)
-        must(found["start"] == 0 or "space" in text, "the cause is not told", size, text)
-        must(found["cleanup"] == 0 and found.get("rm", 0) == 0, "what was left is freed", size, found, text)
-    found, text = in_small_state(place, "size=16m", "--", "true")
-    must(found == {"start": 0, "cleanup": 0, "verify": 0, "rm": 0}, "the control", found, text)
+    """Made small after the checks of the host, and before the first file."""
+    place.plant("before", "stop", "recording the bottle")
+    refused = 0
+    for options, size in [(ROOM, s) for s in ("4k", "16k", "64k", "512k")] + [
+            (ROOM + ",nr_inodes=%d" % n, "0") for n in (4, 6, 8, 11, 14)]:
+        found, text = in_small_state(place, options, size, "exit 0")
+        must(found["start"] in (0, 125), "start", options, size, found, text)
+        must(found["start"] == 0 or "space" in text, "the cause is not told", options, size, text)
+        must(found["cleanup"] == 0 and found["left"] == 0, "what was left is freed", options, size, found, text)
+        refused += found["start"] != 0
+    found, text = in_small_state(place, ROOM, "8m", "exit 0")
+    must(refused > 0 and found == {"start": 0, "cleanup": 0, "verify": 0, "rm": 0, "left": 0}, "the control", found, text)
+
+
+def little_room_is_refused(place):
+    found, text = in_small_state(place, "size=16m", "0", "exit 0")
+    must(found["start"] == 125 and "disk space" in text and found["left"] == 0, "start", found, text)
 
 
 def the_guest_fills_the_disk(place):
-    fill = "cat /dev/zero >/home/agent/fill; exit 3"
-    found, text = in_small_state(place, "size=2m", "--", "sh", "-c", fill)
+    fill = "echo ready; until [ $(df -k --output=size ~ | tail -1) -lt 9999 ]; do sleep 0.05; done; " \
+           "cat /dev/zero >~/fill; exit 3"
+    found, text = in_small_state(place, ROOM, "4m", fill)
     must(found["start"] in (3, 125), "start", found, text)
-    must(found["cleanup"] == 0 and found["verify"] == 0 and found["rm"] == 0, "afterwards", found, text)
+    must("can't be written" in text and "bottle cleanup" in text, "nobody is told", text)
+    must(found["cleanup"] == 0 and found["verify"] == 0 and found["left"] == 0, "afterwards", found, text)
 
 
 def few_descriptors(place):
@@ -169,6 +192,7 @@ def asks_the_gateway(slug):
 
 def cases():
     yield "no room at the start", no_room_at_the_start
+    yield "little room is refused", little_room_is_refused, True
     yield "the guest fills the disk", the_guest_fills_the_disk
     yield "few descriptors", few_descriptors
     yield "a runtime directory that goes", runtime_directory_that_goes

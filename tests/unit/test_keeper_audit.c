@@ -2,9 +2,12 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/own.h"
@@ -145,6 +148,41 @@ static void a_record_can_not_bring_its_own_chain(void **state)
 	assert_ok(audit_append_text(&a, "{\"a\":1}", &err), &err);
 }
 
+/* The log with its limit of bytes: what fits of a line is written, and then no more. */
+static int append_with_room_for(struct audit *a, rlim_t bytes, struct err *err)
+{
+	struct rlimit before, little;
+	struct stat st;
+
+	assert_int_equal(fstat(a->fd, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	little = (struct rlimit){ (rlim_t)st.st_size + bytes, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	int rc = audit_append_text(a, "{\"word\":\"cut\"}", err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	return rc;
+}
+
+static void a_line_that_does_not_fit_leaves_the_log_whole(void **state)
+{
+	int dir = *(int *)*state;
+	struct sigaction quiet = { .sa_handler = SIG_IGN };
+	own_audit struct audit a = AUDIT_INIT;
+	struct audit_found found;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(sigaction(SIGXFSZ, &quiet, NULL), 0);
+	assert_ok(audit_open(dir, &a, &err), &err);
+	assert_ok(audit_append_text(&a, "{\"word\":\"first\"}", &err), &err);
+	assert_refused(append_with_room_for(&a, 20, &err), &err, ERR_SYSTEM, "writing the audit log");
+	assert_int_equal(a.count, 1);
+	assert_ok(audit_verify(dir, &(struct audit_claim){ a.count, a.head }, false, &found, &err), &err);
+	/* And it goes on when there is room again. */
+	assert_ok(audit_append_text(&a, "{\"word\":\"second\"}", &err), &err);
+	assert_ok(audit_verify(dir, &(struct audit_claim){ a.count, a.head }, false, &found, &err), &err);
+	assert_int_equal(found.count, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +190,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_tampering_shows, place, leave),
 		cmocka_unit_test_setup_teardown(a_log_that_grew_contains_the_claim_only_where_that_is_asked, place, leave),
 		cmocka_unit_test_setup_teardown(a_record_can_not_bring_its_own_chain, place, leave),
+		cmocka_unit_test_setup_teardown(a_line_that_does_not_fit_leaves_the_log_whole, place, leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
