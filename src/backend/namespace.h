@@ -3,7 +3,7 @@
 #include "backend/backend.h"
 #include "cage/cage.h"
 
-enum { TREE_ROWS_MAX = 4096 };
+enum { TREE_ROWS_MAX = 8192, TREE_PINS_MAX = 2000 };
 
 /* Rows under construction, with what they borrow: texts and detached mounts. */
 struct tree {

@@ -220,8 +220,44 @@ static int add_directory_of_host(struct tree *t, const struct cage_ids *ids, enu
 	return 0;
 }
 
+static bool is_in(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_is(list->v[i], text))
+			return true;
+	return false;
+}
+
+/* Every directory on the way to what stays read-only becomes a mount point, which can't be
+ * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc. */
+static int pin_ways(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err)
+{
+	own_strv struct strv pinned = STRV_INIT;
+
+	for (size_t i = 0; i < r->obeyed->n; i++) {
+		const char *below = r->obeyed->v[i];
+		for (const char *slash = strchr(below, '/'); slash; slash = strchr(slash + 1, '/')) {
+			own_mem char *way = xstrndup(below, (size_t)(slash - below));
+			if (is_in(&pinned, way))
+				continue;
+			if (pinned.n == TREE_PINS_MAX)
+				return fail(err, ERR_INPUT, "workspace: over %d directories hold files that a tool of the host obeys; "
+					    "use workspace: copy", TREE_PINS_MAX);
+			strv_add(&pinned, way);
+			const char *path = keep(t, xasprintf("%s/%s", r->workspace_path, way));
+			const char *target = keep(t, xasprintf(GUEST_WORKSPACE "/%s", way));
+			if (add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
+				return -1;
+			t->rows[t->n - 1].flags = 0;
+		}
+	}
+	return 0;
+}
+
 static int add_obeyed(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err)
 {
+	if (r->obeyed && pin_ways(t, r, ids, err) != 0)
+		return -1;
 	for (size_t i = 0; r->obeyed && i < r->obeyed->n; i++) {
 		const char *path = keep(t, xasprintf("%s/%s", r->workspace_path, r->obeyed->v[i]));
 		const char *target = keep(t, xasprintf(GUEST_WORKSPACE "/%s", r->obeyed->v[i]));

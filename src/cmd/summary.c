@@ -38,22 +38,26 @@ static void print_program(struct command *c, const struct plan *p)
 	line(c, "runs", &text);
 }
 
-static void print_workspace(struct command *c, const struct plan *p)
+/* What a route opens beyond its name. */
+static void print_wide_route(struct command *c, const json *route)
 {
-	own_str struct str text = STR_INIT;
-	static const char *const how[] = {
-		[MANIFEST_WORKSPACE_COPY] = "changes stay in the bottle until they are exported",
-		[MANIFEST_WORKSPACE_MOUNT] = "the agent works on these files themselves",
-		[MANIFEST_WORKSPACE_NONE] = "none",
+	const char *host = json_get_string(route, "host", "?");
+	bool plain = json_get_truth(route, "plain", false);
+	const struct {
+		bool said;
+		const char *what;
+	} rows[] = {
+		{ *host == '*', "every name below it, whoever holds it" },
+		{ json_get_truth(route, "allow_private", false), "may lead to private addresses: this host and its network" },
+		{ plain && !json_get(route, "auth"), "without TLS: anybody on the way reads and changes it" },
+		{ plain && json_get(route, "auth"), "without TLS: anybody on the way reads its credential" },
 	};
+	own_str struct str shown = STR_INIT;
 
-	if (p->workspace) {
-		ui_escape(&text, p->workspace);
-		str_addf(&text, " (%s)", how[p->workspace_mode]);
-	} else {
-		str_add(&text, "none");
-	}
-	line(c, "workspace", &text);
+	ui_escape(&shown, host);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].said)
+			ui_note(&c->ui, "%-12s %s: %s", "", str_c(&shown), rows[i].what);
 }
 
 static void print_routes(struct command *c, const struct plan *p)
@@ -70,6 +74,8 @@ static void print_routes(struct command *c, const struct plan *p)
 	if (text.len == 0)
 		str_add(&text, "nothing");
 	line(c, "reaches", &text);
+	for (size_t i = 0; i < json_count(json_get(doc, "routes")); i++)
+		print_wide_route(c, json_at(json_get(doc, "routes"), i));
 }
 
 static void print_secrets(struct command *c, const struct plan *p)
@@ -113,7 +119,7 @@ void summary_print(struct command *c, const struct plan *p)
 		str_addf(&how, " (%s)", backend->isolation);
 	line(c, "backend", &how);
 	print_program(c, p);
-	print_workspace(c, p);
+	summary_workspace(c, p);
 	print_routes(c, p);
 	print_secrets(c, p);
 	print_limits(c, p);

@@ -82,6 +82,7 @@ void launch_down(struct launch *l, const struct err *why)
 	walk_down(&l->walk, l);
 	fd_drop(&l->dir);
 	record_clear(&l->record);
+	strv_clear(&l->obeyed);
 	mem_drop(&l->ca);
 	mem_drop(&l->canary);
 	str_clear(&l->bundle);

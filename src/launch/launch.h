@@ -60,6 +60,7 @@ struct launch {
 	const struct backend *backend;
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
+	struct strv obeyed;	/* workspace: mount: what a tool of the host would run or obey there, at the start */
 	struct sidecar gateway;
 	char *ca;		/* the bottle's CA certificate, PEM; NULL: not told yet */
 	struct str bundle;	/* PEM of everything that the guest trusts */

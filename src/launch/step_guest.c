@@ -64,7 +64,6 @@ int cage_up(void *arg, struct err *err)
 	const struct plan *p = l->plan;
 	own_str struct str hosts = STR_INIT;
 	own_strv struct strv hidden = STRV_INIT;
-	own_strv struct strv obeyed = STRV_INIT;
 	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
 	const struct manifest_resources resources = {
 		.cpus = p->cpus, .memory_mib = p->memory_mib, .disk_gib = p->disk_gib, .pids = p->pids,
@@ -72,13 +71,13 @@ int cage_up(void *arg, struct err *err)
 		.disk_gib_given = p->disk_gib_given, .pids_given = p->pids_given,
 	};
 
-	if (backend_find(p->backend, &l->backend, err) != 0 || look_through_workspace(p, &hidden, &obeyed, err) != 0)
+	if (backend_find(p->backend, &l->backend, err) != 0 || look_through_workspace(p, &hidden, &l->obeyed, err) != 0)
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
 	struct guest_request request = {
 		.slug = l->record.slug, .program = program, .image = p->image, .tools = &p->tools,
 		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
-		.hidden = &hidden, .obeyed = &obeyed, .resources = &resources, .dir = l->dir,
+		.hidden = &hidden, .obeyed = &l->obeyed, .resources = &resources, .dir = l->dir,
 		.hosts = str_c(&hosts), .listeners = listeners, .nlisteners = ARRAY_LEN(listeners),
 	};
 	if (l->backend->up(&request, &l->guest, l->listeners, err) != 0)
@@ -86,6 +85,43 @@ int cage_up(void *arg, struct err *err)
 	if (launch_fault("building the cage", FAULT_DURING, err) != 0)
 		return -1;
 	return guest_listen(&l->guest, l->loop, guest_died, l, err);
+}
+
+static bool is_in(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_is(list->v[i], text))
+			return true;
+	return false;
+}
+
+/* No mount stands over a name that is not there, so in a shared directory the guest can make
+ * what a tool of the host would obey. It is named before anybody goes there. */
+static void tell_of_new(struct launch *l)
+{
+	own_strv struct strv hidden = STRV_INIT;
+	own_strv struct strv now = STRV_INIT;
+	own_json json *record = json_object_of();
+	json *paths = json_array_of();
+	struct err err = ERR_INIT;
+
+	if (look_through_workspace(l->plan, &hidden, &now, &err) != 0)
+		l->events->log(l->arg, LOG_ERROR, err.text);
+	for (size_t i = 0; i < now.n; i++) {
+		own_str struct str shown = STR_INIT;
+		if (is_in(&l->obeyed, now.v[i]))
+			continue;
+		text_add_visible(&shown, now.v[i], strlen(now.v[i]), false);
+		json_push(paths, json_of_string(str_c(&shown)));
+		own_mem char *line = xasprintf("new in the workspace, and obeyed by a tool of the host (look before you work there): %s",
+					       str_c(&shown));
+		l->events->note(l->arg, line);
+	}
+	bool any = json_count(paths) > 0;
+	json_set_string(record, "kind", "obeyed");
+	json_set(record, "paths", paths);
+	if (any && l->events->audit(l->arg, record, &err) != 0)
+		l->events->log(l->arg, LOG_ERROR, err.text);
 }
 
 void cage_down(void *arg)
@@ -96,6 +132,8 @@ void cage_down(void *arg)
 		fd_drop(&l->listeners[i]);
 	if (l->backend)
 		l->backend->down(&l->guest);
+	if (l->agent_ran && l->plan->workspace_mode == MANIFEST_WORKSPACE_MOUNT)
+		tell_of_new(l);
 }
 
 int guest_up(void *arg, struct err *err)
