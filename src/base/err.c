@@ -24,7 +24,7 @@ static void mark_cut(struct err *err, int wanted)
 		memcpy(err->text + sizeof err->text - 4, "...", 4);
 }
 
-int fail(struct err *err, enum err_kind kind, const char *fmt, ...)
+int (fail)(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -53,7 +53,7 @@ static enum err_kind kind_of_errno(int sys)
 	}
 }
 
-int fail_errno(struct err *err, const char *fmt, ...)
+int (fail_errno)(struct err *err, const char *fmt, ...)
 {
 	int sys = errno;
 	char what[sizeof err->text];
@@ -69,7 +69,7 @@ int fail_errno(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
-int fail_in(struct err *err, const char *fmt, ...)
+int (fail_in)(struct err *err, const char *fmt, ...)
 {
 	char prefix[sizeof err->text];
 	char text[sizeof err->text];

@@ -32,6 +32,10 @@ struct err {
 int fail(struct err *err, enum err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int fail_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int fail_in(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The -1 in sight of the compiler and the analysers: what follows a failure is not success. */
+#define fail(...)	({ (fail)(__VA_ARGS__); -1; })
+#define fail_errno(...) ({ (fail_errno)(__VA_ARGS__); -1; })
+#define fail_in(...)	({ (fail_in)(__VA_ARGS__); -1; })
 
 /* The word for a kind, as in --json: "usage", "input", ... */
 const char *err_kind_name(enum err_kind kind);

@@ -30,6 +30,8 @@ static void run_close(struct run *r)
 
 static void feed(struct run *r)
 {
+	if (!r->in)
+		bug("nothing to feed");
 	/* MSG_NOSIGNAL: a program that doesn't read its input is not our death. */
 	ssize_t n = send(r->fd[FEED], r->in->data + r->fed, r->in->len - r->fed, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)

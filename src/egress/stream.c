@@ -19,6 +19,7 @@ static int bio_read(BIO *bio, char *out, size_t room, size_t *got)
 	BIO_clear_retry_flags(bio);
 	if (early) {
 		*got = early < room ? early : room;
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): what has a length has bytes */
 		memcpy(out, buffer_view(&s->raw).at, *got);
 		buffer_take(&s->raw, *got);
 		buffer_trim(&s->raw);

@@ -131,7 +131,8 @@ static void send_frame(struct client *c, uint8_t opcode, bool fin, struct slice 
 {
 	unsigned char head[WEBSOCKET_HEADER_MAX];
 
-	buffer_add(&c->stream.out, head, websocket_head_print(opcode, fin, payload.n, head));
+	size_t head_n = websocket_head_print(opcode, fin, payload.n, head);
+	buffer_add(&c->stream.out, head, head_n);
 	buffer_add(&c->stream.out, payload.at, payload.n);
 }
 

@@ -76,7 +76,7 @@ static long *round_of(long *points, long d)
 static long furthest(const long *before, long d, long at)
 {
 	/* @at counts the steps down (lines come) in the order of diagonals -d, -d+2, ..., d. */
-	if (d == 0)
+	if (d == 0 || !before)
 		return 0;
 	if (at == 0)
 		return before[0];

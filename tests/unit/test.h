@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #undef fail
 #undef fail_msg
-#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__), abort())
 #include "base/err.h"
 #include "base/own.h"
 #include "base/str.h"

@@ -291,7 +291,7 @@ static void sizes_have_limits_that_are_told(void **state)
 	assert_refused(check_text("dev.md", str_c(&big), big.len, &err), &err, ERR_INPUT, "limit of 1048576 bytes");
 
 	str_add(&bomb, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
-	for (char c = 'b'; c < 'k'; c++)
+	for (int c = 'b'; c < 'k'; c++)
 		str_addf(&bomb, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1, c - 1, c - 1, c - 1,
 			 c - 1, c - 1, c - 1, c - 1, c - 1);
 	assert_refused(check(str_c(&bomb), &err), &err, ERR_INPUT, "aliases expanded");
