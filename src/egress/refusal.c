@@ -36,6 +36,9 @@ static const struct {
 	[REFUSE_ADDRESS] = { 403, "address-forbidden",
 			     "the host's name resolves to a private, local or metadata address; allow_private on its route allows "
 			     "private and local ones" },
+	[REFUSE_CREDENTIAL_CLEAR] = { 403, "credential-in-clear",
+				      "over http the route's credential goes to private addresses only, and this host has a "
+				      "public one; use https" },
 	[REFUSE_CONNECT] = { 502, "connect-failed", "no connection to the origin; it may be down, try again later" },
 	[REFUSE_CONNECT_TIME] = { 504, "connect-timeout", "the origin did not answer in time; try again later" },
 	[REFUSE_PROXY] = { 502, "upstream-proxy", "the upstream proxy refused the connection" },

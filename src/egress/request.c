@@ -235,6 +235,7 @@ static bool judge(struct client *c, struct http_request *r)
 	}
 	x->origin.allow_private = verdict.route->allow_private;
 	x->credential = credential_of(&g->credentials, verdict.route);
+	x->origin.private_only = x->credential && x->origin.plain;
 	return accept_request(c, r, keep);
 }
 

@@ -51,6 +51,14 @@ bool origin_addresses_fine(const struct addresses *found, bool allow_private)
 	return found->n > 0;
 }
 
+static bool shows_public(const struct addresses *found)
+{
+	for (size_t i = 0; i < found->n; i++)
+		if (host_address_class(found->at[i].bytes, found->at[i].n) == HOST_PUBLIC)
+			return true;
+	return false;
+}
+
 static bool behind_proxy(const struct upstream *up)
 {
 	return *up->gateway->config.proxy_host != '\0';
@@ -93,6 +101,10 @@ static void start_dialling(struct upstream *up, const struct addresses *found)
 	/* Behind a proxy these are the proxy's, which the operator named. */
 	if (!behind_proxy(up) && !origin_addresses_fine(found, up->origin.allow_private)) {
 		fail_with(up, REFUSE_ADDRESS);
+		return;
+	}
+	if (up->origin.private_only && shows_public(found)) {
+		fail_with(up, REFUSE_CREDENTIAL_CLEAR);
 		return;
 	}
 	up->addresses = *found;

@@ -18,6 +18,7 @@ struct origin {
 	uint16_t port;
 	bool plain;
 	bool allow_private;
+	bool private_only; /* what is sent holds a credential in the clear */
 };
 
 struct upstream {

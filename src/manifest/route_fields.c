@@ -183,6 +183,9 @@ static int finish_route(void *object, bool complete, struct err *err)
 		return fail(err, ERR_INPUT, "host %s: a wildcard also needs \"wildcard: true\"", route->host);
 	if (route->wildcard && !starred)
 		return fail(err, ERR_INPUT, "host %s: \"wildcard: true\" needs a host like *.%s", route->host, route->host);
+	if (route->auth_given && route->plain && !route->allow_private)
+		return fail(err, ERR_INPUT, "host %s: with plain the credential of auth would cross the network in the clear; "
+			    "leave plain out, or add \"allow_private: true\" for a service of your own network", route->host);
 	return 0;
 }
 
@@ -206,11 +209,13 @@ static const struct field route_fields[] = {
 	    HELP("exact DNS name, upper and lower case alike, or an address; one route per host and port. *.example.com "
 		 "needs wildcard")),
 	ROW("wildcard", FIELD_TRUTH, wildcard, .fallback = "false",
-	    HELP("host begins with *. and stands for every name below it. Names can carry data out: prefer exact ones")),
+	    HELP("host begins with *., and the star stands for exactly one label. Names can carry data out: prefer exact "
+		 "ones. A label that looks like data (long, or many digits) is refused")),
 	ROW("port", FIELD_NUMBER, port, .min = 1, .max = 65535, .fallback = "443", GIVEN(port_given),
 	    HELP("the port; with plain and no port both 443 and 80")),
 	ROW("plain", FIELD_TRUTH, plain, .fallback = "false",
-	    HELP("allow http:// under the same rules; what is sent can be read on the way")),
+	    HELP("allow http:// under the same rules; what is sent can be read on the way. With auth only together with "
+		 "allow_private, and the credential then goes over http to private addresses alone")),
 	ROW("auth", FIELD_STRUCT, auth, .of = &auth_schema, GIVEN(auth_given), .flags = FIELD_WHOLE,
 	    HELP("the credential that the gateway puts in. Any other credential on this route is refused")),
 	ITEMS("matches", FIELD_LIST, matches, match_schema, .flags = FIELD_NOT_EMPTY, .most = 256,

@@ -290,6 +290,9 @@ static int route_of(const struct place *outer, size_t at, json *j, struct policy
 	    truth_of(&place, j, "allow_private", &out->allow_private, err) < 0 ||
 	    auth_of(&place, json_get(j, "auth"), out, err) < 0 || git_of(&place, json_get(j, "git"), out, err) < 0)
 		return -1;
+	if (out->auth && out->plain && !out->allow_private)
+		return fail(err, ERR_INPUT, "%s: with plain its credential would cross the network in the clear; leave plain "
+			    "out, or add allow_private for a service of your own network", place.text);
 	size_t n = 0;
 	if (list_of(&place, j, "matches", &n, err) < 0)
 		return -1;

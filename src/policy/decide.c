@@ -56,6 +56,7 @@ static void deny(struct policy_verdict *out, enum policy_reason reason)
 	out->allowed = false;
 	out->reason = reason;
 	out->match = out->path = -1;
+	out->near = -1;
 }
 
 static const struct policy_entry *route_of(const struct policy *policy, const struct host *host, uint16_t port,
@@ -64,7 +65,7 @@ static const struct policy_entry *route_of(const struct policy *policy, const st
 	struct slice label;
 	const struct policy_entry *entry = find(policy, host, port, &label);
 
-	*out = (struct policy_verdict){ .allowed = true, .reason = POLICY_ALLOWED, .match = -1, .path = -1 };
+	*out = (struct policy_verdict){ .allowed = true, .match = -1, .path = -1, .near = -1 };
 	if (!entry) {
 		deny(out, reason_for_none(policy, host));
 		return NULL;
@@ -134,21 +135,47 @@ static bool method_fits(const struct policy_match *match, struct slice method)
 }
 
 /* @path becomes the path that fits, -1 where the entry names none. */
-static bool match_fits(const struct policy_match *match, const struct policy_request *request, int *path)
+static bool paths_fit(const struct policy_match *match, struct slice text, int *path)
 {
 	*path = -1;
-	if (!method_fits(match, request->method))
-		return false;
-	for (size_t i = 0; i < match->nheaders; i++)
-		if (!header_fits(&match->headers[i], request->fields))
-			return false;
 	for (size_t i = 0; i < match->npaths; i++) {
-		if (path_fits(&match->paths[i], request->path)) {
+		if (path_fits(&match->paths[i], text)) {
 			*path = (int)i;
 			return true;
 		}
 	}
 	return match->npaths == 0;
+}
+
+static bool headers_fit(const struct policy_match *match, const struct http_fields *fields)
+{
+	for (size_t i = 0; i < match->nheaders; i++)
+		if (!header_fits(&match->headers[i], fields))
+			return false;
+	return true;
+}
+
+static bool match_fits(const struct policy_match *match, const struct policy_request *request, int *path)
+{
+	return method_fits(match, request->method) && headers_fit(match, request->fields) &&
+	       paths_fit(match, request->path, path);
+}
+
+/* What would have to be otherwise, for the sentence that the agent reads. */
+static void find_nearest(const struct policy_request *request, struct policy_verdict *out)
+{
+	for (size_t i = 0; i < out->route->nmatches; i++) {
+		const struct policy_match *match = &out->route->matches[i];
+		enum policy_miss missed = POLICY_MISS_PATH;
+		int path;
+
+		if (paths_fit(match, request->path, &path))
+			missed = method_fits(match, request->method) ? POLICY_MISS_HEADER : POLICY_MISS_METHOD;
+		if (out->near < 0 || missed > out->missed) {
+			out->near = (int)i;
+			out->missed = missed;
+		}
+	}
 }
 
 /* ---- what no match opens by itself */
@@ -384,7 +411,9 @@ void policy_decide(const struct policy *policy, const struct policy_request *req
 		return deny(out, POLICY_METHOD_FORBIDDEN);
 	if (!find_match(request, out)) {
 		/* The more telling of two refusals: a push that also fits no match is a push. */
-		return deny(out, asks_push(request) ? POLICY_GIT_PUSH : POLICY_NO_MATCH);
+		deny(out, asks_push(request) ? POLICY_GIT_PUSH : POLICY_NO_MATCH);
+		find_nearest(request, out);
+		return;
 	}
 	enum policy_reason reason = judge_matched(out, request);
 	if (reason != POLICY_ALLOWED)

@@ -43,12 +43,18 @@ enum policy_reason {
 	POLICY_REASONS
 };
 
+/* What an entry of matches that came nearest was not content with. */
+enum policy_miss { POLICY_MISS_PATH, POLICY_MISS_METHOD, POLICY_MISS_HEADER };
+
 struct policy_verdict {
 	bool allowed;
 	enum policy_reason reason;
 	const struct policy_route *route;	/* NULL: no route speaks for this host and port */
 	/* What decided, for POLICY_ALLOWED: the entry of matches and of its paths, -1 for none. */
 	int match, path;
+	/* For POLICY_NO_MATCH: the first entry of matches that came nearest. */
+	int near;
+	enum policy_miss missed;
 };
 
 struct policy_request {

@@ -2,7 +2,7 @@
 
 #include "base/banned.h"
 
-/* %-marks of a sentence: h host, p port, m method, u path, r rule. */
+/* %-marks of a sentence: h host, p port, m method, u path, r rule, n what came nearest. */
 static const struct {
 	const char *word, *sentence;
 } reasons[POLICY_REASONS] = {
@@ -17,7 +17,7 @@ static const struct {
 				    "%h fits a wildcard route, but its first label looks like data, not like a name" },
 	[POLICY_PLAIN_HTTP] = { "plain-http", "%r does not allow plain http to %h:%p; use https" },
 	[POLICY_TLS_ON_PLAIN_PORT] = { "tls-on-plain-port", "%r serves %h:%p as plain http only" },
-	[POLICY_NO_MATCH] = { "no-match", "%h has a route (%r), but none of its matches fits %m %u" },
+	[POLICY_NO_MATCH] = { "no-match", "%h has a route (%r), but none of its matches fits %m %u%n" },
 	[POLICY_METHOD_FORBIDDEN] = { "method-forbidden", "the method %m is never passed on" },
 	[POLICY_METHOD_OVERRIDE] = { "method-override",
 				     "the request asks the origin to read %m as another method, and %r limits methods" },
@@ -50,6 +50,32 @@ void policy_rule_print(const struct policy_verdict *verdict, struct str *out)
 	str_add_escaped(out, path->value.at, path->value.n, 200);
 }
 
+static void add_names(const struct policy_match *match, enum policy_miss missed, struct str *out)
+{
+	size_t n = missed == POLICY_MISS_METHOD ? match->nmethods : match->nheaders;
+
+	for (size_t i = 0; i < n; i++) {
+		struct slice name = missed == POLICY_MISS_METHOD ? match->methods[i] : match->headers[i].name;
+		str_add(out, i ? ", " : "");
+		str_add_escaped(out, name.at, name.n, 64);
+	}
+}
+
+/* The operator's own words, and nothing of the request. */
+static void add_nearest(const struct policy_verdict *verdict, struct str *out)
+{
+	if (verdict->near < 0 || !verdict->route)
+		return;
+	if (verdict->missed == POLICY_MISS_PATH) {
+		str_add(out, ": the path is in none of them");
+		return;
+	}
+	bool method = verdict->missed == POLICY_MISS_METHOD;
+	str_addf(out, method ? ": for this path matches[%d] allows only " : ": matches[%d] also asks for a certain value of ",
+		 verdict->near);
+	add_names(&verdict->route->matches[verdict->near], verdict->missed, out);
+}
+
 void policy_explain(const struct policy_verdict *verdict, const struct policy_request *request, struct str *out)
 {
 	for (const char *s = reasons[verdict->reason].sentence; *s; s++) {
@@ -69,6 +95,9 @@ void policy_explain(const struct policy_verdict *verdict, const struct policy_re
 			break;
 		case 'u':
 			str_add_escaped(out, request->path.at, request->path.n, 200);
+			break;
+		case 'n':
+			add_nearest(verdict, out);
 			break;
 		case 'r':
 			policy_rule_print(verdict, out);

@@ -127,7 +127,7 @@ class Edges(unittest.TestCase):
         cls.leaf = cls.certs.leaf("good", cls.names + ["::1"])
         cls.origin = Origin(443, answer, cls.leaf, ip=IP, early={"/early": early})
         cls.plain = Origin(80, answer, ip=IP)
-        cls.server = room.NameServer({n: [IP] for n in cls.names if n != "six.test"}, "127.0.0.54", {"six.test": ["::1"]})
+        cls.server = room.NameServer({"clear.test": [IP], "far.test": ["198.41.0.4"], **{n: [IP] for n in cls.names if n != "six.test"}}, "127.0.0.54", {"six.test": ["::1"]})
         private = {"allow_private": True}
         auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
         rule = {"matches": [{"paths": [{"type": "prefix", "value": "/v1"}], "methods": ["GET"]}]}
@@ -139,10 +139,14 @@ class Edges(unittest.TestCase):
                 {"host": "wsauth.test", "websocket": True, **private, **auth},
                 {"host": "six.test", **private}, {"host": "[::1]", **private},
                 {"host": "nginx.test", "port": 9443, **private}, {"host": "node.test", "port": 9444, **private},
-                {"host": "ruled.test", **private, **rule}]},
+                {"host": "ruled.test", **private, **rule},
+                {"host": "clear.test", "plain": True, **private, **auth},
+                {"host": "far.test", "plain": True, **private, **auth}]},
             credentials=[
                 {"host": "auth.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
                 {"host": "wsauth.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
+                {"host": "clear.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
+                {"host": "far.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
                 {"host": "other.test", "scheme": 0, "value": "another-secret", "placeholder": OTHERS}],
             limits={"decoded_bytes": 1 << 20, "head_ms": 2000})
         cls.gateway = Gateway(cls.where, **cls.config)
@@ -411,6 +415,20 @@ class Edges(unittest.TestCase):
             self.assertGreaterEqual(text.count(b"*"), len(SECRET) // 2)
             client.send(room.frame(b"hello"))
             self.assertEqual(client.reader.exactly(7)[2:], b"hello")
+
+    def test_a_credential_goes_in_the_clear_to_private_addresses_only(self):
+        ask = self.gateway.plain().ask
+        self.ok(ask("clear.test", "http://clear.test/"))
+        self.assertEqual(self.plain.requests[-1].get("Authorization"), "Bearer " + SECRET)
+        self.denied(ask("far.test", "http://far.test/"), 403, "credential-in-clear")
+
+    def test_a_refusal_says_what_came_nearest(self):
+        gateway = self.other()
+
+        def said(path, method="GET"):
+            return gateway.ask("ruled.test", path, method).json["message"]
+        self.assertIn("the path is in none of them", said("/v2"))
+        self.assertIn("for this path matches[0] allows only GET", said("/v1", "DELETE"))
 
     # ---- names of fields ----
 

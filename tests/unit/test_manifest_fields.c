@@ -82,6 +82,8 @@ static const struct { const char *wrong, *says, *right; } cases[] = {
 	{ "egress: {routes: [{host: a.0x7f}]}", "odd spelling", "egress: {routes: [{host: '[2001:DB8::1]'}]}" },
 	{ "egress: {routes: [{host: '*.a.b'}]}", "also needs \"wildcard: true\"",
 	  "egress: {routes: [{host: '*.a.b', wildcard: true}]}" },
+	{ ROUTE(", plain: true, auth: {scheme: bearer, token_ref: T}"), "in the clear",
+	  ROUTE(", plain: true, allow_private: true, auth: {scheme: bearer, token_ref: T}") },
 	{ ROUTE(", wildcard: true"), "needs a host like *.a.example.com", ROUTE(", wildcard: false") },
 	{ "egress: {routes: [{host: '*.com', wildcard: true}]}", "top-level", ROUTE("") },
 	{ "egress: {routes: [{host: 'a.*.b', wildcard: true}]}", "no host name", ROUTE("") },

@@ -210,7 +210,8 @@ static void a_refusal_explains_itself_in_a_sentence(void **state)
 	struct policy_verdict v;
 	policy_decide(*state, &r, &v);
 	policy_explain(&v, &r, &text);
-	assert_string_equal(text.data, "api.test.example has a route (routes[0]), but none of its matches fits PUT /v1");
+	assert_string_equal(text.data, "api.test.example has a route (routes[0]), but none of its matches fits PUT /v1: for "
+			    "this path matches[0] allows only GET, POST");
 	for (int i = 0; i < POLICY_REASONS; i++) {
 		v.reason = (enum policy_reason)i;
 		assert_non_null(policy_reason_word(v.reason));
@@ -245,6 +246,7 @@ static void a_document_that_is_not_understood_is_refused(void **state)
 		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"headers\":[{\"name\":\"x\",\"type\":\"prefix\",\"value\":\"y\"}]}]}]}", "prefix" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{\"token_ref\":\"X\"}}]}", "exactly one" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{}}]}", "token_ref" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"plain\":true,\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"X\"}}]}", "in the clear" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{\"scheme\":\"digest\",\"token_ref\":\"X\"}}]}", "scheme" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
