@@ -127,6 +127,100 @@ static void ordinary_text_is_not_held_back(void **state)
 	echo_set_clear(&set);
 }
 
+/* Messages of one connection: what the guest can put together is never more than half. */
+static void a_value_over_several_messages_shows_at_most_half(void **state)
+{
+	struct echo_set set = { 0 };
+	size_t n = strlen("0123456789abcdefghij");
+
+	(void)state;
+	echo_set_add_bare(&set, "0123456789abcdefghij", n);
+	echo_set_ready(&set);
+	for (size_t size = 1; size <= n; size++) {
+		struct echo e = { 0 };
+		own_str struct str out = STR_INIT;
+		size_t hidden = 0;
+		echo_begin(&e, &set);
+		for (size_t at = 0; at < n; at += size) {
+			feed(&e, "0123456789abcdefghij" + at, size < n - at ? size : n - at, false, &out);
+			echo_pause(&e, &out);
+			assert_int_equal(out.len, at + size < n ? at + size : n);
+		}
+		feed(&e, " and on", 7, true, &out);
+		for (size_t i = 0; i < n; i++)
+			hidden += out.data[i] == '*';
+		assert_true(hidden * 2 >= n);
+		assert_string_equal(out.data + n, " and on");
+		echo_end(&e);
+	}
+	echo_set_clear(&set);
+}
+
+static void a_message_that_only_begins_like_a_value_is_left_alone(void **state)
+{
+	struct echo_set set;
+	struct echo e = { 0 };
+	own_str struct str out = STR_INIT;
+
+	(void)state;
+	set_up(&set);
+	echo_begin(&e, &set);
+	feed(&e, "a tok", 5, false, &out);
+	echo_pause(&e, &out);
+	echo_pause(&e, &out);
+	assert_string_equal(out.data, "a tok");
+	feed(&e, "yo", 2, false, &out);
+	echo_pause(&e, &out);
+	assert_string_equal(out.data, "a tokyo");
+	echo_end(&e);
+	echo_set_clear(&set);
+}
+
+static void base64_with_its_slashes_escaped_is_overwritten(void **state)
+{
+	struct echo_set set = { 0 };
+	char escaped[] = "\"Pz8\\/Pj4+Pz8\\/\" %2Bz8%2FPj4%2BPz8%2F";
+
+	(void)state;
+	echo_set_add(&set, "\x3f\x3f\x3f\x3e\x3e\x3e\x3f\x3f\x3f", 9);	/* Pz8/Pj4+Pz8/ */
+	echo_set_ready(&set);
+	assert_int_equal(echo_scrub(&set, escaped, strlen(escaped)), 14);
+	assert_memory_equal(escaped, "\"**************\"", 16);
+	echo_set_clear(&set);
+}
+
+static void a_sight_finds_across_every_cut_and_only_what_is_another_s(void **state)
+{
+	static const char text[] = "xx placeholder-two yy placeholder-one zz";
+	struct echo_set set = { 0 };
+	size_t n = strlen(text);
+
+	(void)state;
+	echo_set_add_bare(&set, "placeholder-one", 15);
+	echo_set_add_bare(&set, "placeholder-two", 15);
+	echo_set_ready(&set);
+	for (size_t size = 1; size <= n; size++) {
+		struct sight all = { 0 }, others = { 0 }, none = { 0 };
+		size_t found = 0, found_others = 0;
+		sight_begin(&all, &set, "");
+		sight_begin(&others, &set, "placeholder-two");
+		for (size_t at = 0; at < n; at += size) {
+			struct slice piece = { text + at, size < n - at ? size : n - at };
+			if (sight_finds(&all, piece) && !found)
+				found = at + piece.n;
+			if (sight_finds(&others, piece) && !found_others)
+				found_others = at + piece.n;
+			assert_false(sight_finds(&none, piece));
+		}
+		/* As soon as its last byte is there. */
+		assert_true(found >= 18 && found < 18 + size);
+		assert_true(found_others >= 37 && found_others < 37 + size);
+		sight_end(&all);
+		sight_end(&others);
+	}
+	echo_set_clear(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +229,10 @@ int main(void)
 		cmocka_unit_test(percent_and_json_spellings_are_overwritten),
 		cmocka_unit_test(overlapping_values_leave_nothing),
 		cmocka_unit_test(ordinary_text_is_not_held_back),
+		cmocka_unit_test(a_value_over_several_messages_shows_at_most_half),
+		cmocka_unit_test(a_message_that_only_begins_like_a_value_is_left_alone),
+		cmocka_unit_test(base64_with_its_slashes_escaped_is_overwritten),
+		cmocka_unit_test(a_sight_finds_across_every_cut_and_only_what_is_another_s),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,144 @@
+#include "test.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/msg.h"
+#include "egress/audit.h"
+#include "proto/sidecar.h"
+
+struct fixture {
+	struct loop loop;
+	struct audit audit;
+	int pair[2];
+	unsigned drained, lost;
+	bool inside; /* audit_add() is on the stack */
+};
+
+static void on_drained(void *arg)
+{
+	struct fixture *f = arg;
+
+	assert_false(f->inside);
+	f->drained++;
+}
+
+static void on_lost(void *arg)
+{
+	((struct fixture *)arg)->lost++;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+	struct err err = ERR_INIT;
+
+	f->loop = (struct loop)LOOP_INIT;
+	assert_ok(loop_init(&f->loop, &err), &err);
+	assert_ok(msg_pair(f->pair, &err), &err);
+	for (int i = 0; i < 2; i++)
+		fcntl(f->pair[i], F_SETFL, fcntl(f->pair[i], F_GETFL) | O_NONBLOCK);
+	audit_init(&f->audit, &f->loop, f->pair[0], 100);
+	f->audit.drained = on_drained;
+	f->audit.lost = on_lost;
+	f->audit.arg = f;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	audit_clear(&f->audit);
+	loop_clear(&f->loop);
+	close(f->pair[0]);
+	if (f->pair[1] >= 0)
+		close(f->pair[1]);
+	free(f);
+	return 0;
+}
+
+static void add(struct fixture *f)
+{
+	static const struct audit_entry entry = { .id = "i", .method = "GET", .host = "h", .path = "/", .query = "",
+						  .route = "", .rule = "", .reason = "r", .detail = "" };
+
+	f->inside = true;
+	audit_add(&f->audit, &entry);
+	f->inside = false;
+}
+
+static unsigned read_all(struct fixture *f)
+{
+	unsigned records = 0;
+
+	for (;;) {
+		own_msg struct msg m = MSG_INIT;
+		own_sidecar_message struct sidecar_message said = SIDECAR_MESSAGE_INIT;
+		struct err err = ERR_INIT;
+		if (msg_recv(f->pair[1], &m, &err) <= 0)
+			return records;
+		assert_ok(sidecar_message_decode(&m.bytes, &said, &err), &err);
+		records += said.records.n;
+	}
+}
+
+static void a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	unsigned added = 0, read = 0;
+
+	for (; !audit_is_full(&f->audit); added++)
+		add(f);
+	assert_true(f->audit.stuck);
+	add(f); /* what was under way when it became full is recorded too */
+	assert_int_equal(f->drained, 0);
+	read += read_all(f);
+	audit_flush(&f->audit);
+	/* Whoever waits is told from the loop, in nobody's middle. */
+	assert_int_equal(f->drained, 0);
+	assert_ok(loop_step(&f->loop, 0, &err), &err);
+	assert_int_equal(f->drained, 1);
+	read += read_all(f);
+	assert_int_equal(read, added + 1);
+	assert_false(audit_is_full(&f->audit));
+}
+
+static void a_keeper_that_is_gone_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->pair[1]);
+	f->pair[1] = -1;
+	add(f);
+	audit_flush(&f->audit);
+	assert_int_equal(f->lost, 1);
+}
+
+static void values_of_a_query_are_masked(void **state)
+{
+	static const struct { const char *query, *masked; } cases[] = {
+		{ "a=1&b=2", "a=***&b=***" }, { "a=b=c;d", "a=***;d" }, { "", "" }, { "a=", "a=***" }, { "=x", "=***" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str out = STR_INIT;
+		audit_mask_query(cases[i].query, strlen(cases[i].query), &out);
+		assert_string_equal(str_c(&out), cases[i].masked);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_keeper_that_is_gone_is_noticed, set_up, tear_down),
+		cmocka_unit_test(values_of_a_query_are_masked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
