@@ -107,6 +107,24 @@ class Claude(Agent):
         self.assertIn("note.txt", self.person.run("bottle", "diff", inside.slug).out)
         self.assertIn("You write files.", "".join(b.decode() for b in api.bodies))
 
+    def test_below_a_home_it_is_seen_only_where_tools_name_it(self):
+        run = ("--", os.path.join(self.person.home, ".local/bin/claude"), "--version")
+        self.person.bottle("claude-dev", agent_provider={"template": "claude"}, tools=self.tools)
+        env = {"BOT_BOTTLE_CLAUDE_OAUTH_TOKEN": self.token}
+        self.assertRegex(self.start("--bottle", "claude-dev", *run, env=env).out, "Claude Code")
+        self.person.bottle("claude-dev", agent_provider={"template": "claude"})
+        self.assertEqual(self.start("--bottle", "claude-dev", *run, env=env).status, 127)
+        # Asked for as the agent it is an error that names the field, before anything starts.
+        inside = self.start("--bottle", "claude-dev", "--prompt", "Hello.", env=env)
+        self.assertEqual((inside.status, inside.slug), (125, None), inside)
+        self.assertIn("`tools`", inside.err)
+
+    def test_without_its_token_nothing_starts(self):
+        self.person.bottle("claude-dev", agent_provider={"template": "claude"}, tools=self.tools)
+        inside = self.start("--bottle", "claude-dev", "--prompt", "Hello.")
+        self.assertEqual((inside.status, inside.slug), (125, None), inside)
+        self.assertIn("BOT_BOTTLE_CLAUDE_OAUTH_TOKEN", inside.err)
+
     def test_what_its_tools_try_is_judged_like_everything(self):
         api = self.api(tool("Bash", 1, command="curl -sS http://other.clients.test/hello", description="Fetch"),
                        text("It was refused."))

@@ -61,6 +61,11 @@ class Large(Streaming):
     """The gateway holds what is on its way, not what passes."""
     once = True
 
+    def setUp(self):
+        if "address" in self.room.build:
+            self.skipTest("the address sanitizer holds what has been given back")
+        super().setUp()
+
     def bottle(self):
         self.person.bottle("large", egress={"routes": [
             {"host": "stream.clients.test", "matches": [{"paths": [{"type": "exact", "value": "/sink"}]}]},
