@@ -187,6 +187,8 @@ void client_refuse(struct client *c, enum refusal why, bool keep)
 static void cut(struct client *c, bool allowed, const char *reason)
 {
 	client_record(c, allowed, reason, c->x.status);
+	/* What came before the cut is passed on as far as it goes. */
+	stream_flush(&c->stream);
 	upstream_drop(&c->up);
 	c->stream.broken = true;
 	c->state = CLIENT_LAST_WORDS;

@@ -242,5 +242,12 @@ static bool move_body(struct client *c)
 
 bool response_move(struct client *c)
 {
-	return c->x.answered ? move_body(c) : read_head(c);
+	if (c->x.answered)
+		return move_body(c);
+	if (!read_head(c))
+		return false;
+	/* What of the body came along leaves together with the head. */
+	if (c->state == CLIENT_EXCHANGE && c->x.answered)
+		move_body(c);
+	return true;
 }

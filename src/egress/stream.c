@@ -11,6 +11,16 @@
 
 /* ---- the socket under TLS: first what was read before TLS began, then the descriptor ---- */
 
+/* What came after a short read, or an end that did, has an edge of its own; an end that was
+ * there before may share the edge that brought us here, so then the socket is asked again. */
+static ssize_t receive(struct stream *s, char *out, size_t room)
+{
+	ssize_t n = recv(s->fd, out, room, 0);
+
+	s->drained = n > 0 && (size_t)n < room && !s->ending;
+	return n;
+}
+
 static int bio_read(BIO *bio, char *out, size_t room, size_t *got)
 {
 	struct stream *s = BIO_get_data(bio);
@@ -25,12 +35,12 @@ static int bio_read(BIO *bio, char *out, size_t room, size_t *got)
 		buffer_trim(&s->raw);
 		return 1;
 	}
-	ssize_t n = recv(s->fd, out, room, 0);
+	ssize_t n = s->drained ? 0 : receive(s, out, room);
 	if (n > 0) {
 		*got = (size_t)n;
 		return 1;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (s->drained || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		BIO_set_retry_read(bio);
 	return 0;
 }
@@ -77,8 +87,12 @@ static void on_events(void *arg, uint32_t events)
 {
 	struct stream *s = arg;
 
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		s->ending = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		s->readable = true;
+		s->drained = false;
+	}
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		s->writable = true;
 	s->fn(s->arg);
@@ -163,7 +177,7 @@ int stream_handshake(struct stream *s)
 static size_t read_some(struct stream *s, char *room, size_t n)
 {
 	if (!s->ssl) {
-		ssize_t got = recv(s->fd, room, n, 0);
+		ssize_t got = receive(s, room, n);
 		if (got > 0)
 			return (size_t)got;
 		if (got == 0)
@@ -197,9 +211,10 @@ bool stream_fill(struct stream *s, size_t most)
 		buffer_added(&s->in, n);
 		s->received += n;
 		any = true;
-		/* A short read of a socket has emptied it: the next edge will tell. */
-		if (!s->ssl && n < piece)
+		if (s->drained && !(s->ssl && SSL_has_pending(s->ssl))) {
+			s->readable = false;
 			break;
+		}
 	}
 	if (any)
 		s->moved = s->loop->now;

@@ -22,6 +22,8 @@ struct stream {
 	struct buffer raw;  /* came before TLS began, and belongs to it */
 	struct buffer in, out;
 	bool readable, writable; /* the kernel has not said EAGAIN since */
+	bool drained;		/* a short read emptied the socket: the next edge tells of more */
+	bool ending;		/* the kernel spoke of an end: no further edge may come */
 	bool eof;		 /* the other side ends cleanly: FIN, close_notify */
 	bool broken;		 /* reset, cut or a TLS error: nothing moves any more */
 	uint64_t moved;		 /* loop time of the last byte */

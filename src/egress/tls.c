@@ -164,6 +164,8 @@ static SSL_CTX *make_leaf(struct tls *tls, const char *name, struct err *err)
 		return NULL;
 	}
 	SSL_CTX_set_alpn_select_cb(ctx, choose_http1, NULL);
+	/* The guest holds the issuer: without this, every handshake looks for a longer chain. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
 	/* A guest resumes with a ticket; nothing of it is kept here. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"guest", 5);

@@ -95,7 +95,7 @@ class Bottle(Path):
         for line in open(said):
             row = json.loads(line)
             if "ca" in row:
-                self.ca = os.path.join(self.room.where, "bottle-ca.pem")
+                self.ca = os.path.join(self.room.where, self.name + "-ca.pem")
                 with open(self.ca, "w") as f:
                     f.write(row["ca"])
 
