@@ -94,13 +94,17 @@ struct cage_call {
 	int refusal;		/* 0: allowed; else the errno it gets */
 	int arg;		/* -1: always; else only when (argument & mask) == value */
 	uint64_t mask, value;
+	int and_arg;		/* with a mask: and only when this one, too, is so */
+	uint64_t and_mask, and_value;
 };
 /* Every row has a reason: without the literal it does not compile. What no row names gets
  * ENOSYS, as on a kernel that doesn't have it. */
-#define CALL(name, why) { #name, "" why, 0, -1, 0, 0 }
-#define REFUSE(name, why) { #name, "" why, 1 /* EPERM */, -1, 0, 0 }
+#define CALL(name, why) { #name, "" why, 0, -1, 0, 0, 0, 0, 0 }
+#define REFUSE(name, why) { #name, "" why, 1 /* EPERM */, -1, 0, 0, 0, 0, 0 }
 /* Of a call that is allowed, the one use that is not. */
-#define REFUSE_IF(name, arg, mask, value, why) { #name, "" why, 1 /* EPERM */, arg, mask, value }
+#define REFUSE_IF(name, arg, mask, value, why) { #name, "" why, 1 /* EPERM */, arg, mask, value, 0, 0, 0 }
+#define REFUSE_IF_BOTH(name, arg, bits, and_arg, and_bits, why) \
+	{ #name, "" why, 1 /* EPERM */, arg, bits, bits, and_arg, and_bits, and_bits }
 
 enum cage_socket {		/* families for socket(2) and socketpair(2); all others: EAFNOSUPPORT */
 	CAGE_SOCKET_UNIX = 1 << 0,

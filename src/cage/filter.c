@@ -77,9 +77,12 @@ static int add_row(scmp_filter_ctx ctx, const struct cage_call *row, struct err 
 
 	if (row->arg < 0)
 		return add(ctx, action, row->name, 0, NULL, err);
-	struct scmp_arg_cmp when = { .arg = (unsigned)row->arg, .op = SCMP_CMP_MASKED_EQ,
-				     .datum_a = row->mask, .datum_b = row->value };
-	return add(ctx, action, row->name, 1, &when, err);
+	const struct scmp_arg_cmp when[] = {
+		{ .arg = (unsigned)row->arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = row->mask, .datum_b = row->value },
+		{ .arg = (unsigned)row->and_arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = row->and_mask,
+		  .datum_b = row->and_value },
+	};
+	return add(ctx, action, row->name, row->and_mask ? 2 : 1, when, err);
 }
 
 static int add_rows(scmp_filter_ctx ctx, const struct cage_profile *profile, bool conditional, struct err *err)

@@ -213,6 +213,17 @@ class Guest(Attack):
         for place in (path, pipe):
             os.unlink(place)
 
+    def test_a_shared_file_gets_no_set_id_bit(self):
+        w = self.world
+        path = os.path.join(w.work, "lent")
+        got = w.start("shared", "sh", "-c", "cd /workspace; cp /usr/bin/true lent; chmod 4755 lent; chmod 2755 lent; "
+                      "python3 -c 'import os; os.open(\"lent2\", os.O_CREAT | os.O_WRONLY, 0o4755)'; chmod 711 lent",
+                      options=("--rm",))
+        self.assertEqual(got.stderr.count("not permitted"), 3, got.stderr)
+        self.assertEqual(os.stat(path).st_mode & 0o7777, 0o711)  # control: it is shared, and other modes are set
+        self.assertEqual(os.stat(path).st_uid, os.getuid())      # whose rights it would have lent
+        os.unlink(path)
+
     def test_streams_carry_no_descriptors_and_none_leaks(self):
         w = self.world
         leak = os.open("/etc/passwd", os.O_RDONLY)

@@ -37,7 +37,8 @@ class Launcher(Attack):
                           f in ("absolute", "relative", "root")], [])
         self.assertNotIn("host-only", w.bottle("diff", slug).stdout)
         os.makedirs(to + "2")
-        w.bottle("cp", slug + ":/workspace", to + "2")
+        got = w.bottle("cp", slug + ":/workspace", to + "2")
+        self.assertTrue(os.path.exists(to + "2/workspace/plain.txt"), got.stderr)  # control
         self.assertNotIn("host-only", run("grep", "-rsh", "", to + "2").stdout)
         w.bottle("stop", slug)
 

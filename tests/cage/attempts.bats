@@ -55,7 +55,9 @@ expected() {
 	netlink-netfilter EPROTONOSUPPORT
 	netlink-route ok
 	netlink-uevent EPROTONOSUPPORT
+	open-garbage ok
 	open_by_handle EPERM
+	openat2 ENOSYS
 	open_tree EPERM
 	own-mem ok
 	packet EAFNOSUPPORT
@@ -68,6 +70,11 @@ expected() {
 	readv-init EPERM
 	remount EPERM
 	root-write EROFS
+	set-gid-chmod EPERM
+	set-id-chmod EPERM
+	set-id-mknod EPERM
+	set-id-open EPERM
+	set-id-unnamed EPERM
 	setns EPERM
 	setuid EINVAL
 	shadow ENOENT
@@ -110,13 +117,13 @@ check_table() {
 	[ "$(id -u)" = 0 ] || skip "the control needs root, to whom the kernel alone refuses little"
 	# In mount and process namespaces of their own, so that what succeeds hurts nobody.
 	unshare --mount --pid --net --ipc --uts --fork --mount-proc "$dir/attempts" | sort >"$BATS_TEST_TMPDIR/outside" || true
-	rm -f /tmp/attempt-disk /usr/attempt /attempt
+	rm -rf /tmp/attempt-disk /tmp/attempt-set-id* /usr/attempt /attempt
 	expected | grep -v ' ok$' | sort >"$BATS_TEST_TMPDIR/refused"
 	# Most must come out differently: those that don't are things that this host lacks.
 	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
 	echo "# no control on this host: $(echo $same)" >&3
 	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet \
-		tiocsti wide-tiocsti core_pattern shadow host-root usr-write root-write ptrace-init; do
+		tiocsti wide-tiocsti core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
 		if grep -qx "$name" <<<"$same"; then
 			echo "$name is refused outside too"
 			return 1

@@ -158,6 +158,28 @@ static long no_host_root(void) { return open("/root", O_RDONLY); }
 static long no_usr_write(void) { return open("/usr/attempt", O_WRONLY | O_CREAT, 0600); }
 static long no_root_write(void) { return open("/attempt", O_WRONLY | O_CREAT, 0600); }
 static long no_mknod(void) { return mknod("/tmp/attempt-disk", S_IFBLK | 0600, (dev_t)0x800); }
+/* A file of the guest's with a set-id bit is, in a shared workspace, the owner's on the host. */
+static long no_set_id_chmod(void)
+{
+	close(open("/tmp/attempt-set-id", O_CREAT | O_WRONLY, 0755));
+	return chmod("/tmp/attempt-set-id", 06755);
+}
+static long no_set_gid_chmod(void)
+{
+	mkdir("/tmp/attempt-set-id-0", 0755);
+	return chmod("/tmp/attempt-set-id-0", 02755);
+}
+static long no_set_id_open(void) { return open("/tmp/attempt-set-id-2", O_CREAT | O_WRONLY, 04755); }
+static long no_set_id_unnamed(void) { return open("/tmp", O_TMPFILE | O_WRONLY, 04755); }
+static long no_set_id_mknod(void) { return mknod("/tmp/attempt-set-id-3", S_IFREG | 02755, 0); }
+static long no_openat2(void)
+{
+	struct { uint64_t flags, mode, resolve; } how = { O_CREAT | O_WRONLY, 04755, 0 };
+
+	return syscall(SYS_openat2, AT_FDCWD, "/tmp/attempt-set-id-4", &how, sizeof how);
+}
+/* What is in the mode's register without O_CREAT is nobody's mode. */
+static long yes_open_garbage(void) { return syscall(SYS_openat, AT_FDCWD, "/usr", O_RDONLY, 07777); }
 static long no_setuid(void) { return setresuid(0, 0, 0); }
 static long no_own_uid_map(void) { return write(open("/proc/self/uid_map", O_WRONLY), "0 0 1", 5); }
 static long yes_ptrace_own(void)
@@ -211,7 +233,9 @@ static const struct attempt { const char *name; long (*try)(void); } attempts[] 
 	{ "kvm", no_kvm }, { "shadow", no_shadow }, { "sys", no_sys }, { "host-root", no_host_root },
 	{ "usr-write", no_usr_write }, { "root-write", no_root_write }, { "mknod", no_mknod },
 	{ "setuid", no_setuid }, { "uid-map", no_own_uid_map }, { "ptrace-own", yes_ptrace_own },
-	{ "own-mem", yes_own_mem },
+	{ "own-mem", yes_own_mem }, { "set-id-chmod", no_set_id_chmod }, { "set-gid-chmod", no_set_gid_chmod },
+	{ "set-id-open", no_set_id_open }, { "set-id-unnamed", no_set_id_unnamed },
+	{ "set-id-mknod", no_set_id_mknod }, { "openat2", no_openat2 }, { "open-garbage", yes_open_garbage },
 };
 
 static long dial_unix(const char *name)
