@@ -114,6 +114,10 @@ $(CAGE_INSIDE): $(O)/tests/%: tests/%.c
 $(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) \
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) 2>/dev/null)
+# A double of smolvm, for the tests of what is around it.
+FAKES := $(O)/tests/fakes/smolvm
+$(FAKES): $(O)/%: %.c
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra -O2 -o $@ $< $(shell pkg-config --libs sqlite3 libcrypto)
 .SECONDARY:
 
 # The gateway's own room, without its main().
@@ -161,7 +165,7 @@ check: deps ## every test; installs what is missing first
 SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(sort $(wildcard tests/*/run)) \
 	tests/nix/check tests/nix/defects
 check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
-	$(CAGE_TOOLS) $(CAGE_INSIDE)
+	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
 check-unit: $(UNIT_TESTS) ## the rooms, each by itself
@@ -169,6 +173,12 @@ check-unit: $(UNIT_TESTS) ## the rooms, each by itself
 
 check-cage: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## attempts that must fail, inside a real cage
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cage/*.bats))
+
+check-machine: all $(CAGE_INSIDE) $(FAKES) ## the microVM's backend, with a double of smolvm
+	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/machine/*.bats))
+
+check-vm: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## the real smolvm and a real microVM, in a VM with nested virtualisation
+	$(Q)BUILD=$(abspath $(O)) tests/vm/check
 
 check-cli: all ## the program, as a person meets it
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))

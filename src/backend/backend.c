@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-static const struct backend *const backends[] = { &backend_namespace };
+static const struct backend *const backends[] = { &backend_smolmachines, &backend_namespace };
 
 int backend_find(const char *name, const struct backend **out, struct err *err)
 {

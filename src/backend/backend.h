@@ -5,7 +5,9 @@
  * whose init starts whatever runs inside (backend/guest.h). */
 #include <stdbool.h>
 #include "base/err.h"
+#include "base/loop.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "backend/guest.h"
 #include "cage/cage.h"
 #include "manifest/bottle.h"
@@ -23,6 +25,7 @@
 struct guest_request {
 	const char *slug;
 	const char *program;		/* our static guest program, on the host */
+	const char *smolvm;		/* the smolvm command, for the backend that needs it; NULL: not found */
 	const char *image;		/* NULL: the backend's default */
 	const struct strv *tools;	/* absolute */
 	const char *operator_home;	/* of whom we run for; NULL: unknown */
@@ -37,19 +40,49 @@ struct guest_request {
 	size_t nlisteners;
 };
 
+/* A program for the agent, in the guest. Without a terminal @in, @out and @err are its
+ * descriptors (borrowed, -1: /dev/null). */
+struct guest_command {
+	bool self;			/* @argv is for the guest program itself, which gets no secrets */
+	const struct strv *argv;
+	const struct strv *env;		/* all of it but the secret part */
+	const struct strv *secrets;	/* NAME=value: never in an argument list, a file or a database */
+	const char *directory;
+	bool terminal;
+	uint16_t rows, columns;
+	int in, out, err;
+};
+
+/* How a backend's step waits: the owner's loop goes on. Ends early when the owner is interrupted. */
+struct guest_waiting {
+	struct loop *loop;
+	int (*wait)(void *arg, const bool *done, int ms, const char *what, struct err *err);
+	void *arg;
+};
+
 struct backend {
 	const char *name;
 	const char *isolation;		/* one line for the summary */
 	const char *address;		/* of the sidecars, as the guest sees them */
+	const char *guest_program;	/* with create(): where the guest finds our guest program */
 	/* Before anything is acquired (dir, hosts and listeners are not set yet): refuses, or adds
 	 * to @unlimited the names of resources that run without a limit. */
 	int (*check)(const struct guest_request *r, struct strv *unlimited, struct err *err);
 	/* Namespaces, tree, init started. @listeners takes the sockets in the request's order. */
 	int (*up)(const struct guest_request *r, struct guest *out, int *listeners, struct err *err);
 	void (*down)(struct guest *g);	/* safe after half an up() */
+	int (*run)(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
+	/* Of a backend whose guest is a machine inside the cage; NULL where the cage is the guest.
+	 * create() declares it and verifies that; start() boots it and verifies that again;
+	 * prepare() makes a home for the agent in it; remove() can't fail and notes what it could
+	 * not do. */
+	int (*create)(struct guest *g, const struct guest_waiting *w, struct err *err);
+	int (*start)(struct guest *g, const struct guest_waiting *w, struct err *err);
+	int (*prepare)(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err);
+	void (*remove)(struct guest *g, const struct guest_waiting *w, struct str *trouble);
 };
 
-extern const struct backend backend_namespace;
+extern const struct backend backend_namespace, backend_smolmachines;
 
 /* ERR_MISSING names those that there are. */
 int backend_find(const char *name, const struct backend **out, struct err *err);

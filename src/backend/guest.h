@@ -12,6 +12,7 @@
 enum { GUEST_PROGRAMS_MAX = 64 };
 
 struct guest;
+struct machine;
 
 /* One program inside. Embedded in its owner, who keeps it until it has ended; each call comes
  * at most once, and the last one is failed() or exited(). After that it may be used again. */
@@ -29,6 +30,7 @@ struct guest {
 	int socket;		/* to init; -1: none */
 	struct cage_ids ids;
 	char *cgroup;		/* its name; NULL: none */
+	struct machine *machine;	/* of a backend that runs one inside; NULL: none */
 	bool ready, dead;
 	struct err why;		/* of its death */
 	struct loop *loop;

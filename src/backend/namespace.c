@@ -158,4 +158,5 @@ const struct backend backend_namespace = {
 	.check = check,
 	.up = up,
 	.down = down,
+	.run = namespace_run,
 };

@@ -1,21 +1,6 @@
 #pragma once
 /* The tree and the profile of a guest in namespaces: the tables behind namespace.c. */
-#include "backend/backend.h"
-#include "cage/cage.h"
-
-enum { TREE_ROWS_MAX = 8192, TREE_PINS_MAX = 2000 };
-
-/* Rows under construction, with what they borrow: texts and detached mounts. */
-struct tree {
-	struct cage_mount *rows;
-	size_t n;
-	struct strv texts;
-	int *fds;
-	size_t nfds;
-};
-#define TREE_INIT { 0 }
-void tree_clear(struct tree *t);
-#define own_tree __attribute__((cleanup(tree_clear)))
+#include "backend/tree.h"
 
 /* Every row of the guest's root, in order. Opens, for a root parent, what only root can reach. */
 int tree_build(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err);
@@ -30,3 +15,5 @@ struct guest_profile {
 	struct cage_limit limits[6];
 };
 void guest_profile_fill(struct guest_profile *p, uint64_t processes);
+
+int namespace_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "preflight/preflight.h"
 #include "registry/paths.h"
 #include "base/banned.h"
 
@@ -105,7 +106,11 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 	};
 	own_mem char *program = m ? gather_program(&m->provider, paths->home) : NULL;
 	own_mem char *skills = xasprintf("%s/.bot-bottle/skills", paths->home);
-	struct plan_facts facts = { .program = program, .home = paths->home, .skills = skills, .term = command_env("TERM") };
+	struct err missing = ERR_INIT;
+	bool machine = str_is(backend, backend_smolmachines.name);
+	own_mem char *smolvm = machine ? preflight_find_program(command_env("PATH"), "smolvm", &missing) : NULL;
+	struct plan_facts facts = { .program = program, .home = paths->home, .skills = skills, .term = command_env("TERM"),
+				    .smolvm = smolvm };
 	if (check_bundle(options.bundle, err) != 0)
 		return -1;
 	return plan_make(m, config, &options, &facts, out, err);
@@ -125,7 +130,7 @@ static int ask_backend(struct command *c, struct plan *p, struct err *err)
 	if (!paths || backend_find(p->backend, &backend, err) != 0)
 		return -1;
 	struct guest_request request = {
-		.image = p->image, .tools = &p->tools, .operator_home = paths->home, .resources = &resources,
+		.smolvm = p->smolvm, .image = p->image, .tools = &p->tools, .operator_home = paths->home, .resources = &resources,
 		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
 	};
 	return backend->check(&request, &p->unlimited, err);

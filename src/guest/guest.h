@@ -10,5 +10,18 @@ int guest_probe(int argc, char **argv);		/* probe: task on 0, report on 1 */
 int guest_send(int argc, char **argv);		/* send PATH: a tree as a stream on 1 */
 int guest_receive(int argc, char **argv);	/* receive PATH NAME: the stream on 0 as a tree */
 
+/* In a machine, where our side of the wall is its root. */
+#define GUEST_PRIVATE "/run/bot-bottle"		/* in memory, root's alone */
+#define GUEST_SECRETS GUEST_PRIVATE "/secrets"
+enum { GUEST_SECRETS_MAX = 1024 * 1024 };
+int guest_setup(int argc, char **argv);		/* setup: the secrets on 0 */
+int guest_enter(int argc, char **argv);		/* enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...] */
+int guest_idle(int argc, char **argv);		/* idle: until it is told to end */
+
+/* Adds the variables that stand behind @fd to an environment. */
+struct strv;
+struct err;
+int guest_add_secrets(int fd, struct strv *env, struct err *err);
+
 /* One line on descriptor 2. */
 int guest_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,6 +11,9 @@ static const struct part { const char *name; int (*run)(int argc, char **argv); 
 	{ "init", guest_init },
 	{ "run", guest_run },
 	{ "probe", guest_probe },
+	{ "setup", guest_setup },
+	{ "enter", guest_enter },
+	{ "idle", guest_idle },
 	{ "send", guest_send },
 	{ "receive", guest_receive },
 };
@@ -32,5 +35,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(parts); i++)
 		if (strcmp(argv[1], parts[i].name) == 0)
 			return parts[i].run(argc - 1, argv + 1);
-	return guest_fail(GUEST_FAILED, "what to be: init, run, probe, send or receive");
+	return guest_fail(GUEST_FAILED, "what to be: init, run, probe, send, receive, setup, enter or idle");
 }

@@ -12,20 +12,17 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-enum { SECRETS_MAX = 1024 * 1024, COUNT_MAX = 1024 };
+enum { COUNT_MAX = 1024 };
 
-extern char **environ;
-
-static int take_secrets(int fd, struct strv *env, struct err *err)
+int guest_add_secrets(int fd, struct strv *env, struct err *err)
 {
 	own_str struct str bytes = STR_INIT;
 	own_strv struct strv secrets = STRV_INIT;
 
-	if (file_read_fd(fd, "the secrets", SECRETS_MAX, &bytes, err) != 0)
+	if (file_read_fd(fd, "the secrets", GUEST_SECRETS_MAX, &bytes, err) != 0)
 		return -1;
-	close(fd);
 	struct unpack u = unpack_of(bytes.data, bytes.len);
-	unpack_strv(&u, COUNT_MAX, SECRETS_MAX, &secrets);
+	unpack_strv(&u, COUNT_MAX, GUEST_SECRETS_MAX, &secrets);
 	explicit_bzero(bytes.data, bytes.len);
 	if (!unpack_ok(&u))
 		return fail(err, ERR_INPUT, "the secrets are malformed");
@@ -49,8 +46,9 @@ int guest_run(int argc, char **argv)
 		return guest_fail(GUEST_FAILED, "run FD -- PROGRAM [ARGUMENT...]");
 	for (char **e = environ; *e; e++)
 		strv_add(&env, *e);
-	if (take_secrets((int)fd, &env, &err) != 0)
+	if (guest_add_secrets((int)fd, &env, &err) != 0)
 		return guest_fail(GUEST_FAILED, "%s", err.text);
+	close((int)fd);
 	environ = env.v;
 	execvp(argv[3], argv + 3);
 	int missing = errno == ENOENT;

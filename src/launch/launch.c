@@ -13,6 +13,9 @@ static const struct step steps[] = {
 	{ "starting the gateway",	sidecars_up,	sidecars_down,	NULL },
 	{ "placing certificates",	ca_up,		NULL,		NULL },
 	{ "starting the guest",		guest_up,	NULL,		NULL },	/* goes down with the cage */
+	{ "creating the machine",	machine_up,	machine_down,	has_machine },
+	{ "booting the machine",	boot_up,	NULL,		has_machine },
+	{ "moving in",			prepare_up,	NULL,		has_machine },
 	{ "proving the walls",		proof_up,	NULL,		NULL },
 	{ "preparing the home",		provision_up,	NULL,		NULL },
 };

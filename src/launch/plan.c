@@ -68,15 +68,18 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 		{ "workspace", GUEST_WORKSPACE }, { "home", GUEST_HOME },
 	};
 	const char *name = m->provider.command.v[0];
-	if (!f->program)
+	/* A machine runs what its image holds, and finds it by the image's own PATH. */
+	bool machine = str_is(p->backend, backend_smolmachines.name);
+	const char *program = machine ? name : f->program;
+	if (!program)
 		return fail(err, ERR_MISSING, "%s is not on this host; install it, or give a command behind --", name);
-	if (!is_visible(p, f->program))
+	if (!machine && !is_visible(p, program))
 		return fail(err, ERR_MISSING, "%s stands outside of what a bottle sees; add its installation directory to `tools`",
-			    f->program);
+			    program);
 	own_strv struct strv command = STRV_INIT;
 	if (!words_fill_list(&m->provider.command, words, ARRAY_LEN(words), &command))
 		return fail(err, ERR_INPUT, "provider %s: its command needs a prompt; give --prompt", m->provider.name);
-	strv_add(&p->command, f->program);
+	strv_add(&p->command, program);
 	for (size_t i = 1; i < command.n; i++)
 		strv_add(&p->command, command.v[i]);
 	words_fill_list(&prompt->system, words, ARRAY_LEN(words), &p->command);
@@ -286,6 +289,7 @@ int plan_make(const struct manifest_plan *manifest, const struct host_config *co
 	p.detach = options->detach;
 	p.remove_at_end = options->remove_at_end;
 	p.term = copy(facts->term);
+	p.smolvm = copy(facts->smolvm);
 	plan_host_config(&p, config);
 	if (manifest && plan_manifest(&p, manifest, facts, err) != 0)
 		return -1;

@@ -68,6 +68,7 @@ struct plan {
 	unsigned long cpus, memory_mib, disk_gib, pids;
 	bool cpus_given, memory_mib_given, disk_gib_given, pids_given;
 	char *image;			/* NULL: the backend's default */
+	char *smolvm;			/* the smolvm command on the host; NULL: not looked for */
 	char *routes;			/* the canonical document */
 	unsigned long log;		/* enum manifest_log */
 	char *upstream_proxy;		/* NULL: none */
@@ -97,6 +98,7 @@ struct plan_facts {
 	const char *home;	/* of the operator; NULL: unknown */
 	const char *skills;	/* directory of skills; NULL: none */
 	const char *term;
+	const char *smolvm;	/* on PATH; NULL: not there, or not needed */
 };
 
 /* @manifest NULL: a bare command without a manifest, which reaches nothing. The caller fills

@@ -40,7 +40,7 @@ static const struct column host_columns[] = { COLUMN(plan_host, TEXT, name), COL
 
 static const struct column plan_columns[] = {
 	COLUMN(plan, TEXT, name), COLUMN(plan, TEXT, agent), COLUMN(plan, TEXT, label), COLUMN(plan, WORDS, bottles),
-	COLUMN(plan, TEXT, backend), COLUMN(plan, TEXT, bundle), COLUMN(plan, TEXT, image),
+	COLUMN(plan, TEXT, backend), COLUMN(plan, TEXT, bundle), COLUMN(plan, TEXT, image), COLUMN(plan, TEXT, smolvm),
 	COLUMN(plan, WORDS, command), COLUMN(plan, FLAG, headless), COLUMN(plan, FLAG, detach),
 	COLUMN(plan, FLAG, remove_at_end), COLUMN(plan, TEXT, workspace), COLUMN(plan, NUMBER, workspace_mode),
 	COLUMN(plan, WORDS, workspace_exclude), COLUMN(plan, WORDS, tools), COLUMN(plan, WORDS, path),

@@ -68,10 +68,29 @@ void proof_add_gateway(struct proof *p, const char *address, const char *gateway
 	add_sidecar(p, PROOF_CONNECTS, address, 80, "gateway listens on 80");
 }
 
+void proof_add_relayed(struct proof *p, const char *address)
+{
+	size_t n = p->n;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct proof_check *of = &p->checks[i];
+		bool inet = of->family == PROBE_TCP || of->family == PROBE_UDP;
+		if (of->skipped || !inet || !str_starts(of->address, "127."))
+			continue;
+		struct proof_check *c = proof_add(p, PROOF_UNREACHED, of->family, of->name);
+		size_t room = sizeof c->name - strlen(c->name);
+		snprintf(c->name + strlen(c->name), room, ", relayed");
+		snprintf(c->address, sizeof c->address, "%s", address);
+		c->port = of->port;
+		c->request = of->request;
+		memcpy(c->nonce, of->nonce, sizeof c->nonce);
+	}
+}
+
 void proof_task(const struct proof *p, struct probe_task *out)
 {
 	memcpy(out->launch, p->launch, sizeof out->launch);
-	out->deadline_ms = PROOF_DEADLINE_MS;
+	out->deadline_ms = p->machine ? PROOF_MACHINE_DEADLINE_MS : PROOF_DEADLINE_MS;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct proof_check *c = &p->checks[i];
 		if (c->skipped)
@@ -115,10 +134,23 @@ static bool is_refusal_of_ours(const struct probe_result *r)
 	       memmem(r->answer.data, r->answer.len, body, strlen(body));
 }
 
-static bool came_out(const struct proof_check *c, const struct probe_result *r)
+/* Whoever answered has the nonce; a target without one must not even take the connection. */
+static bool is_behind_relay(const struct proof_check *c, const struct probe_result *r)
+{
+	static const unsigned char none[PROBE_NONCE];
+
+	if (r->outcome == PROBE_CONNECTED)
+		return memcmp(c->nonce, none, sizeof none) != 0 && r->answer.len == 0;
+	return r->outcome == PROBE_SILENT ||
+	       (r->outcome == PROBE_REFUSED && (is_wall(r->error) || r->error == ECONNRESET || r->error == ETIMEDOUT));
+}
+
+static bool came_out(const struct proof *p, const struct proof_check *c, const struct probe_result *r)
 {
 	switch (c->expect) {
 	case PROOF_UNREACHED:
+		if (p->machine)
+			return is_behind_relay(c, r);
 		return r->outcome == PROBE_REFUSED && is_wall(r->error);
 	case PROOF_NONCE:
 		return r->outcome == PROBE_NONCE_SEEN;
@@ -143,7 +175,8 @@ static const struct probe_result *result_of(const struct probe_report *report, s
 	return found;
 }
 
-static int judge_check(const struct proof_check *c, const struct probe_result *r, size_t times, json *row, struct err *err)
+static int judge_check(const struct proof *p, const struct proof_check *c, const struct probe_result *r, size_t times,
+		       json *row, struct err *err)
 {
 	json_set_string(row, "check", c->name);
 	json_set_string(row, "expected", c->expect == PROOF_UNREACHED ? "unreachable" : "works");
@@ -155,7 +188,7 @@ static int judge_check(const struct proof_check *c, const struct probe_result *r
 		json_set_string(row, "found", "no answer");
 		return fail(err, ERR_UNCONFINED, "the proof has no result for \"%s\"", c->name);
 	}
-	bool good = came_out(c, r);
+	bool good = came_out(p, c, r);
 	json_set_string(row, "found", outcome_name(r->outcome));
 	if (r->error)
 		json_set_string(row, "error", strerrorname_np(r->error));
@@ -181,7 +214,7 @@ int proof_judge(const struct proof *p, const struct probe_report *report, json *
 		size_t times;
 		const struct probe_result *r = result_of(report, i, &times);
 		known += times;
-		if (judge_check(&p->checks[i], r, times, row, &here) != 0 && first.kind == ERR_NONE)
+		if (judge_check(p, &p->checks[i], r, times, row, &here) != 0 && first.kind == ERR_NONE)
 			first = here;
 		json_push(rows, row);
 	}

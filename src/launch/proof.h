@@ -11,7 +11,11 @@
 #define PROOF_DENIED	"denied.bot-bottle.invalid"	/* no route can name it */
 #define PROOF_HOSTS	".bot-bottle.invalid"		/* what the names of the proof end in */
 
-enum { PROOF_CHECKS_MAX = 32, PROOF_DEADLINE_MS = 1500, PROOF_WAIT_MS = 2000 };
+enum {
+	PROOF_CHECKS_MAX = 48,
+	PROOF_DEADLINE_MS = 1500, PROOF_WAIT_MS = 2000,
+	PROOF_MACHINE_DEADLINE_MS = 7000, PROOF_MACHINE_WAIT_MS = 10000,
+};
 
 enum proof_expect {
 	PROOF_UNREACHED,	/* the kernel says no */
@@ -35,6 +39,9 @@ struct proof {
 	struct proof_check checks[PROOF_CHECKS_MAX];
 	size_t n;
 	unsigned char launch[PROBE_NONCE];
+	/* In a machine a relay stands between: what it can't reach stays silent or is cut off, and
+	 * only an answer means that somebody was reached. */
+	bool machine;
 };
 
 /* Adds a row and returns it. */
@@ -43,6 +50,10 @@ struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum pr
  * @gateway_nonce has PROBE_NONCE characters. */
 void proof_add_literals(struct proof *p, const char *resolver);
 void proof_add_gateway(struct proof *p, const char *address, const char *gateway_nonce);
+
+/* In a machine: each controlled target of the host's loopback once more, at the address that
+ * leads to the sidecars. */
+void proof_add_relayed(struct proof *p, const char *address);
 
 /* The task for the probe: every row that applies, its number as id. */
 void proof_task(const struct proof *p, struct probe_task *out);

@@ -75,7 +75,7 @@ int cage_up(void *arg, struct err *err)
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
 	struct guest_request request = {
-		.slug = l->record.slug, .program = program, .image = p->image, .tools = &p->tools,
+		.slug = l->record.slug, .program = program, .smolvm = p->smolvm, .image = p->image, .tools = &p->tools,
 		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
 		.hidden = &hidden, .obeyed = &l->obeyed, .resources = &resources, .dir = l->dir,
 		.hosts = str_c(&hosts), .listeners = listeners, .nlisteners = ARRAY_LEN(listeners),

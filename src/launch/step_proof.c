@@ -67,10 +67,34 @@ static void read_report(void *arg, uint32_t events)
 	check_done(b);
 }
 
-static int ask(struct launch *l, const struct str *task, struct probing *b, struct program *program, struct err *err)
+/* As a program of the cage, beside whatever else runs there. */
+static int ask_cage(struct launch *l, const int fds[2], struct program *program, struct err *err)
+{
+	own_strv struct strv argv = STRV_INIT;
+
+	strv_add(&argv, "bottle-guest");
+	strv_add(&argv, "probe");
+	struct init_run run = { .self = true, .argv = argv, .cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID,
+				.targets = { 0, 1 }, .ntargets = 2 };
+	return guest_run(&l->guest, &run, fds, program, err);
+}
+
+/* As the agent would run it. */
+static int ask_machine(struct launch *l, const int fds[2], struct program *program, struct err *err)
+{
+	own_strv struct strv argv = STRV_INIT, nothing = STRV_INIT;
+
+	strv_add(&argv, l->backend->guest_program);
+	strv_add(&argv, "probe");
+	const struct guest_command command = { .argv = &argv, .env = &nothing, .secrets = &nothing, .directory = "/",
+					       .in = fds[0], .out = fds[1], .err = -1 };
+	return l->backend->run(&l->guest, &command, program, err);
+}
+
+static int ask(struct launch *l, bool machine, const struct str *task, struct probing *b, struct program *program,
+	       struct err *err)
 {
 	int pipe_fds[2];
-	own_strv struct strv argv = STRV_INIT;
 
 	own_fd int in = file_sealed("task", task->data, task->len, err);
 	if (in < 0)
@@ -83,12 +107,8 @@ static int ask(struct launch *l, const struct str *task, struct probing *b, stru
 		return fail_errno(err, "the report's pipe");
 	if (loop_watch(l->loop, &b->watch, b->from, EPOLLIN, read_report, b, err) != 0)
 		return -1;
-	strv_add(&argv, "bottle-guest");
-	strv_add(&argv, "probe");
 	const int fds[] = { in, to };
-	struct init_run run = { .self = true, .argv = argv, .cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID,
-				.targets = { 0, 1 }, .ntargets = ARRAY_LEN(fds) };
-	return guest_run(&l->guest, &run, fds, program, err);
+	return machine ? ask_machine(l, fds, program, err) : ask_cage(l, fds, program, err);
 }
 
 static void clear_probing(struct probing *b)
@@ -122,9 +142,9 @@ static int run_probe(struct launch *l, const struct proof *p, struct probe_repor
 
 	proof_task(p, task);
 	probe_task_encode(task, &bytes);
-	int rc = ask(l, &bytes, &b, &program, err);
+	int rc = ask(l, p->machine, &bytes, &b, &program, err);
 	if (rc == 0)
-		rc = launch_wait(l, &b.done, PROOF_WAIT_MS, "the proof's report", err);
+		rc = launch_wait(l, &b.done, p->machine ? PROOF_MACHINE_WAIT_MS : PROOF_WAIT_MS, "the proof's report", err);
 	guest_forget(&l->guest, &program);
 	if (rc != 0)
 		return -1;
@@ -157,42 +177,66 @@ static bool host_resolver(char out[64])
 	return false;
 }
 
-static int write_down(struct launch *l, json *result, uint64_t took_ms, struct err *err)
+static int write_down(struct launch *l, const struct proof *p, json *result, uint64_t took_ms, struct err *err)
 {
 	own_json json *entry = json_object_of();
 
 	json_set_int(result, "ms", (int64_t)took_ms);
-	json_set_string(entry, "kind", "proof");
+	if (has_machine(l))
+		json_set_string(result, "place", p->machine ? "in the machine" : "beside the machine");
+	json_set_string(entry, "event", "proof");
 	json_set(entry, "proof", json_ref(result));
+	/* The record keeps both of a machine's: the one in it, and below that the one beside it. */
+	if (p->machine && l->record.proof)
+		json_set(result, "beside", json_ref(l->record.proof));
 	json_drop(&l->record.proof);
 	l->record.proof = json_ref(result);
 	return l->events->audit(l->arg, entry, err);
+}
+
+static int prove(struct launch *l, const struct proof *p, struct err *err)
+{
+	OWN(clear_report) struct probe_report *report = xcalloc(1, sizeof *report);
+	own_json json *result = NULL;
+	uint64_t began = clock_ms();
+	struct err audit = ERR_INIT;
+
+	if (run_probe(l, p, report, err) != 0)
+		return -1;
+	int verdict = proof_judge(p, report, &result, err);
+	if (write_down(l, p, result, clock_ms() - began, &audit) != 0 && verdict == 0) {
+		*err = audit;
+		return -1;
+	}
+	return verdict;
 }
 
 int proof_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
 	own_targets struct targets targets = TARGETS_INIT;
-	OWN(clear_report) struct probe_report *report = xcalloc(1, sizeof *report);
 	own_mem struct proof *p = xcalloc(1, sizeof *p);
-	own_json json *result = NULL;
 	char resolver[64];
-	uint64_t began = clock_ms();
-	struct err audit = ERR_INIT;
+	bool has_resolver = host_resolver(resolver);
 
 	random_bytes(p->launch, sizeof p->launch);
 	if (targets_open(&targets, l->loop, l->dir, p, err) != 0)
 		return -1;
-	proof_add_literals(p, host_resolver(resolver) ? resolver : NULL);
-	proof_add_gateway(p, l->backend->address, l->nonce);
+	size_t controlled = p->n;
+	proof_add_literals(p, has_resolver ? resolver : NULL);
+	proof_add_gateway(p, "127.0.0.1", l->nonce);
 	if (launch_fault("proving the walls", FAULT_DURING, err) != 0)
 		return -1;
-	if (run_probe(l, p, report, err) != 0)
-		return -1;
-	int verdict = proof_judge(p, report, &result, err);
-	if (write_down(l, result, clock_ms() - began, &audit) != 0 && verdict == 0) {
-		*err = audit;
-		return -1;
-	}
-	return verdict;
+	if (prove(l, p, err) != 0)
+		return has_machine(l) ? fail_in(err, "beside the machine") : -1;
+	if (!has_machine(l))
+		return 0;
+	/* Once more from where the agent will be. */
+	p->n = controlled;
+	p->machine = true;
+	random_bytes(p->launch, sizeof p->launch);
+	proof_add_relayed(p, l->backend->address);
+	proof_add_literals(p, has_resolver ? resolver : NULL);
+	proof_add_gateway(p, l->backend->address, l->nonce);
+	return prove(l, p, err) == 0 ? 0 : fail_in(err, "in the machine");
 }

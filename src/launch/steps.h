@@ -11,6 +11,13 @@ int sidecars_up(void *arg, struct err *err);
 void sidecars_down(void *arg);
 int ca_up(void *arg, struct err *err);
 int guest_up(void *arg, struct err *err);
+/* Of a backend whose guest is a machine inside the cage. */
+bool has_machine(void *arg);
+int machine_up(void *arg, struct err *err);
+void machine_down(void *arg);
+int boot_up(void *arg, struct err *err);
+int prepare_up(void *arg, struct err *err);
+int launch_prepare(struct launch *l, const struct guest_waiting *w, struct err *err);
 int proof_up(void *arg, struct err *err);
 int provision_up(void *arg, struct err *err);
 

@@ -271,12 +271,28 @@ int posture_check(const void *row, size_t n, const json *given, enum posture_pha
 	return 0;
 }
 
+/* The row has [source, target, read_only]; the file has the same three by name. */
+static json *mounts_as_launched(const json *mounts)
+{
+	json *out = json_array_of();
+
+	for (size_t i = 0; i < json_count(mounts); i++) {
+		const json *m = json_at(mounts, i);
+		json *row = json_object_of();
+		json_set(row, "source", json_ref(json_at(m, 0)));
+		json_set(row, "target", json_ref(json_at(m, 1)));
+		json_set(row, "read_only", json_ref(json_at(m, 2)));
+		json_push(out, row);
+	}
+	return out;
+}
+
 int posture_check_launched(const void *text, size_t n, const json *given, struct err *err)
 {
 	own_json json *object = NULL;
 	own_json json *as_launched = json_object_of();
 
-	json_set(as_launched, "mounts", json_ref(json_get(given, "mounts")));
+	json_set(as_launched, "mounts", mounts_as_launched(json_get(given, "mounts")));
 	json_set(as_launched, "cpus", json_ref(json_get(given, "cpus")));
 	json_set(as_launched, "memory_mib", json_ref(json_get(given, "mem")));
 	json_set(as_launched, "storage_gib", json_ref(json_get(given, "storage_gb")));

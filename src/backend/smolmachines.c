@@ -1,0 +1,197 @@
+#include "backend/smolmachines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/msg.h"
+#include "smoldb/smoldb.h"
+#include "base/banned.h"
+
+enum { CPUS_MAX = 64, MEMORY_MIN = 256 };
+
+static int check_image(const char *image, struct err *err)
+{
+	struct stat st;
+
+	if (!image)
+		return 0;
+	if (image[0] != '/' || stat(image, &st) != 0 || !S_ISDIR(st.st_mode))
+		return fail(err, ERR_INPUT, "image: %s is no directory; this build runs rootfs directories (an archive "
+			    "unpacked with `tar -x`, or `docker export`), and without image smolvm's own minimal guest", image);
+	return 0;
+}
+
+static int check(const struct guest_request *r, struct strv *unlimited, struct err *err)
+{
+	struct smolvm smolvm = { 0 };
+
+	(void)unlimited;
+	if (r->tools->n > 0)
+		return fail(err, ERR_INPUT, "tools: a machine runs the programs of its image; put them there, or use "
+			    "--backend namespace");
+	if (r->resources->cpus > CPUS_MAX)
+		return fail(err, ERR_INPUT, "resources.cpus: %lu is over %d, the most that a machine gets", r->resources->cpus, CPUS_MAX);
+	if (r->resources->memory_mib < MEMORY_MIN)
+		return fail(err, ERR_INPUT, "resources.memory_mib: a machine needs %d", MEMORY_MIN);
+	if (check_image(r->image, err) != 0)
+		return -1;
+	int rc = smolvm_find(r->smolvm, &smolvm, err);
+	smolvm_clear(&smolvm);
+	if (rc != 0)
+		return -1;
+	if (access("/dev/kvm", R_OK | W_OK) != 0)
+		return fail(err, ERR_UNCONFINED, "/dev/kvm can't be used (%s); `bottle doctor --backend smolmachines` says why; "
+			    "the weaker tier: --backend namespace", strerror(errno));
+	return 0;
+}
+
+static char *path_of(int dir, struct err *err)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+	ssize_t n = readlink(link, path, sizeof path - 1);
+	if (n > 0)
+		return xstrndup(path, (size_t)n);
+	fail_errno(err, "finding the path of the bottle's directory");
+	return NULL;
+}
+
+/* What a run before this one left is another machine's. */
+static int make_state(int dir, struct err *err)
+{
+	if (dir_remove(dir, MACHINE_DIR, err) != 0)
+		return fail_in(err, "the machine of an earlier run");
+	if (mkdirat(dir, MACHINE_DIR, 0755) != 0)
+		return fail_errno(err, "making " MACHINE_DIR);
+	own_fd int fd = openat(dir, MACHINE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 || fchmod(fd, 0755) != 0 ? fail_errno(err, "opening " MACHINE_DIR) : 0;
+}
+
+static int fill(struct machine *m, const struct guest_request *r, struct err *err)
+{
+	m->dir = r->dir;
+	m->name = xasprintf("bot-bottle-%s", r->slug);
+	m->resources = *r->resources;
+	m->image = r->image ? xstrdup(r->image) : NULL;
+	own_mem char *dir = path_of(r->dir, err);
+	if (!dir || make_state(r->dir, err) != 0)
+		return -1;
+	own_mem char *home = xasprintf("%s/" MACHINE_DIR, dir);
+	const struct smoldb_env env = { .smolvm_data_dir = home };
+	return smoldb_path(&env, &m->database, err) != 0 ? -1 : smolvm_find(r->smolvm, &m->smolvm, err);
+}
+
+static int up(const struct guest_request *r, struct guest *out, int *listeners, struct err *err)
+{
+	own_tree struct tree tree = TREE_INIT;
+	struct machine_profile profile;
+	int pair[2];
+
+	out->machine = xcalloc(1, sizeof *out->machine);
+	if (fill(out->machine, r, err) != 0 || cage_ids_choose(&out->ids, err) != 0 ||
+	    machine_tree(&tree, r, out->machine, &out->ids, err) != 0)
+		return -1;
+	own_fd int program = cage_seal_program(r->program, err);
+	if (program < 0)
+		return fail_in(err, "the cage's init");
+	if (msg_pair(pair, err) != 0)
+		return -1;
+	own_fd int theirs = pair[1];
+	out->socket = pair[0];
+	if (fcntl(out->socket, F_SETFL, O_NONBLOCK) != 0)
+		return fail_errno(err, "init's socket");
+	machine_profile_fill(&profile);
+	char *argv[] = { "bottle-guest", "init", NULL };
+	const struct proc_fd fds[] = { { theirs, INIT_SOCKET } };
+	struct cage_spec spec = {
+		.profile = &profile.profile, .ids = &out->ids, .mounts = tree.rows, .nmounts = tree.n,
+		.listeners = r->listeners, .nlisteners = r->nlisteners, .hostname = r->slug,
+		.exe = program, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds),
+	};
+	if (cage_spawn(&spec, &out->init, listeners, err) != 0)
+		return -1;
+	out->machine->ids = out->ids;
+	out->machine->init = out->init.pid;
+	return 0;
+}
+
+static void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	mem_drop(&m->name);
+	mem_drop(&m->image);
+	mem_drop(&m->database);
+	json_drop(&m->given);
+	smolvm_clear(&m->smolvm);
+	free(m);
+}
+
+/* With the cage ends whatever was in it; the machine's disks hold nothing that is kept. */
+static void down(struct guest *g)
+{
+	struct err ignored = ERR_INIT;
+
+	guest_close(g);
+	if (g->machine && dir_remove(g->machine->dir, MACHINE_DIR, &ignored) != 0)
+		g->why = ignored;
+	machine_free(mem_steal(&g->machine));
+	cage_ids_clear(&g->ids);
+}
+
+/* Through smolvm's exec, which runs it as the machine's root; our runner in there becomes the
+ * agent. The secret part of the environment is there already. */
+int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err)
+{
+	const struct machine *m = g->machine;
+	own_strv struct strv argv = STRV_INIT, env = STRV_INIT;
+	const int given[] = { c->in, c->out, c->err };
+	int fds[INIT_FDS_MAX];
+
+	const char *const words[] = { m->smolvm.program, "machine", "exec", "--name", m->name, "-i", c->terminal ? "-t" : NULL };
+	for (size_t i = 0; i < ARRAY_LEN(words) && words[i]; i++)
+		strv_add(&argv, words[i]);
+	for (size_t i = 0; c->env && i < c->env->n; i++) {
+		strv_add(&argv, "-e");
+		strv_add(&argv, c->env->v[i]);
+	}
+	const char *const enter[] = { "--", MACHINE_GUEST, "enter", c->directory ? c->directory : GUEST_WORKSPACE };
+	for (size_t i = 0; i < ARRAY_LEN(enter); i++)
+		strv_add(&argv, enter[i]);
+	strv_addf(&argv, "%lu", m->resources.pids);
+	strv_add(&argv, "--");
+	for (size_t i = 0; i < c->argv->n; i++)
+		strv_add(&argv, c->self && i == 0 ? MACHINE_GUEST : c->argv->v[i]);
+	machine_environment(m, &env);
+	struct init_run run = { .terminal = c->terminal, .rows = c->rows, .columns = c->columns, .argv = argv, .env = env,
+				.cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID };
+	for (size_t i = 0; !c->terminal && i < ARRAY_LEN(given); i++) {
+		if (given[i] < 0)
+			continue;
+		fds[run.ntargets] = given[i];
+		run.targets[run.ntargets++] = (uint8_t)i;
+	}
+	return guest_run(g, &run, fds, p, err);
+}
+
+const struct backend backend_smolmachines = {
+	.name = "smolmachines",
+	.isolation = "a microVM (libkrun, through smolvm), its whole monitor in a cage",
+	.address = "100.96.0.1",
+	.guest_program = MACHINE_GUEST,
+	.check = check,
+	.up = up,
+	.down = down,
+	.run = machine_run,
+	.create = machine_create,
+	.start = machine_start,
+	.prepare = machine_prepare,
+	.remove = machine_remove,
+};

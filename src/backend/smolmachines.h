@@ -1,0 +1,82 @@
+#pragma once
+/* What the files of the smolmachines backend share. The cage holds smolvm and its VMM, never
+ * the agent: that lives in the machine behind it. Whatever runs is started by the cage's init:
+ * the smolvm command for what concerns the machine, and through `smolvm machine exec` what
+ * runs in it. Its answers come from the hostile side and decide nothing; what is believed is
+ * the database, the file beside the disks, and /proc. */
+#include "backend/backend.h"
+#include "backend/tree.h"
+#include "base/json.h"
+
+/* As seen in the cage; the share is MACHINE_SHARE in the machine. */
+#define MACHINE_STATE	 "/s"
+#define MACHINE_B	 "/b"
+#define MACHINE_SHARE	 "/bottle"
+#define MACHINE_SMOLVM	 "/opt/smolvm"
+#define MACHINE_IMAGE	 "/image"
+#define MACHINE_DIR	 "smolvm"	/* below the bottle's directory: the smolvm home */
+#define MACHINE_GUEST	 MACHINE_SHARE "/bin/bottle-guest"
+
+/* smolvm's files, by their paths in the cage. */
+struct smolvm {
+	char *program;
+	char *root;		/* on the host: what is bound; NULL: all of it is in the Nix store */
+	char *libraries;	/* NULL: it finds them itself */
+	char *agent_root;	/* likewise */
+};
+void smolvm_clear(struct smolvm *s);
+/* @program: the smolvm command, on the host. */
+int smolvm_find(const char *program, struct smolvm *out, struct err *err);
+
+struct machine {
+	char *name;
+	struct smolvm smolvm;
+	struct manifest_resources resources;
+	char *image;		/* what create is told; NULL: smolvm's own minimal guest */
+	bool packed;		/* @image is a .smolmachine */
+	int dir;		/* of the bottle, borrowed */
+	char *database;		/* on the host */
+	json *given;		/* the row as it must be */
+	struct cage_ids ids;
+	pid_t init;		/* of the cage, as the host numbers it */
+	bool created;		/* a create was begun */
+};
+
+/* ---- the tree and the profile of the cage ---- */
+
+int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
+		 const struct cage_ids *ids, struct err *err);
+/* As of the namespace backend's; @processes is the cage's, the machine has its own. */
+struct machine_profile {
+	struct cage_profile profile;
+	struct cage_calls calls[2];
+	struct cage_limit limits[5];
+};
+void machine_profile_fill(struct machine_profile *p);
+extern const struct cage_calls machine_calls;
+
+/* ---- one smolvm command, run in the cage to its end ---- */
+
+enum { MACHINE_OUTPUT_MAX = 256 * 1024 };
+struct machine_output { struct str out, err; };
+#define MACHINE_OUTPUT_INIT { 0 }
+void machine_output_clear(struct machine_output *o);
+#define own_machine_output __attribute__((cleanup(machine_output_clear)))
+
+/* The environment of every smolvm command: nothing of anybody's. */
+void machine_environment(const struct machine *m, struct strv *out);
+/* @in: descriptor for its input, -1 none. Returns the exit status. */
+int machine_command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms,
+		    struct machine_output *out, struct err *err);
+/* Where the command failed: its own words, escaped, last line first. */
+int machine_fail(const struct strv *argv, int status, const struct machine_output *out, struct err *err);
+
+/* ---- the machine ---- */
+
+int machine_create(struct guest *g, const struct guest_waiting *w, struct err *err);
+int machine_start(struct guest *g, const struct guest_waiting *w, struct err *err);
+int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err);
+void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *trouble);
+int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
+/* The VMM as the host sees it: in init's namespaces, without a right. @inside: its pid there. */
+int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time, struct err *err);

@@ -1,0 +1,252 @@
+/* The machine: declared by flags, corrected and verified in smolvm's database, booted, and
+ * verified again by what was really launched. Between any two of these another hand may have
+ * written: each look is at the whole row, and the last comes after the boot. */
+#include "backend/smolmachines.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/msg.h"
+#include "base/sha256.h"
+#include "smoldb/posture.h"
+#include "smoldb/smoldb.h"
+#include "base/banned.h"
+
+enum {
+	VERSION_MS = 20 * 1000,
+	CREATE_MS = 120 * 1000,	/* an image is read and hashed */
+	START_MS = 90 * 1000,	/* smolvm's own deadline is shorter; a VMM that hangs has none */
+	STOP_MS = 20 * 1000,
+	DELETE_MS = 20 * 1000,
+	PREPARE_MS = 30 * 1000,
+	VM_NAME_HEX = 16,
+	LAUNCHED_MAX = 64 * 1024,
+};
+
+#define ADDRESS_CIDR "100.96.0.1/32"
+
+static void add_words(struct strv *argv, const struct machine *m, const char *const *words)
+{
+	strv_add(argv, m->smolvm.program);
+	for (; *words; words++)
+		strv_add(argv, *words);
+}
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static struct smoldb_options database(const struct machine *m)
+{
+	return (struct smoldb_options){ .path = m->database, .busy_ms = SMOLDB_BUSY_MS };
+}
+
+static int command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms, struct err *err)
+{
+	own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
+	int status = machine_command(g, w, argv, in, ms, &out, err);
+
+	if (status > 0)
+		return machine_fail(argv, status, &out, err);
+	return status;
+}
+
+static int check_version(struct guest *g, const struct guest_waiting *w, struct err *err)
+{
+	own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
+	own_strv struct strv argv = STRV_INIT;
+	own_str struct str shown = STR_INIT;
+
+	add_words(&argv, g->machine, WORDS("--version"));
+	int status = machine_command(g, w, &argv, -1, VERSION_MS, &out, err);
+	if (status < 0)
+		return -1;
+	if (status == 0 && str_is(str_c(&out.out), "smolvm " POSTURE_VERSION "\n"))
+		return 0;
+	str_add_escaped(&shown, str_c(&out.out), out.out.len, 60);
+	return fail(err, ERR_UNCONFINED, "smolvm --version says \"%s\" (status %d), and only " POSTURE_VERSION
+		    " is supported; `bottle doctor` says how to get it", str_c(&shown), status);
+}
+
+static json *pair_list(const char *const *values, size_t n)
+{
+	json *list = json_array_of();
+
+	for (size_t i = 0; i < n; i++)
+		json_push(list, json_of_string(values[i]));
+	return list;
+}
+
+/* What the row must hold of what depends on the bottle. */
+static json *posture_of(const struct machine *m)
+{
+	static const char *const idle[] = { MACHINE_GUEST, "idle" };
+	json *given = json_object_of(), *mounts = json_array_of(), *share = json_array_of();
+
+	json_push(share, json_of_string(MACHINE_B));
+	json_push(share, json_of_string(MACHINE_SHARE));
+	json_push(share, json_of_truth(false));
+	json_push(mounts, share);
+	json_set_string(given, "name", m->name);
+	json_set_int(given, "cpus", (int64_t)m->resources.cpus);
+	json_set_int(given, "mem", (int64_t)m->resources.memory_mib);
+	json_set_int(given, "storage_gb", (int64_t)m->resources.disk_gib);
+	json_set_int(given, "overlay_gb", (int64_t)m->resources.disk_gib);
+	json_set(given, "mounts", mounts);
+	json_set(given, "env", json_array_of());
+	json_set_string(given, "image", m->image ? "local-dir:" MACHINE_IMAGE : NULL);
+	json_set(given, "entrypoint", json_array_of());
+	json_set(given, "cmd", m->image ? pair_list(idle, ARRAY_LEN(idle)) : json_array_of());
+	json_set(given, "workdir", NULL);
+	return given;
+}
+
+static void create_words(const struct machine *m, struct strv *argv)
+{
+	add_words(argv, m, WORDS("machine", "create", "--name", m->name, "--net", "--net-backend", "virtio-net",
+				 "--allow-cidr", ADDRESS_CIDR, "-v", MACHINE_B ":" MACHINE_SHARE));
+	strv_add(argv, "--cpus");
+	strv_addf(argv, "%lu", m->resources.cpus);
+	strv_add(argv, "--mem");
+	strv_addf(argv, "%lu", m->resources.memory_mib);
+	strv_add(argv, "--storage");
+	strv_addf(argv, "%lu", m->resources.disk_gib);
+	strv_add(argv, "--overlay");
+	strv_addf(argv, "%lu", m->resources.disk_gib);
+	if (!m->image)
+		return;
+	const char *const *rest = WORDS("--image", MACHINE_IMAGE, "--", MACHINE_GUEST, "idle");
+	for (; *rest; rest++)
+		strv_add(argv, *rest);
+}
+
+/* The whole row, read on a connection of its own. */
+static int check_row(const struct machine *m, enum posture_phase phase, struct str *row, struct err *err)
+{
+	const struct smoldb_options o = database(m);
+
+	if (smoldb_read(&o, m->name, row, err) != 0)
+		return -1;
+	return posture_check(row->data, row->len, m->given, phase, err);
+}
+
+/* The flag gives the list; that no name is answered can only be said in the database. */
+static int enforce(const struct machine *m, struct err *err)
+{
+	const struct smoldb_options o = database(m);
+	own_strv struct strv cidrs = STRV_INIT;
+	bool written;
+
+	strv_add(&cidrs, ADDRESS_CIDR);
+	if (smoldb_enforce(&o, m->name, &cidrs, &written, err) != 0)
+		return -1;
+	return smoldb_set(&o, m->name, "dns_filter_hosts", "[]", &written, err);
+}
+
+int machine_create(struct guest *g, const struct guest_waiting *w, struct err *err)
+{
+	struct machine *m = g->machine;
+	own_strv struct strv argv = STRV_INIT;
+	own_str struct str row = STR_INIT;
+
+	if (check_version(g, w, err) != 0)
+		return -1;
+	json_drop(&m->given);
+	m->given = posture_of(m);
+	create_words(m, &argv);
+	m->created = true;
+	if (command(g, w, &argv, -1, CREATE_MS, err) != 0 || enforce(m, err) != 0)
+		return -1;
+	return check_row(m, POSTURE_CREATED, &row, err);
+}
+
+/* The file beside the disks that says what was really launched. */
+static int check_launched(const struct machine *m, struct err *err)
+{
+	own_str struct str text = STR_INIT;
+	char hash[SHA256_TEXT];
+
+	sha256_text(m->name, strlen(m->name), hash);
+	own_mem char *path = xasprintf(MACHINE_DIR "/.cache/smolvm/vms/%.*s/agent.config.json", VM_NAME_HEX, hash);
+	if (file_read(m->dir, path, LAUNCHED_MAX, &text, err) != 0) {
+		err->kind = ERR_UNCONFINED;
+		return fail_in(err, "what smolvm launched");
+	}
+	return posture_check_launched(text.data, text.len, m->given, err);
+}
+
+static int check_process(const struct machine *m, const struct str *row, struct err *err)
+{
+	own_json json *fields = NULL;
+
+	if (json_parse_unique(row->data, row->len, 16, &fields, err) != 0)
+		return -1;
+	int64_t pid = json_get_int(fields, "pid", 0), start = json_get_int(fields, "pid_start_time", 0);
+	if (pid <= 0 || pid > INT32_MAX || start <= 0)
+		return fail(err, ERR_UNCONFINED, "smolvm wrote down no VMM");
+	return machine_process_check(m, (pid_t)pid, (unsigned long long)start, err);
+}
+
+int machine_start(struct guest *g, const struct guest_waiting *w, struct err *err)
+{
+	const struct machine *m = g->machine;
+	own_strv struct strv argv = STRV_INIT;
+	own_str struct str before = STR_INIT, after = STR_INIT;
+
+	/* Immediately before: whoever wrote since the last look is seen. */
+	if (check_row(m, POSTURE_CREATED, &before, err) != 0)
+		return -1;
+	add_words(&argv, m, WORDS("machine", "start", "--name", m->name));
+	if (command(g, w, &argv, -1, START_MS, err) != 0)
+		return -1;
+	if (check_row(m, POSTURE_STARTED, &after, err) != 0 || check_launched(m, err) != 0)
+		return -1;
+	return check_process(m, &after, err);
+}
+
+int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err)
+{
+	own_strv struct strv argv = STRV_INIT;
+	own_str struct str bytes = STR_INIT;
+	size_t n = sizeof(uint32_t);
+
+	for (size_t i = 0; i < secrets->n; i++)
+		n += sizeof(uint32_t) + strlen(secrets->v[i]);
+	str_reserve(&bytes, n);
+	pack_strv(&bytes, secrets);
+	own_fd int in = file_sealed("secrets", bytes.data, bytes.len, err);
+	explicit_bzero(bytes.data, bytes.len);
+	if (in < 0)
+		return -1;
+	add_words(&argv, g->machine, WORDS("machine", "exec", "--name", g->machine->name, "-i", "--", MACHINE_GUEST, "setup"));
+	return command(g, w, &argv, in, PREPARE_MS, err);
+}
+
+static void note(struct str *trouble, const struct err *err)
+{
+	str_addf(trouble, "%s%s", trouble->len ? "; " : "", err->text);
+}
+
+void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *trouble)
+{
+	struct machine *m = g->machine;
+	struct err err = ERR_INIT;
+
+	if (!m || !m->created || g->dead)
+		return;
+	own_strv struct strv stop = STRV_INIT, delete = STRV_INIT;
+	const struct smoldb_options o = database(m);
+	m->created = false;
+	if (smoldb_has(&o, m->name, &err) == 0)
+		return;
+	add_words(&stop, m, WORDS("machine", "stop", "--name", m->name));
+	add_words(&delete, m, WORDS("machine", "delete", "-f", "--name", m->name));
+	if (command(g, w, &stop, -1, STOP_MS, &err) != 0)
+		note(trouble, &err);
+	/* Its word that there is nothing to delete counts only if the database says so too. */
+	int rc = command(g, w, &delete, -1, DELETE_MS, &err);
+	int left = smoldb_has(&o, m->name, &err);
+	if (left != 0) {
+		if (left > 0 && rc == 0)
+			fail(&err, ERR_SYSTEM, "smolvm deleted machine %s, and its row is still there", m->name);
+		note(trouble, &err);
+	}
+}

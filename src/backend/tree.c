@@ -1,0 +1,220 @@
+#include "backend/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "base/str.h"
+#include "base/banned.h"
+
+void tree_clear(struct tree *t)
+{
+	for (size_t i = 0; i < t->nfds; i++)
+		fd_drop(&t->fds[i]);
+	mem_drop(&t->fds);
+	t->nfds = 0;
+	mem_drop(&t->rows);
+	t->n = 0;
+	strv_clear(&t->texts);
+}
+
+void tree_add(struct tree *t, struct cage_mount row)
+{
+	if (t->n == TREE_ROWS_MAX)
+		bug("over %d rows in a tree", TREE_ROWS_MAX);
+	if (!t->rows)
+		t->rows = xcalloc(TREE_ROWS_MAX, sizeof *t->rows);
+	t->rows[t->n++] = row;
+}
+
+void tree_add_all(struct tree *t, const struct cage_mount *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		tree_add(t, rows[i]);
+}
+
+const char *tree_keep(struct tree *t, char *text)
+{
+	strv_take(&t->texts, text);
+	return text;
+}
+
+int tree_keep_fd(struct tree *t, int fd)
+{
+	t->fds = xrealloc(t->fds, t->nfds + 1, sizeof *t->fds);
+	t->fds[t->nfds++] = fd;
+	return fd;
+}
+
+/* The same link inside as the host has; else the thing itself. Missing on the host is fine. */
+void tree_add_like_host(struct tree *t, const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof target - 1);
+
+	if (n <= 0) {
+		tree_add(t, (struct cage_mount){ CAGE_BIND, path, .source = path, .flags = CAGE_READ_ONLY | CAGE_OPTIONAL });
+		return;
+	}
+	target[n] = '\0';
+	tree_add(t, (struct cage_mount){ CAGE_LINK, path, .source = tree_keep(t, xstrdup(target)) });
+}
+
+/* A path that stands for a held descriptor: the caller of cage_spawn() looks it up as itself. */
+static const char *path_of(struct tree *t, int dir, const char *name, struct err *err)
+{
+	char link[64], path[PATH_MAX];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+	ssize_t n = readlink(link, path, sizeof path - 1);
+	if (n <= 0) {
+		fail_errno(err, "finding the path of the bottle's directory");
+		return NULL;
+	}
+	path[n] = '\0';
+	return tree_keep(t, xasprintf("%s/%s", path, name));
+}
+
+/* One of the bottle's own directories, as the agent's user inside and as us on disk. */
+int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+		       struct cage_mount row, const char *name, struct err *err)
+{
+	if (ids->as_root) {
+		int tree = cage_tree_open(r->dir, name, ids, geteuid(), getegid(), err);
+		if (tree < 0)
+			return fail_in(err, "%s", name);
+		row.tree = tree_keep_fd(t, tree);
+	} else {
+		row.source = path_of(t, r->dir, name, err);
+		if (!row.source)
+			return -1;
+	}
+	tree_add(t, row);
+	return 0;
+}
+
+static int add_overlay(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+		       const char *at, struct err *err)
+{
+	struct cage_mount row = { CAGE_OVERLAY, .target = at };
+	struct stat st;
+
+	if (!ids->as_root) {
+		row.source = r->workspace_path;
+		row.layers = path_of(t, r->dir, "workspace", err);
+		if (!row.layers)
+			return -1;
+		tree_add(t, row);
+		return 0;
+	}
+	if (stat(r->workspace_path, &st) != 0)
+		return fail_errno(err, "workspace %s", r->workspace_path);
+	int lower = cage_tree_open(AT_FDCWD, r->workspace_path, ids, st.st_uid, st.st_gid, err);
+	if (lower < 0)
+		return fail_in(err, "workspace %s", r->workspace_path);
+	row.tree = tree_keep_fd(t, lower);
+	int layers = cage_tree_open(r->dir, "workspace", ids, geteuid(), getegid(), err);
+	if (layers < 0)
+		return fail_in(err, "the workspace's upper layer");
+	row.layers_tree = tree_keep_fd(t, layers);
+	tree_add(t, row);
+	return 0;
+}
+
+int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind, const char *path,
+				 const char *target, struct err *err)
+{
+	struct cage_mount row = { kind, target, .source = path, .flags = CAGE_READ_ONLY };
+	struct stat st;
+
+	if (ids->as_root) {
+		if (stat(path, &st) != 0)
+			return fail_errno(err, "%s", path);
+		int tree = cage_tree_open(AT_FDCWD, path, ids, st.st_uid, st.st_gid, err);
+		if (tree < 0)
+			return fail_in(err, "%s", path);
+		row.tree = tree_keep_fd(t, tree);
+		row.source = NULL;
+	}
+	tree_add(t, row);
+	return 0;
+}
+
+static bool is_in(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_is(list->v[i], text))
+			return true;
+	return false;
+}
+
+/* Every directory on the way to what stays read-only becomes a mount point, which can't be
+ * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc. */
+static int pin_ways(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+		       const char *at, struct err *err)
+{
+	own_strv struct strv pinned = STRV_INIT;
+
+	for (size_t i = 0; i < r->obeyed->n; i++) {
+		const char *below = r->obeyed->v[i];
+		for (const char *slash = strchr(below, '/'); slash; slash = strchr(slash + 1, '/')) {
+			own_mem char *way = xstrndup(below, (size_t)(slash - below));
+			if (is_in(&pinned, way))
+				continue;
+			if (pinned.n == TREE_PINS_MAX)
+				return fail(err, ERR_INPUT, "workspace: over %d directories hold files that a tool of the host obeys; "
+					    "use workspace: copy", TREE_PINS_MAX);
+			strv_add(&pinned, way);
+			const char *path = tree_keep(t, xasprintf("%s/%s", r->workspace_path, way));
+			const char *target = tree_keep(t, xasprintf("%s/%s", at, way));
+			if (tree_add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
+				return -1;
+			t->rows[t->n - 1].flags = 0;
+		}
+	}
+	return 0;
+}
+
+static int add_obeyed(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+		       const char *at, struct err *err)
+{
+	if (r->obeyed && pin_ways(t, r, ids, at, err) != 0)
+		return -1;
+	for (size_t i = 0; r->obeyed && i < r->obeyed->n; i++) {
+		const char *path = tree_keep(t, xasprintf("%s/%s", r->workspace_path, r->obeyed->v[i]));
+		const char *target = tree_keep(t, xasprintf("%s/%s", at, r->obeyed->v[i]));
+		if (tree_add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int tree_add_workspace(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+		       const char *at, struct err *err)
+{
+	switch (r->workspace) {
+	case MANIFEST_WORKSPACE_NONE:
+		tree_add(t, (struct cage_mount){ CAGE_TMPFS, at, .mode = 0755 });
+		return 0;
+	case MANIFEST_WORKSPACE_MOUNT:
+		if (tree_add_directory_of_host(t, ids, CAGE_BIND, r->workspace_path, at, err) != 0)
+			return -1;
+		/* The agent works on the real files here; only what a tool of the host obeys stays read-only. */
+		t->rows[t->n - 1].flags = 0;
+		if (add_obeyed(t, r, ids, at, err) != 0)
+			return -1;
+		break;
+	case MANIFEST_WORKSPACE_COPY:
+		if (add_overlay(t, r, ids, at, err) != 0)
+			return -1;
+		break;
+	}
+	for (size_t i = 0; r->hidden && i < r->hidden->n; i++)
+		tree_add(t, (struct cage_mount){ CAGE_MASK, .target =
+					    tree_keep(t, xasprintf("%s/%s", at, r->hidden->v[i])) });
+	return 0;
+}

@@ -1,0 +1,155 @@
+# The smolmachines backend around a double of smolvm (tests/fakes/smolvm.c): the launch with its
+# proofs is real, the machine is not. Each misbehaviour must end as a refusal with nothing left.
+
+setup() {
+	top=$(mktemp -d /tmp/bot-bottle-machine.XXXXXX)
+	chmod 755 "$top"
+	smolvm=$top/smolvm home=$top/home state=$top/state work=$top/work
+	mkdir -p "$smolvm"/{guest,lib,agent-rootfs} "$home/.bot-bottle/bottles" "$state" "$work"
+	cp "$BUILD/tests/fakes/smolvm" "$smolvm/smolvm"
+	cp "$BUILD/libexec/bot-bottle/bottle-guest" "$(command -v busybox)" "$smolvm/guest/"
+	cp "$BUILD/tests/cage/inside_attempts" "$smolvm/guest/attempts"
+	for name in sh id cat env ls; do ln -s busybox "$smolvm/guest/$name"; done
+	cat >"$home/.bot-bottle/bottles/m.md" <<-'END'
+		---
+		resources:
+		  cpus: 1
+		  memory_mib: 512
+		  disk_gib: 1
+		env:
+		  PLAIN: in-the-open
+		  HIDDEN: ${SECRET_OF_THE_HOST}
+		---
+	END
+	echo first >"$work/file"
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip "/dev/kvm can't be used here"
+}
+
+teardown() {
+	rm -rf "$top"
+}
+
+bottle() {
+	env -i SECRET_OF_THE_HOST=secret-4711-secret HOME="$home" PATH="$smolvm:/usr/bin:/bin" XDG_STATE_HOME="$state" \
+		XDG_RUNTIME_DIR="$state" LANG=C.UTF-8 timeout 60 "$BUILD/bin/bottle" "$@"
+}
+
+start() { (cd "$work" && bottle start --backend smolmachines --bottle m --headless --yes "$@"); }
+
+# No process has our directory in its arguments, its root or its environment, and no machine is left.
+nothing_runs() {
+	local pid
+	for pid in $(pgrep -f "$top|libkrun VM .double|_boot-vm" || true); do
+		[ "$pid" = "$$" ] || ! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "bottle-guest\|$smolvm\|/opt/smolvm" ||
+			{ ps -fp "$pid"; return 1; }
+	done
+	! find "$state" -type d -name smolvm | grep .
+}
+
+@test "a bottle runs in the double, proved beside the machine and in it" {
+	run start -- sh -c 'cat file; echo second >file; exit 7'
+	[ "$status" -eq 7 ]
+	[[ "$output" == *first* && "$output" == *"1 file changed"* ]]
+	[ "$(cat "$work/file")" = first ]
+	log=$(cat "$state"/bot-bottle/bottles/*/audit.jsonl)
+	[[ "$log" == *'"place":"beside the machine"'* && "$log" == *'"place":"in the machine"'* ]]
+	[[ "$log" != *'"confined":false'* ]]
+	nothing_runs
+}
+
+@test "the secret part of the environment is in no argument, database, log or state" {
+	run start -- sh -c 'env; while read -r line; do echo "cmdline $line"; done </dev/null; cat /proc/*/cmdline'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *HIDDEN=secret-4711-secret* && "$output" == *PLAIN=in-the-open* ]]
+	[ "$(grep -ao secret-4711-secret <<<"$output" | wc -l)" -eq 1 ]
+	! grep -raq secret-4711-secret "$state"
+	nothing_runs
+}
+
+@test "a machine that was left by a killed keeper is gone with the next start of the bottle" {
+	run start -- sh -c 'exit 0'
+	slug=$(basename "$state"/bot-bottle/bottles/*)
+	mkdir -p "$state/bot-bottle/bottles/$slug/smolvm/.local"
+	touch "$state/bot-bottle/bottles/$slug/smolvm/.local/left"
+	(cd "$work" && bottle resume "$slug") </dev/null
+	nothing_runs
+}
+
+# word in the double's file, what the refusal says
+misbehaviours() {
+	cat <<-'TABLE'
+	lie-version|smolvm 1.9.3
+	silent-version|smolvm --version says ""
+	nonsense-version|smolvm --version says
+	die-version|status 1
+	kill-version|status 137
+	die-create|machine create
+	kill-create|machine create
+	silent-create|database
+	nonsense-create|database
+	no-row|no machine
+	text-row|BLOB
+	widen-ports|ports
+	widen-backend|network_backend
+	widen-agent|ssh_agent
+	add-key|network_name is unknown
+	rewrite|dns_filter_hosts
+	die-start|machine start
+	kill-start|machine start
+	silent-start|state
+	nonsense-start|state
+	drop-at-start|allowed_cidrs
+	open-dns-at-start|dns_filter_hosts
+	launch-wider|allowed_cidrs
+	launch-nothing|what smolvm launched
+	lie-pid|the VMM
+	lie-start|not the VMM
+	vmm-dies|the VMM
+	die-exec|machine exec
+	silent-exec|probe
+	nonsense-exec|probe
+	TABLE
+}
+
+@test "every misbehaviour of smolvm ends unconfined, with nothing running" {
+	failed=0
+	while IFS='|' read -r word says; do
+		echo "$word" >"$smolvm/behave"
+		run start -- sh -c 'echo the agent r""an'
+		if [ "$status" -ne 125 ] || [[ "$output" != *"$says"* ]] || [[ "$output" == *"the agent ran"* ]]; then
+			echo "$word: status $status, expected the words \"$says\":"
+			echo "$output" | cut -c1-600
+			failed=1
+		fi
+		nothing_runs || { echo "$word: something is left"; failed=1; }
+		rm -rf "$state"/bot-bottle
+	done < <(misbehaviours)
+	[ $failed -eq 0 ]
+}
+
+@test "a dropped allowlist is put back before the machine boots" {
+	echo drop-allowlist >"$smolvm/behave"
+	run start -- sh -c 'exit 3'
+	[ "$status" -eq 3 ]
+	nothing_runs
+}
+
+@test "a smolvm that can't stop or delete its machine does not keep it" {
+	for word in die-stop kill-delete die-delete delete-lies; do
+		echo "$word" >"$smolvm/behave"
+		run start -- sh -c 'exit 3'
+		[ "$status" -eq 3 ]
+		nothing_runs
+	done
+}
+
+@test "without smolvm, or without its parts, it says what is missing" {
+	rmdir "$smolvm/agent-rootfs"
+	run start -- sh
+	[ "$status" -eq 125 ]
+	[[ "$output" == *agent-rootfs* ]]
+	rm "$smolvm/smolvm"
+	run start -- sh
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"smolvm is not on PATH"* ]]
+}
