@@ -14,7 +14,7 @@
 #define MACHINE_SHARE	 "/bottle"
 #define MACHINE_SMOLVM	 "/opt/smolvm"
 #define MACHINE_IMAGE	 "/image"
-#define MACHINE_DIR	 "smolvm"	/* below the bottle's directory: the smolvm home */
+#define MACHINE_DIR	 GUEST_MACHINE_DIR	/* the smolvm home */
 #define MACHINE_GUEST	 MACHINE_SHARE "/bin/bottle-guest"
 
 /* smolvm's files, by their paths in the cage. */

@@ -4,17 +4,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "keeper/audit.h"
 #include "base/banned.h"
 
 enum { LOCK_MS = 2000 };
 
 /* Names in a record are ours, but a name that leaves its directory is not freed. */
-static int free_socket(struct command *c, const char *name, struct err *err)
+static int free_socket(struct command *c, int dir, const char *name, struct err *err)
 {
 	int runtime = command_runtime(c, err);
 
+	(void)dir;
 	if (runtime < 0)
 		return -1;
 	if (strchr(name, '/'))
@@ -24,20 +27,29 @@ static int free_socket(struct command *c, const char *name, struct err *err)
 	return 0;
 }
 
+/* Its processes ended with the keeper; what is left are its disks and its database. */
+static int free_machine(struct command *c, int dir, const char *name, struct err *err)
+{
+	(void)c;
+	(void)name;
+	return dir_remove(dir, GUEST_MACHINE_DIR, err);
+}
+
 /* How each kind of resource is freed when its keeper is gone. What the kernel takes back by
  * itself (processes, namespaces, mounts, locks) needs no row. */
 static const struct {
 	const char *kind;
-	int (*free)(struct command *c, const char *name, struct err *err);
+	int (*free)(struct command *c, int dir, const char *name, struct err *err);
 } kinds[] = {
 	{ "socket", free_socket },
+	{ "machine", free_machine },
 };
 
-static int free_resource(struct command *c, const struct resource *r, struct err *err)
+static int free_resource(struct command *c, int dir, const struct resource *r, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (str_is(kinds[i].kind, r->kind))
-			return kinds[i].free(c, r->name, err);
+			return kinds[i].free(c, dir, r->name, err);
 	return fail(err, ERR_INPUT, "this build can't free a %.40s; free it by hand", r->kind);
 }
 
@@ -67,7 +79,7 @@ static bool wants_cleanup(const struct record *r, bool named, bool purge)
 	return r->nresources > 0 || (named && purge);
 }
 
-static void free_all(struct sweep *s, struct record *r)
+static void free_all(struct sweep *s, int dir, struct record *r)
 {
 	own_mem char *socket = xasprintf("%s.sock", r->slug);
 
@@ -78,7 +90,7 @@ static void free_all(struct sweep *s, struct record *r)
 		struct err err = ERR_INIT;
 		const struct resource one = r->resources[i];
 		own_mem char *what = xasprintf("%s %s", one.kind, one.name);
-		int rc = free_resource(s->c, &one, &err);
+		int rc = free_resource(s->c, dir, &one, &err);
 		note_item(s, r->slug, what, rc == 0 ? NULL : &err);
 		if (rc == 0)
 			record_drop_resource(r, one.kind, one.name);
@@ -111,7 +123,7 @@ static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *
 		return -1;
 	if (!wants_cleanup(&r, named, s->purge))
 		return fail(err, ERR_BUSY, "it is %s by now", record_state_name(record_shown_state(&r)));
-	free_all(s, &r);
+	free_all(s, dir, &r);
 	if (r.state != RECORD_STOPPED) {
 		r.ended_ms = clock_unix_ms();
 		settle_audit(dir, &r);

@@ -1,7 +1,10 @@
 #include "launch/steps.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/own.h"
@@ -130,8 +133,12 @@ void cage_down(void *arg)
 
 	for (size_t i = 0; i < LAUNCH_LISTENERS; i++)
 		fd_drop(&l->listeners[i]);
-	if (l->backend)
-		l->backend->down(&l->guest);
+	if (!l->backend)
+		return;
+	l->backend->down(&l->guest);
+	/* With its directory the machine is gone; else the record keeps it. */
+	if (faccessat(l->dir, GUEST_MACHINE_DIR, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		record_drop_resource(&l->record, "machine", l->record.slug);
 	if (l->agent_ran && l->plan->workspace_mode == MANIFEST_WORKSPACE_MOUNT)
 		tell_of_new(l);
 }

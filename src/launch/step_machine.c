@@ -38,6 +38,10 @@ int machine_up(void *arg, struct err *err)
 	struct launch *l = arg;
 	const struct guest_waiting w = { l->loop, wait_for, l };
 
+	/* Before it exists: whatever dies from here on, `cleanup` knows of it. */
+	record_add_resource(&l->record, "machine", l->record.slug);
+	if (launch_save(l, err) != 0)
+		return -1;
 	if (l->backend->create(&l->guest, &w, err) != 0)
 		return fail_in(err, "the machine");
 	return launch_fault("creating the machine", FAULT_DURING, err);

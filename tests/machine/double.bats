@@ -75,6 +75,20 @@ nothing_runs() {
 	nothing_runs
 }
 
+@test "a killed keeper takes the machine with it, and cleanup frees what is on disk" {
+	start --detach -- sh -c 'busybox sleep 1000'
+	slug=$(basename "$state"/bot-bottle/bottles/*)
+	vmm=$(for p in /proc/[0-9]*; do p=${p#/proc/}; grep -qs 'libkrun VM (dou' "/proc/$p/comm" &&
+			[ -e "/proc/$p/root/b" ] && echo "$p"; done | tail -1)
+	[ -n "$vmm" ]
+	find "$state" -type d -name smolvm | grep -q .
+	keeper=$(jq .keeper_pid "$state/bot-bottle/bottles/$slug/record.json")
+	kill -9 "$keeper"
+	timeout 20 tail --pid="$vmm" -f /dev/null
+	bottle cleanup --yes "$slug"
+	nothing_runs
+}
+
 # word in the double's file, what the refusal says
 misbehaviours() {
 	cat <<-'TABLE'
