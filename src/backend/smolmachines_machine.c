@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/msg.h"
 #include "base/sha256.h"
@@ -20,6 +21,7 @@ enum {
 	STOP_MS = 20 * 1000,
 	DELETE_MS = 20 * 1000,
 	PREPARE_MS = 30 * 1000,
+	CHANNEL_MS = 10 * 1000,
 	VM_NAME_HEX = 16,
 	LAUNCHED_MAX = 64 * 1024,
 };
@@ -202,6 +204,25 @@ int machine_start(struct guest *g, const struct guest_waiting *w, struct err *er
 	return check_process(m, &after, err);
 }
 
+/* smolvm asks the machine for a sign of life with a short deadline of its own, which a busy
+ * host misses: the first command is asked for until it runs. Each try takes its time, so this
+ * is no busy loop. */
+static int wait_for_channel(struct guest *g, const struct guest_waiting *w, struct err *err)
+{
+	uint64_t deadline = clock_ms() + CHANNEL_MS;
+	own_strv struct strv argv = STRV_INIT;
+
+	add_words(&argv, g->machine, WORDS("machine", "exec", "--name", g->machine->name, "--", MACHINE_GUEST, "ready"));
+	for (;;) {
+		own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
+		int status = machine_command(g, w, &argv, -1, PREPARE_MS, &out, err);
+		if (status <= 0)
+			return status;
+		if (clock_ms() >= deadline)
+			return machine_fail(&argv, status, &out, err);
+	}
+}
+
 int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err)
 {
 	own_strv struct strv argv = STRV_INIT;
@@ -215,6 +236,8 @@ int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct
 	own_fd int in = file_sealed("secrets", bytes.data, bytes.len, err);
 	explicit_bzero(bytes.data, bytes.len);
 	if (in < 0)
+		return -1;
+	if (wait_for_channel(g, w, err) != 0)
 		return -1;
 	add_words(&argv, g->machine, WORDS("machine", "exec", "--name", g->machine->name, "-i", "--", MACHINE_GUEST, "setup"));
 	return command(g, w, &argv, in, PREPARE_MS, err);

@@ -80,3 +80,10 @@ int guest_idle(int argc, char **argv)
 	}
 	return 0;
 }
+
+int guest_ready(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}

@@ -17,6 +17,7 @@ enum { GUEST_SECRETS_MAX = 1024 * 1024 };
 int guest_setup(int argc, char **argv);		/* setup: the secrets on 0 */
 int guest_enter(int argc, char **argv);		/* enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...] */
 int guest_idle(int argc, char **argv);		/* idle: until it is told to end */
+int guest_ready(int argc, char **argv);		/* ready: programs can be run here */
 
 /* Adds the variables that stand behind @fd to an environment. */
 struct strv;

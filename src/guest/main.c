@@ -14,6 +14,7 @@ static const struct part { const char *name; int (*run)(int argc, char **argv); 
 	{ "setup", guest_setup },
 	{ "enter", guest_enter },
 	{ "idle", guest_idle },
+	{ "ready", guest_ready },
 	{ "send", guest_send },
 	{ "receive", guest_receive },
 };
@@ -35,5 +36,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(parts); i++)
 		if (strcmp(argv[1], parts[i].name) == 0)
 			return parts[i].run(argc - 1, argv + 1);
-	return guest_fail(GUEST_FAILED, "what to be: init, run, probe, send, receive, setup, enter or idle");
+	return guest_fail(GUEST_FAILED, "what to be: init, run, probe, send, receive, setup, enter, idle or ready");
 }
