@@ -168,7 +168,7 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(sort $(wildcard tests/*/run)) \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
 	tests/nix/check tests/nix/defects
 check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES) $(DOUBLED)
