@@ -1,4 +1,5 @@
 #include "cmd/session.h"
+#include "cmd/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,8 @@ static int on_started(struct relay *r, const struct keeper_message *m, struct er
 	uint16_t rows, columns;
 
 	r->started = true;
+	if (r->s->launching)
+		notify_manager("READY=1");
 	snprintf(r->s->slug, sizeof r->s->slug, "%s", m->text);
 	if (r->s->detach) {
 		r->s->left = r->over = true;
@@ -82,6 +85,8 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 		return file_write_all(m->error_stream ? STDERR_FILENO : STDOUT_FILENO, str_c(&m->bytes), m->bytes.len, err);
 	case KEEPER_EXITED:
 		r->s->status = (int)m->number;
+		if (r->s->launching)
+			notify_manager("STOPPING=1");
 		/* The launcher waits for the end of the bottle; who looked on is done. */
 		r->over = !r->s->launching;
 		ui_raw_leave(&r->raw);
@@ -108,6 +113,8 @@ static int on_keeper(struct relay *r, struct err *err)
 	if (got < 0)
 		return -1;
 	r->over = true;
+	if (r->why.kind == ERR_NONE && r->s->status < 0 && !r->s->launching)
+		return fail(err, ERR_BUSY, "the bottle let go of us: this end was too far behind in reading, or the keeper was killed");
 	if (r->why.kind == ERR_NONE && r->s->status < 0)
 		return fail(err, ERR_SYSTEM, "the bottle's keeper ended; `bottle cleanup` frees what it left");
 	return 0;

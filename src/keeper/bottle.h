@@ -11,6 +11,7 @@ enum {
 	AGENT_LOG_MAX = 4 << 20,	/* bytes; the one before it is kept as agent.log.1 */
 	SAVE_MS = 2000,			/* the record follows the audit log at this distance */
 	STARVED_MS = 100,
+	BEHIND_MAX = 1 << 20,		/* bytes that wait for one who looks on; over it, that one is let go */
 	STOP_MS = 5000,			/* between the agent's SIGTERM and the end of everything */
 };
 
@@ -24,7 +25,9 @@ struct connection {
 	int fd;
 	enum role role;
 	struct watch watch;
-	struct str pending;		/* an encoded message that did not fit yet */
+	struct str pending;		/* encoded messages that did not fit yet, each behind its length */
+	size_t pending_at;		/* where the first of them begins */
+	bool let_go;			/* it was too far behind: nothing more for it */
 	struct program program;		/* ROLE_EXEC */
 	int ours[3];			/* ROLE_EXEC: ends to be handed out at its start */
 	bool terminal;
@@ -79,8 +82,10 @@ int connections_listen(struct keeper *k, struct err *err);
 struct connection *connection_add(struct keeper *k, int fd, enum role role, struct err *err);
 void connections_close(struct keeper *k);
 void connections_tell(struct keeper *k, const struct keeper_message *m, bool attached_only);
-/* True while somebody who must see the agent's output is behind. */
+/* True while the one whose terminal it is, is behind: only it may hold the agent up. */
 bool connections_behind(const struct keeper *k);
+/* After the end: what the launcher has not read yet, for as long as it is there. */
+void connections_linger(struct keeper *k);
 void connections_hold(struct keeper *k, bool hold);	/* take no input for now */
 
 /* agent.c */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,30 +64,61 @@ static void hang_up(struct connection *c)
 		keeper_stop(k, SIGHUP);
 }
 
+static size_t behind(const struct connection *c)
+{
+	return c->pending.len - c->pending_at;
+}
+
 static void set_events(struct connection *c)
 {
 	bool held = looks_on(c) && c->keeper->agent.input.len >= KEEPER_BYTES;
 
-	loop_change(&c->keeper->loop, &c->watch, (held ? 0 : EPOLLIN) | (c->pending.len ? EPOLLOUT : 0));
+	loop_change(&c->keeper->loop, &c->watch, (held ? 0 : EPOLLIN) | (behind(c) ? EPOLLOUT : 0));
+}
+
+/* As many as fit. 1: all, 0: not all yet, -1: the other side is gone. */
+static int send_pending(struct connection *c)
+{
+	while (behind(c) > 0) {
+		struct unpack u = unpack_of(c->pending.data + c->pending_at, behind(c));
+		struct err err = ERR_INIT;
+		size_t n;
+		const void *bytes = unpack_bytes(&u, &n);
+		const struct str one = { .data = (char *)bytes, .len = n };
+		if (msg_send(c->fd, &one, NULL, 0, &err) != 0)
+			return err.kind == ERR_BUSY ? 0 : -1;
+		c->pending_at += sizeof(uint32_t) + n;
+	}
+	str_reset(&c->pending);
+	c->pending_at = 0;
+	return 1;
+}
+
+/* The agent does not wait for somebody who only looks on. Its hang-up is heard in the loop. */
+static void let_go(struct connection *c)
+{
+	log_warn("one who looked on was let go: over %d bytes behind", BEHIND_MAX);
+	c->let_go = true;
+	str_reset(&c->pending);
+	c->pending_at = 0;
+	shutdown(c->fd, SHUT_RDWR);
+	set_events(c);
 }
 
 /* False: it is gone, and @c with it. */
 static bool flush(struct connection *c)
 {
-	struct err err = ERR_INIT;
+	int sent = behind(c) > 0 ? send_pending(c) : 0;
 
-	if (c->pending.len == 0)
-		return true;
-	if (msg_send(c->fd, &c->pending, NULL, 0, &err) == 0) {
-		str_reset(&c->pending);
+	if (sent < 0) {
+		hang_up(c);
+		return false;
+	}
+	if (sent == 1) {
 		set_events(c);
 		agent_flow(c->keeper);
-		return true;
 	}
-	if (err.kind == ERR_BUSY)
-		return true;
-	hang_up(c);
-	return false;
+	return true;
 }
 
 void connection_say(struct connection *c, const struct keeper_message *m, const int *fds, size_t nfds)
@@ -94,15 +126,25 @@ void connection_say(struct connection *c, const struct keeper_message *m, const 
 	own_str struct str bytes = STR_INIT;
 	struct err err = ERR_INIT;
 
-	keeper_message_encode(m, &bytes);
-	if (c->pending.len == 0 && msg_send(c->fd, &bytes, fds, nfds, &err) == 0)
+	if (c->let_go)
 		return;
-	/* Behind by one already: what comes now would be out of order, and is not of use to one
-	 * who does not read. Only output is ever held back for them (agent_flow). */
-	if (c->pending.len == 0 && err.kind == ERR_BUSY && nfds == 0) {
-		str_addn(&c->pending, bytes.data, bytes.len);
-		set_events(c);
+	keeper_message_encode(m, &bytes);
+	if (behind(c) == 0 && msg_send(c->fd, &bytes, fds, nfds, &err) == 0)
+		return;
+	/* Descriptors don't wait: they go with the first message of their connection, or never. */
+	if ((behind(c) == 0 && err.kind != ERR_BUSY) || nfds > 0)
+		return;
+	/* The launcher's is bounded by agent_flow(), which stops reading while it is behind. */
+	if (c->role != ROLE_LAUNCHER && behind(c) + bytes.len > BEHIND_MAX) {
+		let_go(c);
+		return;
 	}
+	if (c->pending_at > BEHIND_MAX) {
+		str_cut_front(&c->pending, c->pending_at);
+		c->pending_at = 0;
+	}
+	pack_bytes(&c->pending, bytes.data, bytes.len);
+	set_events(c);
 }
 
 void connections_tell(struct keeper *k, const struct keeper_message *m, bool attached_only)
@@ -115,9 +157,20 @@ void connections_tell(struct keeper *k, const struct keeper_message *m, bool att
 bool connections_behind(const struct keeper *k)
 {
 	for (const struct connection *c = k->connections; c; c = c->next)
-		if (looks_on(c) && c->pending.len > 0)
+		if (c->role == ROLE_LAUNCHER && behind(c) > 0)
 			return true;
 	return false;
+}
+
+void connections_linger(struct keeper *k)
+{
+	for (struct connection *c = k->connections; c; c = c->next) {
+		/* A reader that pages through the last output may take its time; nothing else waits. */
+		struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
+		while (c->role == ROLE_LAUNCHER && send_pending(c) == 0)
+			if (poll(&fd, 1, -1) < 0 || (fd.revents & (POLLHUP | POLLERR)))
+				break;
+	}
 }
 
 void connections_hold(struct keeper *k, bool hold)

@@ -243,9 +243,6 @@ static int run_bottle(struct keeper *k, struct err *err)
 {
 	if (launch_up(&k->launch, err) != 0)
 		return -1;
-	/* It holds secrets: no core, and no other process of the user looks into it. Only now, since
-	 * the id maps of the cages' processes could not be written before. */
-	prctl(PR_SET_DUMPABLE, 0);
 	resolver_watch(k);
 	if (launch_fault(FAULT_PROGRAM, FAULT_BEFORE, err) != 0 || agent_start(k, err) != 0 ||
 	    launch_fault(FAULT_PROGRAM, FAULT_AFTER, err) != 0 || (!k->stopping && loop_run(&k->loop, err) != 0))
@@ -292,6 +289,7 @@ static void end(struct keeper *k, const struct err *why)
 	connections_close(k);
 	launch_down(&k->launch, why);
 	connections_tell(k, &ended, false);
+	connections_linger(k);
 }
 
 static void clear(struct keeper *k)
@@ -319,6 +317,10 @@ int keeper_run(int pair, const char *libexec, struct err *err)
 	};
 	own_mem char *slug = NULL;
 
+	/* Before it holds a secret: no core, and no other process of the user looks into it. Only for
+	 * the moments in which a cage's id maps are written does the cage room lift this. */
+	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+		return fail_errno(err, "PR_SET_DUMPABLE");
 	if (take_launch(&k, pair, &slug, err) != 0 || begin(&k, pair, libexec, err) != 0) {
 		struct keeper_message failed = { .say = KEEPER_FAILED, .why = *err };
 		keeper_say(pair, &failed, NULL, 0, &(struct err)ERR_INIT);

@@ -76,3 +76,85 @@ load helper
 	wait "$caller" || status=$?
 	[ "$status" -eq 42 ]
 }
+
+@test "one who looks on and does not read is let go, and the program runs on" {
+	detached sh -c 'until [ -e go ]; do sleep 0.1; done; head -c 8000000 /dev/zero; touch finished; exec sleep 1000'
+	mkfifo "$PLACE/stuck"
+	# Opened for reading too, so that it never breaks, and never read.
+	bottle attach "$slug" 9<>"$PLACE/stuck" >"$PLACE/stuck" 2>"$PLACE/why" </dev/null &
+	attached=$!
+	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
+	wait_for looked_on
+	bottle exec "$slug" -- touch /workspace/go
+	wait_for bottle exec "$slug" -- test -e finished
+	nobody() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 0 ]; }
+	wait_for nobody
+	kill -9 "$attached"	# it writes to a pipe that is full, and can hear nothing
+	wait "$attached" || true
+}
+
+@test "a caller that reads slowly gets everything, also what came before the end" {
+	bottle start --yes --rm -- sh -c 'head -c 3000000 /dev/zero; echo end' 2>/dev/null </dev/null | {
+		for _ in 1 2 3 4 5; do head -c 10000; read -rt 0.1 <> <(:) || true; done
+		cat
+	} >"$PLACE/all"
+	[ "$(tail -c 4 "$PLACE/all")" = end ]
+	[ "$(stat -c %s "$PLACE/all")" -eq 3000004 ]
+}
+
+closed_to_others() {
+	detached sleep 1000
+	run_split cat "/proc/$keeper/environ"
+	[ "$status" -ne 0 ] || [ "$(id -u)" -eq 0 -a -z "${AS[*]}" ]
+	[ "$(stat -c %u "/proc/$keeper/environ")" -eq 0 ]
+	[ "$(stat -c %u "/proc/$$/environ")" -eq "$(id -u)" ]
+}
+
+@test "another process of the user can't look into the keeper, though into a shell (control)" {
+	as_ordinary_user
+	closed_to_others
+	run_split cat /proc/self/environ
+	expect_status 0
+}
+
+@test "another user's connection is refused" {
+	[ "$(id -u)" -eq 0 ] || skip "needs a second user"
+	detached sleep 1000
+	socket=$HOME/.local/state/bot-bottle/run/$slug.sock
+	# Even where the directories would let it.
+	chmod 755 "$PLACE" "$HOME" "$HOME/.local" "$HOME/.local/state" "$HOME"/.local/state/bot-bottle{,/run}
+	chmod 666 "$socket"
+	cat >"$PLACE/dial.py" <<-'PY'
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(sys.argv[1])
+		try:
+		    s.send(bytes([2]))
+		    print(len(s.recv(200000)))
+		except OSError:
+		    print(0)
+	PY
+	[ "$(setpriv --reuid 65000 --regid 65000 --clear-groups python3 "$PLACE/dial.py" "$socket")" = 0 ]
+	[ "$(python3 "$PLACE/dial.py" "$socket")" -gt 0 ]
+	grep -q "another user was refused" "$BOTTLES/$slug/keeper.log"
+}
+
+@test "a service manager hears when the program runs, and when it ends" {
+	cat >"$PLACE/manager.py" <<-'PY'
+		import os, socket, subprocess, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+		s.bind(sys.argv[1] if sys.argv[1][0] == "/" else "\0" + sys.argv[1][1:])
+		s.settimeout(20)
+		p = subprocess.Popen(["bottle", "start", "--yes", "--headless", "--rm", "--", "sh", "-c", "env | grep -c NOTIFY; true"],
+		                     env={**os.environ, "NOTIFY_SOCKET": sys.argv[1]}, stdin=subprocess.DEVNULL)
+		for _ in range(2):
+		    data, anc, _, _ = s.recvmsg(100, 100)
+		    print(data.decode(), int.from_bytes(anc[0][2][:4], sys.byteorder) == p.pid, flush=True)
+		p.wait()
+	PY
+	run_split python3 "$PLACE/manager.py" "$PLACE/notify"
+	[ "$out" = $'READY=1 True\n0\nSTOPPING=1 True' ] || [ "$out" = $'0\nREADY=1 True\nSTOPPING=1 True' ] || { echo "$out $err"; false; }
+	run_split python3 "$PLACE/manager.py" "@bottle-test-$$"
+	[[ $out == *"READY=1 True"*"STOPPING=1 True"* ]]
+}
