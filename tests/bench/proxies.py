@@ -37,7 +37,8 @@ class Path:
 
     def spawn(self, *command, **more):
         with open(os.path.join(self.room.where, self.name + ".log"), "w") as log:
-            self.proc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.room.where, **more)
+            self.proc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log,
+                                         cwd=self.room.where, **more)
         until(lambda: self.proc.poll() is not None or is_open(*self.connect), self.name + " listens")
         if self.proc.poll() is not None:
             with open(os.path.join(self.room.where, self.name + ".log")) as log:
@@ -168,7 +169,8 @@ class Mitmdump(Path):
         os.mkdir(where)
         shutil.copy(self.room.ca_with_key, where + "/mitmproxy-ca.pem")
         self.spawn("mitmdump", "-q", "--listen-host", self.connect[0], "-p", str(self.connect[1]), "--set",
-                   "confdir=" + where, "--set", "ssl_verify_upstream_trusted_ca=" + self.room.certificates.path("ca.pem"),
+                   "confdir=" + where, "--set",
+                   "ssl_verify_upstream_trusted_ca=" + self.room.certificates.path("ca.pem"),
                    "--set", "stream_large_bodies=64k", "--set", "flow_detail=0")
 
 

@@ -32,7 +32,8 @@ class Home:
                 "--rm", *more]
 
     def run(self, *args):
-        done = subprocess.run([self.bottle, *args], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([self.bottle, *args], env=self.env, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise SystemExit("bench: bottle %s: %s" % (args[0], done.stderr))
         return done.stdout
@@ -77,8 +78,8 @@ def commands(build, home, cache):
     found = {"exec": ["/bin/true"]}
     if shutil.which("bwrap"):
         found["bwrap"] = ["bwrap", "--unshare-all", "--new-session", "--die-with-parent", "--ro-bind", "/usr", "/usr",
-                          "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib",
-                          "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+                          "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin", "--symlink",
+                          "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
                           "/bin/true"]
     if shutil.which("runc"):
         found["runc"] = runc_bundle(home.path)
