@@ -512,6 +512,9 @@ class Edges(unittest.TestCase):
         body = os.urandom(100000).hex().encode()
         answer = self.ok(client.ask(at, "/post", "POST", body=body))
         self.assertEqual(answer.body.decode().split("\n")[0], "POST /post " + at)
+        # An origin that answers before it has read all leaves bytes for which nobody waits.
+        if answer.get("Connection") == "close":
+            client = self.gateway.tunnel(host, port)
         self.assertEqual(client.ask(at, "/", "HEAD").body, b"")
         self.ok(client.ask(at, "/", headers=["X-Empty:", "X-Many: a", "X-Many: b", "X-High: \xe9"]))
         client.send("POST /chunks HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" % at)
