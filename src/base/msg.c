@@ -90,8 +90,7 @@ int msg_recv(int fd, struct msg *m, struct err *err)
 	str_reset(&m->bytes);
 	str_reserve(&m->bytes, MSG_MAX);
 	struct iovec iov = { m->bytes.data, MSG_MAX };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
-			      .msg_controllen = sizeof control.space };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
 	ssize_t n;
 	bool reset = false;
 	/* A side that closes before it has read everything resets the connection. That is told

@@ -25,7 +25,7 @@
 
 enum {
 	FDS_MAX = 64,
-	HIGH_FD = 128,		/* moved descriptors go above every target */
+	HIGH_FD = 128, /* moved descriptors go above every target */
 	EXIT_BEFORE_EXEC = 125,
 };
 
@@ -44,7 +44,7 @@ static void reset_signals(void)
 
 	for (int n = 1; n < NSIG; n++) {
 		struct sigaction dfl = { .sa_handler = SIG_DFL };
-		sigaction(n, &dfl, NULL);	/* KILL, STOP and libc's own refuse; that is fine */
+		sigaction(n, &dfl, NULL); /* KILL, STOP and libc's own refuse; that is fine */
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -58,7 +58,8 @@ static int await_end(const struct proc *keeper, const char *slug, struct err *er
 		uint64_t now = clock_ms();
 		if (now >= deadline)
 			return fail(err, ERR_SYSTEM, "the keeper of %s does not end; `kill -9 %d` ends it and all that is in the "
-				    "bottle, `bottle cleanup %s` frees the rest", slug, (int)keeper->pid, slug);
+						     "bottle, `bottle cleanup %s` frees the rest",
+				    slug, (int)keeper->pid, slug);
 		int n = poll(&ended, 1, (int)(deadline - now));
 		if (n > 0)
 			return 0;
@@ -93,8 +94,14 @@ static int run(struct command *c, struct err *err)
 }
 
 const struct verb verb_stop = {
-	.name = "stop", .args = "SLUG...", .summary = "end a running bottle; its work stays", .group = GROUP_RUN,
+	.name = "stop",
+	.args = "SLUG...",
+	.summary = "end a running bottle; its work stays",
+	.group = GROUP_RUN,
 	.details = "The program in the bottle gets SIGTERM and five seconds; then everything in it ends. "
 		   "Record, workspace layer and home stay until `bottle rm`.",
-	.min_args = 1, .max_args = ARGS_ANY, .complete = COMPLETE_SLUG, .run = run,
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.complete = COMPLETE_SLUG,
+	.run = run,
 };

@@ -6,10 +6,10 @@
 #include "base/err.h"
 
 enum fault_when {
-	FAULT_BEFORE,	/* the step's up() was not entered */
-	FAULT_DURING,	/* in its middle, where a step has one: after it acquired, before it is done */
-	FAULT_AFTER,	/* up() is done, and the next step has not begun */
-	FAULT_UNDOING,	/* before the step's down(), which goes on whatever is said here */
+	FAULT_BEFORE,  /* the step's up() was not entered */
+	FAULT_DURING,  /* in its middle, where a step has one: after it acquired, before it is done */
+	FAULT_AFTER,   /* up() is done, and the next step has not begun */
+	FAULT_UNDOING, /* before the step's down(), which goes on whatever is said here */
 };
 
 /* The bottle's program is not in the table: what comes after it is not undone, but ends. */

@@ -15,11 +15,11 @@
 #include "base/banned.h"
 
 enum {
-	CREATE_TRIES = 100,	/* 36^5 suffixes: two in a row that exist are a wonder */
+	CREATE_TRIES = 100, /* 36^5 suffixes: two in a row that exist are a wonder */
 	LOCK_STEP_MS = 5,
 	LOCK_CHANGE_MS = 10 * 1000,
 	RANDOM_NAME = 16,
-	NEW_SECONDS = 60,	/* longer than making a bottle's directory takes */
+	NEW_SECONDS = 60, /* longer than making a bottle's directory takes */
 	REMOVE_TRIES = 100,
 };
 

@@ -75,7 +75,8 @@ def no_room_at_the_start(place):
         must(found["cleanup"] == 0 and found["left"] == 0, "what was left is freed", options, size, found, text)
         refused += found["start"] != 0
     found, text = in_small_state(place, ROOM, "8m", "exit 0")
-    must(refused > 0 and found == {"start": 0, "cleanup": 0, "verify": 0, "rm": 0, "left": 0}, "the control", found, text)
+    whole = {"start": 0, "cleanup": 0, "verify": 0, "rm": 0, "left": 0}
+    must(refused > 0 and found == whole, "the control", found, text)
 
 
 def little_room_is_refused(place):

@@ -60,7 +60,8 @@ static void clear_task(struct probe_task **t)
 
 static void try_report(const uint8_t *bytes, size_t n)
 {
-	OWN(clear_report) struct probe_report *r = xcalloc(1, sizeof *r);
+	OWN(clear_report)
+	struct probe_report *r = xcalloc(1, sizeof *r);
 	own_str struct str again = STR_INIT;
 	struct err err = ERR_INIT;
 
@@ -78,7 +79,8 @@ static void try_report(const uint8_t *bytes, size_t n)
 
 static void try_task(const uint8_t *bytes, size_t n)
 {
-	OWN(clear_task) struct probe_task *t = xcalloc(1, sizeof *t);
+	OWN(clear_task)
+	struct probe_task *t = xcalloc(1, sizeof *t);
 	own_str struct str again = STR_INIT;
 	struct err err = ERR_INIT;
 
