@@ -19,15 +19,21 @@ enum { STOP_WAIT_MS = 20 * 1000 };
 static int signal_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
+	own_bottle struct bottle after = BOTTLE_INIT;
 
 	if (bottle_open(c, slug, &b, err) != 0)
 		return -1;
-	if (record_shown_state(&b.record) == RECORD_STOPPED)
+	if (record_shown_state(&b.record) != RECORD_STOPPED &&
+	    proc_find(b.record.keeper_pid, b.record.keeper_start, out) == 0) {
+		proc_signal(out, SIGTERM);
+		return 0;
+	}
+	/* Its last word may have been written after the first look at the record. */
+	if (bottle_open(c, slug, &after, err) != 0)
+		return -1;
+	if (after.record.state == RECORD_STOPPED)
 		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again", slug, slug);
-	if (proc_find(b.record.keeper_pid, b.record.keeper_start, out) != 0)
-		return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left", slug, slug);
-	proc_signal(out, SIGTERM);
-	return 0;
+	return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left", slug, slug);
 }
 
 static int tell_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)

@@ -57,15 +57,17 @@ class Evil:
         while True:
             for key, _ in self.selector.select():
                 s = key.fileobj
+                # Noted before it is answered: who has the answer finds the visit noted.
                 try:
                     if s.type == socket.SOCK_DGRAM:
                         _, who = s.recvfrom(2048)
+                        self.visits.append(s.getsockname()[:2])
                         s.sendto(b"evil", who)
                     else:
                         peer, _ = s.accept()
+                        self.visits.append(s.getsockname()[:2])
                         peer.sendall(b"HTTP/1.0 200 OK\r\n\r\nevil")
                         peer.close()
-                    self.visits.append(s.getsockname()[:2])
                 except OSError:
                     pass
 
