@@ -1,22 +1,26 @@
 # bot-bottle: one file, GNU make, no configure step.
 #
 # A program is the list of rooms it links. Sources and tests are found, never listed.
-bottle        := base ui manifest wire policy pool smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
+bottle        := base ui manifest wire policy pool bundle smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
 bottle-egress := base cage proto wire policy egress
 bottle-guest  := base proto guest
+bottle-relay  := base cage proto relay
 bottle-demo-origin := base demo
-PROGRAMS      := bottle bottle-egress bottle-guest bottle-demo-origin
+PROGRAMS      := bottle bottle-egress bottle-guest bottle-relay bottle-demo-origin
 # Which room holds main(), where the program is put, and how it is linked.
 MAIN_bottle := cmd
 MAIN_bottle-egress := egress
 MAIN_bottle-guest  := guest
+MAIN_bottle-relay  := relay
 MAIN_bottle-demo-origin := demo
 DIR_bottle := bin
 DIR_bottle-egress := libexec/bot-bottle
 DIR_bottle-guest  := libexec/bot-bottle
+DIR_bottle-relay  := libexec/bot-bottle
 DIR_bottle-demo-origin := libexec/bot-bottle
 LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 libcrypto ncursesw
 LIBS_bottle-egress := json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
+LIBS_bottle-relay  := json-c libseccomp libcrypto
 LIBS_bottle-demo-origin := json-c libssl libcrypto
 STATIC_bottle-guest := -static
 
@@ -155,6 +159,20 @@ $(DOUBLED): $(O)/tests/fakes/kvm.o $(call objects,cmd) $(foreach r,$(filter-out 
 check-faults: all $(FAULTY) ## each step fails, each process is killed, at each moment
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
+# What a container of the docker bundle is made from: the relay, the gateway, and the libraries
+# that they link. Nothing else is in it: no shell, no account, no file to write.
+IMAGE := $(O)/share/bot-bottle/sidecar-image.tar
+IMAGE_PROGRAMS := $(O)/libexec/bot-bottle/bottle-relay $(O)/libexec/bot-bottle/bottle-egress
+$(IMAGE): src/bundle/image $(IMAGE_PROGRAMS)
+	$(Q)mkdir -p $(@D); echo "  TAR   $@"; src/bundle/image $@ $(IMAGE_PROGRAMS)
+sidecar-image: $(IMAGE) ## the image of the docker bundle's sidecars
+
+# Skipped, saying why, where docker isn't installed: `make deps-docker` does that.
+check-docker: all $(IMAGE) ## the docker bundle, against a dockerd of the suite's own
+	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/docker/*.bats))
+
+.PHONY: sidecar-image check-docker deps-docker
+
 .PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-attacks check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
@@ -168,9 +186,9 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(filter-out tests/docker/%,$(wildcard tests/*/*.bats))) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
 	tests/nix/check tests/nix/defects
-check-all: all check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
+check-all: all $(IMAGE) check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES) $(DOUBLED)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
@@ -230,6 +248,8 @@ DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 deps: ## install what is missing (Debian)
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)
+deps-docker: ## docker's own packages, for check-docker
+	$(Q)tests/deps docker.io:dockerd iptables:iptables
 deps-lint:
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_LINT)
 

@@ -139,6 +139,10 @@ struct cage_profile {
 	const struct cage_limit *limits;
 	size_t nlimits;
 	bool dumpable;			/* false: no ptrace by others, no core, /proc closed to them */
+	/* It stands in a container that an engine made: nothing can be mounted there, and no
+	 * capability is left to give up. Both are checked (a root that can be written to, a
+	 * capability in any set, or uid 0 is refused); every other stage is the same. */
+	bool contained;
 };
 
 /* Memory, clocks, signals, descriptors that are already open: what a loop on inherited

@@ -32,6 +32,8 @@ struct entry { const struct cage_profile *profile; const struct cage_mount *moun
  * given up capabilities, nor be under Landlock, which forbids mounting. */
 static int enter_tree(const struct entry *e, struct err *err)
 {
+	if (e->profile->contained)
+		return tree_check_given(err);
 	return tree_build_and_enter(e->mounts, e->nmounts, err);
 }
 
@@ -54,8 +56,9 @@ static int enter_limits(const struct entry *e, struct err *err)
 /* Does: empties all capability sets and sets no_new_privs. Must not yet need any of them. */
 static int enter_privileges(const struct entry *e, struct err *err)
 {
-	(void)e;
-	return privilege_refuse_new(err) != 0 ? -1 : privilege_drop_all(err);
+	if (privilege_refuse_new(err) != 0)
+		return -1;
+	return e->profile->contained ? privilege_check_none(err) : privilege_drop_all(err);
 }
 
 static int enter_landlock(const struct entry *e, struct err *err)

@@ -6,6 +6,7 @@ enum { CAGE_HIGH_FD = 256 };	/* descriptors of ours stay above every number a cu
 
 /* tree.c */
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err);
+int tree_check_given(struct err *err);
 
 /* mount.c: one detached mount, or -1. ENOENT and ENOTDIR leave errno for the caller to see. */
 int mount_make(const char *kind, const char *const (*options)[2], unsigned attributes, struct err *err);
@@ -20,6 +21,7 @@ int overlay_make(int root, const struct cage_mount *row, int lower, int layers,
 /* privilege.c */
 int privilege_keep_for_entering(struct err *err);
 int privilege_drop_all(struct err *err);
+int privilege_check_none(struct err *err);
 int privilege_refuse_new(struct err *err);
 
 /* filter.c */

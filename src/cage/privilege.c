@@ -80,6 +80,26 @@ int privilege_drop_all(struct err *err)
 	return set_capabilities(NULL, 0, err);
 }
 
+/* Does: nothing but look. Where an engine made the container there is nothing to give up, and
+ * no right to lock anything either: what it promised must be so. */
+int privilege_check_none(struct err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
+		return fail(err, ERR_UNCONFINED, "the container runs its program as root");
+	if (syscall(SYS_capget, &head, data) != 0)
+		return fail_errno(err, "asking for the capabilities");
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (data[i].effective || data[i].permitted || data[i].inheritable)
+			return fail(err, ERR_UNCONFINED, "the container leaves its program capabilities");
+	for (int cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			return fail(err, ERR_UNCONFINED, "the container leaves capability %d to be had", cap);
+	return 0;
+}
+
 /* Set-id bits and file capabilities mean nothing from here on, and filters may be installed
  * without a capability. */
 int privilege_refuse_new(struct err *err)

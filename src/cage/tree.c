@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -358,4 +359,16 @@ int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *
 	}
 	umask(022);
 	return pivot(&t, err);
+}
+
+/* Does: nothing but look, at a root that a container's engine made. */
+int tree_check_given(struct err *err)
+{
+	struct statvfs fs;
+
+	if (statvfs("/", &fs) != 0)
+		return fail_errno(err, "asking about the container's root");
+	if (!(fs.f_flag & ST_RDONLY))
+		return fail(err, ERR_UNCONFINED, "the container's root can be written to");
+	return 0;
 }

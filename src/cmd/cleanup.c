@@ -7,7 +7,9 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "bundle/docker.h"
 #include "keeper/audit.h"
+#include "preflight/preflight.h"
 #include "base/banned.h"
 
 enum { LOCK_MS = 2000 };
@@ -35,6 +37,38 @@ static int free_machine(struct command *c, int dir, const char *name, struct err
 	return dir_remove(dir, GUEST_MACHINE_DIR, err);
 }
 
+static int find_docker(struct docker *d, char **program, struct err *err)
+{
+	*program = preflight_find_program(command_env("PATH"), "docker", err);
+	*d = (struct docker){ *program, command_env("DOCKER_HOST") };
+	return *program ? 0 : -1;
+}
+
+/* A record names what was made for its own bottle; anything else is not ours to remove. */
+static int free_container(struct command *c, int dir, const char *name, struct err *err)
+{
+	own_mem char *program = NULL;
+	struct docker d;
+
+	(void)c;
+	(void)dir;
+	if (!str_starts(name, "bot-bottle-sidecars-"))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's container", name);
+	return find_docker(&d, &program, err) == 0 ? docker_remove_container(&d, name, err) : -1;
+}
+
+static int free_network(struct command *c, int dir, const char *name, struct err *err)
+{
+	own_mem char *program = NULL;
+	struct docker d;
+
+	(void)c;
+	(void)dir;
+	if (!str_starts(name, "bot-bottle-bundle-"))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's network", name);
+	return find_docker(&d, &program, err) == 0 ? docker_remove_network(&d, name, err) : -1;
+}
+
 /* How each kind of resource is freed when its keeper is gone. What the kernel takes back by
  * itself (processes, namespaces, mounts, locks) needs no row. */
 static const struct {
@@ -43,6 +77,8 @@ static const struct {
 } kinds[] = {
 	{ "socket", free_socket },
 	{ "machine", free_machine },
+	{ "container", free_container },
+	{ "network", free_network },
 };
 
 static int free_resource(struct command *c, int dir, const struct resource *r, struct err *err)

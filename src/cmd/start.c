@@ -80,9 +80,9 @@ static int find_workspace(struct command *c, char **out, struct err *err)
 
 static int check_bundle(const char *bundle, struct err *err)
 {
-	if (str_is(bundle, "embedded"))
+	if (str_is(bundle, "embedded") || str_is(bundle, "docker"))
 		return 0;
-	return fail(err, ERR_MISSING, "bundle %s is not in this build; use --bundle embedded", bundle);
+	return fail(err, ERR_USAGE, "there is no bundle \"%.40s\"; it is embedded or docker", bundle);
 }
 
 static int make_plan(struct command *c, const struct manifest_plan *m, struct plan *out, struct err *err)
@@ -113,6 +113,12 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 				    .smolvm = smolvm };
 	if (check_bundle(options.bundle, err) != 0)
 		return -1;
+	bool docker = str_is(options.bundle, "docker");
+	own_mem char *docker_program = docker ? preflight_find_program(command_env("PATH"), "docker", err) : NULL;
+	if (docker && !docker_program)
+		return -1;
+	facts.docker_program = docker_program;
+	facts.docker_host = docker ? command_env("DOCKER_HOST") : NULL;
 	return plan_make(m, config, &options, &facts, out, err);
 }
 
@@ -186,7 +192,7 @@ static int run(struct command *c, struct err *err)
 static const struct option options[] = {
 	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE, "a bottle's manifest, in place of the agent's own; may be repeated" },
 	{ "backend", 0, "NAME", false, COMPLETE_BACKEND, "how the guest is run: smolmachines, namespace" },
-	{ "bundle", 0, "NAME", false, COMPLETE_NOTHING, "where the sidecars run: embedded" },
+	{ "bundle", 0, "NAME", false, COMPLETE_NOTHING, "where the sidecars run: embedded, docker" },
 	{ "label", 0, "TEXT", false, COMPLETE_NOTHING, "what the bottle is called" },
 	{ "prompt", 'p', "TEXT", false, COMPLETE_NOTHING, "the agent's task" },
 	{ "headless", 0, NULL, false, COMPLETE_NOTHING, "without a terminal, and asking nobody" },

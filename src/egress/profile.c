@@ -18,7 +18,7 @@ static const struct cage_limit limits[] = {
 	LIMIT(NOFILE, 4096, 4096, "two connections for each of the guest, and the pool"),
 };
 
-int egress_confine(struct err *err)
+int egress_confine(bool contained, struct err *err)
 {
 	const struct cage_calls calls[] = { cage_calls_common, CAGE_CALLS(network) };
 	const struct cage_profile profile = {
@@ -30,6 +30,7 @@ int egress_confine(struct err *err)
 		.limits = limits,
 		.nlimits = ARRAY_LEN(limits),
 		.dumpable = false,
+		.contained = contained,
 	};
 
 	return cage_enter(&profile, NULL, 0, err);

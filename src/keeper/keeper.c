@@ -229,6 +229,7 @@ static int begin(struct keeper *k, int pair, const char *libexec, struct err *er
 	if (!connection_add(k, pair, ROLE_LAUNCHER, err))
 		return -1;
 	k->launch.loop = &k->loop;
+	k->launch.runtime = k->runtime;
 	k->launch.plan = &k->plan;
 	k->launch.plan_json = k->plan_json;
 	k->launch.secrets = &k->secrets;

@@ -33,6 +33,10 @@ static void on_change(void *arg, uint32_t events)
 	/* Half of a change: the rest of it comes with an event of its own. */
 	if (read_file("/etc/resolv.conf", &resolv_conf) != 0 || read_file("/etc/hosts", &hosts) != 0)
 		return;
+	if (launch_in_docker(&k->launch)) {
+		str_reset(&resolv_conf);
+		str_add(&resolv_conf, LAUNCH_DOCKER_RESOLVER);
+	}
 	if (k->launch.gateway.ready && sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0)
 		log_warn("the gateway was not told of a change of the resolver why=%s", err.text);
 }

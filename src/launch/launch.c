@@ -10,6 +10,8 @@
 static const struct step steps[] = {
 	{ "recording the bottle",	record_up,	record_down,	NULL },	/* first in, last out: a crash is findable */
 	{ "building the cage",		cage_up,	cage_down,	NULL },
+	{ "leasing an address",	lease_up,	lease_down,	docker_wanted },
+	{ "making the bridge",		bridge_up,	bridge_down,	docker_wanted },
 	{ "starting the gateway",	sidecars_up,	sidecars_down,	NULL },
 	{ "placing certificates",	ca_up,		NULL,		NULL },
 	{ "starting the guest",		guest_up,	NULL,		NULL },	/* goes down with the cage */

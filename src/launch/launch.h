@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "base/loop.h"
 #include "base/secret.h"
+#include "bundle/docker.h"
 #include "launch/plan.h"
 #include "launch/walk.h"
 #include "registry/registry.h"
@@ -39,6 +40,18 @@ struct launch_events {
 	void (*lost)(void *arg, const struct err *why);
 };
 
+/* Of the docker bundle. */
+struct launch_docker {
+	struct docker docker;
+	int leases;			/* directory of the locks; -1: none */
+	struct pool_taken taken;
+	struct lease lease;
+	struct subnet subnet;
+	char *network, *container;	/* journalled, and to be removed; NULL: none */
+	struct proc attached;		/* docker, carrying the container's streams */
+};
+#define LAUNCH_DOCKER_INIT { .leases = -1, .lease = LEASE_INIT, .attached = PROC_INIT }
+
 struct launch {
 	/* Given by the owner before launch_up(); borrowed. */
 	struct loop *loop;
@@ -48,6 +61,7 @@ struct launch {
 	const struct launch_events *events;
 	void *arg;
 	int bottles;		/* directory of the registry */
+	int runtime;		/* directory of sockets, and of the user's own leases */
 	const char *libexec;
 	const char *slug;	/* resume: of the record that is there; NULL: a new bottle */
 
@@ -62,6 +76,7 @@ struct launch {
 	int listeners[LAUNCH_LISTENERS];
 	struct strv obeyed;	/* workspace: mount: what a tool of the host would run or obey there, at the start */
 	struct sidecar gateway;
+	struct launch_docker docker;
 	char *ca;		/* the bottle's CA certificate, PEM; NULL: not told yet */
 	struct str bundle;	/* PEM of everything that the guest trusts */
 	char nonce[LAUNCH_NONCE_TEXT];		/* what the gateway's self-test answers */
@@ -72,6 +87,7 @@ struct launch {
 	int exit_status;	/* of the agent, as a shell reports it; -1: none */
 };
 #define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
+		      .docker = LAUNCH_DOCKER_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 
 /* Everything but the agent itself. On failure the caller calls launch_down() too. */
@@ -82,6 +98,11 @@ void launch_down(struct launch *l, const struct err *why);
 void launch_interrupt(struct launch *l, const struct err *why);
 /* Runs the loop until *@done, or one of: interrupted, @ms over (ERR_UNCONFINED, naming @what). */
 int launch_wait(struct launch *l, const bool *done, int ms, const char *what, struct err *err);
+
+/* The sidecars run in a container of docker's, where the host's resolver is another. */
+bool launch_in_docker(const struct launch *l);
+/* What stands in resolv.conf there: docker's own resolver, which passes on to the host's. */
+#define LAUNCH_DOCKER_RESOLVER "nameserver 127.0.0.11\n"
 
 /* The record's own fields changed (audit head, counts): store it. */
 int launch_save(struct launch *l, struct err *err);

@@ -262,6 +262,9 @@ static void plan_host_config(struct plan *p, const struct host_config *c)
 	p->decoded_bytes = c->limits.decoded_bytes;
 	p->frame_bytes = c->limits.frame_bytes;
 	p->audit_queue = c->limits.audit_queue;
+	p->lease_first = copy(c->leases.first);
+	p->lease_last = copy(c->leases.last);
+	p->lease_directory = copy(c->leases.directory);
 }
 
 static int plan_name(struct plan *p, const struct plan_options *o, struct err *err)
@@ -290,6 +293,8 @@ int plan_make(const struct manifest_plan *manifest, const struct host_config *co
 	p.remove_at_end = options->remove_at_end;
 	p.term = copy(facts->term);
 	p.smolvm = copy(facts->smolvm);
+	p.docker_program = copy(facts->docker_program);
+	p.docker_host = copy(facts->docker_host);
 	plan_host_config(&p, config);
 	if (manifest && plan_manifest(&p, manifest, facts, err) != 0)
 		return -1;

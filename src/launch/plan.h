@@ -78,6 +78,9 @@ struct plan {
 	/* Bounds of the gateway, as in the host's configuration. */
 	unsigned long head_bytes, headers, head_ms, idle_ms, total_ms, connect_ms;
 	unsigned long connections, pool, pool_ms, decoded_bytes, frame_bytes, audit_queue;
+	/* Of the docker bundle. */
+	char *docker_program, *docker_host;	/* NULL: none was found; the usual socket */
+	char *lease_first, *lease_last, *lease_directory;	/* directory NULL: the usual places */
 	struct strv unlimited;		/* resources that run without a limit here */
 	char *term;			/* the caller's TERM; NULL: none */
 };
@@ -99,6 +102,7 @@ struct plan_facts {
 	const char *skills;	/* directory of skills; NULL: none */
 	const char *term;
 	const char *smolvm;	/* on PATH; NULL: not there, or not needed */
+	const char *docker_program, *docker_host;	/* NULL: none, not set */
 };
 
 /* @manifest NULL: a bare command without a manifest, which reaches nothing. The caller fills

@@ -58,6 +58,8 @@ static const struct column plan_columns[] = {
 	COLUMN(plan, NUMBER, connections), COLUMN(plan, NUMBER, pool), COLUMN(plan, NUMBER, pool_ms),
 	COLUMN(plan, NUMBER, decoded_bytes), COLUMN(plan, NUMBER, frame_bytes),
 	COLUMN(plan, NUMBER, audit_queue),
+	COLUMN(plan, TEXT, docker_program), COLUMN(plan, TEXT, docker_host), COLUMN(plan, TEXT, lease_first),
+	COLUMN(plan, TEXT, lease_last), COLUMN(plan, TEXT, lease_directory),
 	COLUMN(plan, WORDS, unlimited), COLUMN(plan, TEXT, term), END,
 };
 

@@ -112,6 +112,9 @@ int record_up(void *arg, struct err *err)
  * worth looking at: then the record and its audit log stay until `bottle rm`. */
 static bool is_worthless(const struct launch *l)
 {
+	/* What could not be freed must stay findable. */
+	if (l->record.nresources > 0)
+		return false;
 	if (l->record.remove_at_end)
 		return true;
 	return !l->agent_ran && !l->slug && l->interrupted.kind != ERR_UNCONFINED;

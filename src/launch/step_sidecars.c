@@ -169,7 +169,8 @@ static int fill_config(struct launch *l, struct egress_config *c, struct err *er
 	c->canary = xstrdup(l->canary);
 	c->roots = host_roots();
 	c->extra_ca = str_steal(&extra);
-	c->resolv_conf = read_if_there("/etc/resolv.conf", SIDECAR_FILE_MAX);
+	c->resolv_conf = launch_in_docker(l) ? xstrdup(LAUNCH_DOCKER_RESOLVER) :
+					       read_if_there("/etc/resolv.conf", SIDECAR_FILE_MAX);
 	c->hosts = read_if_there("/etc/hosts", SIDECAR_FILE_MAX);
 	c->nonce = xstrdup(l->nonce);
 	c->log = logs[p->log];
@@ -237,25 +238,32 @@ static const struct sidecar_events gateway_events = {
 	.audit = gateway_audit, .log = gateway_log, .died = gateway_died, .own = gateway_own,
 };
 
-int sidecars_up(void *arg, struct err *err)
+static int start_embedded(struct launch *l, const struct str *config, struct err *err)
 {
-	struct launch *l = arg;
-	own_egress_config struct egress_config config = EGRESS_CONFIG_INIT;
-	own_str struct str bytes = STR_INIT;
 	own_mem char *program = xasprintf("%s/bottle-egress", l->libexec);
-
-	egress_config_init(&config);
-	if (fill_config(l, &config, err) != 0)
-		return -1;
-	egress_config_encode(&config, &bytes);
 	const struct sidecar_listener listeners[] = {
 		{ "proxy", l->listeners[0] }, { "https", l->listeners[1] }, { "http", l->listeners[2] },
 	};
 	const struct sidecar_spec spec = {
 		.name = "egress", .program = program, .host_network = true, .listeners = listeners,
-		.nlisteners = ARRAY_LEN(listeners), .config = &bytes, .events = &gateway_events, .arg = l,
+		.nlisteners = ARRAY_LEN(listeners), .config = config, .events = &gateway_events, .arg = l,
 	};
-	int rc = sidecar_start(l->loop, &spec, &l->gateway, err);
+
+	return sidecar_start(l->loop, &spec, &l->gateway, err);
+}
+
+int sidecars_up(void *arg, struct err *err)
+{
+	struct launch *l = arg;
+	own_egress_config struct egress_config config = EGRESS_CONFIG_INIT;
+	own_str struct str bytes = STR_INIT;
+
+	egress_config_init(&config);
+	if (fill_config(l, &config, err) != 0)
+		return -1;
+	egress_config_encode(&config, &bytes);
+	int rc = launch_in_docker(l) ? container_start(l, &bytes, &gateway_events, err) :
+				       start_embedded(l, &bytes, err);
 	explicit_bzero(bytes.data, bytes.len);
 	/* Only the sidecar holds them from here on: when it dies, nothing accepts. */
 	for (size_t i = 0; i < LAUNCH_LISTENERS; i++)
@@ -273,6 +281,8 @@ void sidecars_down(void *arg)
 
 	sidecar_stop(&l->gateway);
 	l->gateway = (struct sidecar)SIDECAR_INIT;
+	if (launch_in_docker(l))
+		container_stop(l);
 }
 
 int ca_up(void *arg, struct err *err)

@@ -7,6 +7,15 @@ int record_up(void *arg, struct err *err);
 void record_down(void *arg);
 int cage_up(void *arg, struct err *err);
 void cage_down(void *arg);
+/* step_docker.c: rows of the docker bundle alone. */
+bool docker_wanted(void *arg);
+int lease_up(void *arg, struct err *err);
+void lease_down(void *arg);
+int bridge_up(void *arg, struct err *err);
+void bridge_down(void *arg);
+/* The sidecar of this configuration in a container, and the relay that leads to it. */
+int container_start(struct launch *l, const struct str *config, const struct sidecar_events *events, struct err *err);
+void container_stop(struct launch *l);
 int sidecars_up(void *arg, struct err *err);
 void sidecars_down(void *arg);
 int ca_up(void *arg, struct err *err);

@@ -13,6 +13,8 @@
  * LISTEN_FDNAMES), and the numbers of these two in its environment. */
 #define SIDECAR_CONTROL_ENV "BOTTLE_CONTROL_FD"
 #define SIDECAR_CONFIG_ENV  "BOTTLE_CONFIG_FD"
+/* Set, to anything, where the sidecar stands in a container and not in a cage of the keeper's. */
+#define SIDECAR_CONTAINED_ENV "BOTTLE_CONTAINED"
 
 enum sidecar_say {
 	SIDECAR_READY = 1,	/* to the keeper: caged, and listening */

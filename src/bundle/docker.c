@@ -1,0 +1,294 @@
+#include "bundle/docker.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/banned.h"
+
+enum { SHOWN = 160 };
+
+static const char *host_of(const struct docker *d)
+{
+	return d->host ? d->host : DOCKER_SOCKET;
+}
+
+int docker_check(const struct docker *d, struct err *err)
+{
+	if (!d->program)
+		return fail(err, ERR_MISSING, "docker is not on PATH; install it (NixOS: virtualisation.docker.enable = true), "
+			    "or use --bundle embedded");
+	if (!str_starts(host_of(d), "unix:///"))
+		return fail(err, ERR_INPUT, "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH", d->host);
+	return 0;
+}
+
+/* Docker's own words about the daemon, turned into ours: which socket, and what to do. */
+static int explain(const struct docker *d, const char *verb, int status, const struct str *said, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+	const char *text = str_c(said);
+
+	if (strstr(text, "permission denied") && strstr(text, "socket"))
+		return fail(err, ERR_DENIED, "the docker socket %s may not be used by you; join the group docker and log in "
+			    "again; members of it are root on this host in all but name", host_of(d));
+	if (strstr(text, "Cannot connect to the Docker daemon") || strstr(text, "connection refused") ||
+	    strstr(text, "failed to connect to the docker API"))
+		return fail(err, ERR_MISSING, "no docker answers on %s; start it (systemctl start docker) and join the group "
+			    "docker", host_of(d));
+	size_t n = strcspn(text, "\n");
+	str_add_escaped(&shown, text, n, SHOWN);
+	return fail(err, ERR_SYSTEM, "docker %s on %s ended with status %d: %s", verb, host_of(d), status, str_c(&shown));
+}
+
+static void arguments(const struct docker *d, const char *const *args, struct strv *out)
+{
+	static const char *const first[] = { "docker", "--config", "/nonexistent", "--host" };
+
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		strv_add(out, first[i]);
+	strv_add(out, host_of(d));
+	for (; *args; args++)
+		strv_add(out, *args);
+}
+
+/* The exit status, or -1 where there is none: it could not be run, or did not end. */
+static int run(const struct docker *d, const char *const *args, int ms, struct str *out, struct str *said, struct err *err)
+{
+	own_strv struct strv argv = STRV_INIT;
+
+	if (docker_check(d, err) != 0)
+		return -1;
+	arguments(d, args, &argv);
+	const struct proc_spec spec = { .path = d->program, .argv = argv.v, .die_with_parent = true };
+	struct err why = ERR_INIT;
+	int status = proc_run(&spec, NULL, out, said, DOCKER_OUTPUT, ms, &why);
+	if (status >= 0)
+		return status;
+	return fail(err, why.kind, "docker %s on %s: %s; is the daemon well? (docker info, systemctl status docker; its socket "
+		    "is for the group docker)", args[0], host_of(d), why.text);
+}
+
+static int must(const struct docker *d, const char *const *args, int ms, struct str *out, struct err *err)
+{
+	own_str struct str said = STR_INIT;
+	int status = run(d, args, ms, out, &said, err);
+
+	if (status < 0)
+		return -1;
+	return status == 0 ? 0 : explain(d, args[0], status, &said, err);
+}
+
+/* ---- what is there ---- */
+
+static int list_ids(const struct docker *d, struct strv *out, struct err *err)
+{
+	const char *const args[] = { "ps", "--all", "--quiet", "--no-trunc", "--filter", "name=^/?" POOL_CONTAINER_PREFIX, NULL };
+	own_str struct str text = STR_INIT;
+
+	if (must(d, args, DOCKER_MS, &text, err) != 0)
+		return -1;
+	for (const char *p = str_c(&text); *p;) {
+		size_t n = strcspn(p, "\n");
+		if (n > 0)
+			strv_take(out, xstrndup(p, n));
+		p += n + (p[n] == '\n');
+	}
+	return 0;
+}
+
+int docker_published(const struct docker *d, struct pool_taken *out, struct err *err)
+{
+	enum { TRIES = 3 };
+
+	/* One that is removed between the two questions makes the second fail: then both again. */
+	for (int i = 1;; i++) {
+		own_strv struct strv args = STRV_INIT;
+		own_strv struct strv ids = STRV_INIT;
+		own_str struct str text = STR_INIT;
+		own_str struct str said = STR_INIT;
+		if (list_ids(d, &ids, err) != 0)
+			return -1;
+		if (ids.n == 0)
+			return 0;
+		strv_add(&args, "inspect");
+		strv_add(&args, "--type=container");
+		for (size_t j = 0; j < ids.n; j++)
+			strv_add(&args, ids.v[j]);
+		int status = run(d, (const char *const *)args.v, DOCKER_MS, &text, &said, err);
+		if (status < 0)
+			return -1;
+		if (status == 0)
+			return pool_read_inspect(str_c(&text), text.len, out, err);
+		if (i == TRIES || !strstr(str_c(&said), "No such"))
+			return explain(d, "inspect", status, &said, err);
+	}
+}
+
+int docker_image(const struct docker *d, const char *archive, char **out, struct err *err)
+{
+	char digest[SHA256_TEXT];
+	own_str struct str bytes = STR_INIT;
+	own_str struct str said = STR_INIT;
+
+	if (file_read(AT_FDCWD, archive, DOCKER_IMAGE_MAX, &bytes, err) != 0)
+		return fail_in(err, "the sidecars' image (`make sidecar-image` builds it)");
+	sha256_text(bytes.data, bytes.len, digest);
+	own_mem char *name = xasprintf("bot-bottle-sidecars:%.32s", digest);
+	const char *const look[] = { "image", "inspect", "--format={{.Id}}", name, NULL };
+	int status = run(d, look, DOCKER_MS, NULL, &said, err);
+	if (status < 0)
+		return -1;
+	if (status != 0 && !strstr(str_c(&said), "No such image"))
+		return explain(d, "image inspect", status, &said, err);
+	const char *const import[] = { "import", archive, name, NULL };
+	if (status != 0 && must(d, import, DOCKER_SLOW_MS, NULL, err) != 0)
+		return -1;
+	*out = mem_steal(&name);
+	return 0;
+}
+
+/* ---- the network ---- */
+
+/* An interface of the host with an address in 192.168.X.0/24, or whose own network holds it:
+ * docker would take it, and the host would lose its neighbours. */
+static bool host_uses(unsigned choice)
+{
+	struct ifaddrs *list = NULL;
+	uint32_t net = 192u << 24 | 168u << 16 | choice << 8;
+	bool uses = false;
+
+	if (getifaddrs(&list) != 0)
+		return false;
+	for (const struct ifaddrs *i = list; i && !uses; i = i->ifa_next) {
+		const void *raw = i->ifa_addr, *raw_mask = i->ifa_netmask;
+		if (!raw || !raw_mask || i->ifa_addr->sa_family != AF_INET)
+			continue;
+		const struct sockaddr_in *at = raw, *mask = raw_mask;
+		uint32_t both = ntohl(mask->sin_addr.s_addr) & 0xffffff00u;
+		uses = (ntohl(at->sin_addr.s_addr) & both) == (net & both);
+	}
+	freeifaddrs(list);
+	return uses;
+}
+
+int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out, struct err *err)
+{
+	for (unsigned i = 0; i < SUBNETS - 1; i++) {
+		unsigned choice = subnet_choice(slug, i);
+		own_str struct str said = STR_INIT;
+		struct subnet net;
+		subnet_of(choice, &net);
+		if (host_uses(choice))
+			continue;
+		const char *const args[] = { "network", "create", "--driver=bridge", "--subnet", net.cidr, "--gateway",
+					     net.gateway, "--opt=com.docker.network.bridge.enable_icc=false", name, NULL };
+		int status = run(d, args, DOCKER_MS, NULL, &said, err);
+		if (status < 0)
+			return -1;
+		if (status == 0) {
+			*out = net;
+			return 0;
+		}
+		if (!strstr(str_c(&said), "verlap"))
+			return explain(d, "network create", status, &said, err);
+	}
+	return fail(err, ERR_BUSY, "every network of 192.168.0.0/16 overlaps with one that is there; docker network prune");
+}
+
+/* ---- the container ---- */
+
+int docker_create(const struct docker *d, const struct docker_container *c, struct err *err)
+{
+	static const char *const bounds[] = {
+		"create", "--interactive", "--rm", "--pull=never", "--read-only", "--user=65532:65532", "--cap-drop=ALL",
+		"--security-opt=no-new-privileges", "--pids-limit=16", "--memory=256m", "--memory-swap=256m",
+		"--ulimit=core=0", "--ipc=none", "--log-driver=none", "--restart=no", "--hostname=sidecars",
+	};
+	char address[INET_ADDRSTRLEN];
+	own_strv struct strv args = STRV_INIT;
+
+	inet_ntop(AF_INET, &c->publish, address, sizeof address);
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+		strv_add(&args, bounds[i]);
+	strv_addf(&args, "--name=%s", c->name);
+	strv_addf(&args, "--network=%s", c->network);
+	strv_addf(&args, "--ip=%s", c->address);
+	strv_addf(&args, "--publish=%s:%u:%u/tcp", address, c->port, c->port);
+	strv_add(&args, c->image);
+	for (const char *const *word = c->command; *word; word++)
+		strv_add(&args, *word);
+	return must(d, (const char *const *)args.v, DOCKER_SLOW_MS, NULL, err);
+}
+
+int docker_start(const struct docker *d, const char *name, struct err *err)
+{
+	static const char *const taken[] = { "already allocated", "address already in use", "annot assign requested address" };
+	const char *const args[] = { "start", name, NULL };
+	own_str struct str said = STR_INIT;
+	int status = run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
+
+	if (status <= 0)
+		return status;
+	explain(d, "start", status, &said, err);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+		if (strstr(str_c(&said), taken[i]))
+			return 1;
+	return -1;
+}
+
+int docker_published_at(const struct docker *d, const char *name, unsigned port, struct sockaddr_in *out,
+			struct err *err)
+{
+	const char *const args[] = { "inspect", "--type=container", name, NULL };
+	own_mem char *wanted = xasprintf("%u/tcp", port);
+	own_str struct str text = STR_INIT;
+
+	if (must(d, args, DOCKER_MS, &text, err) != 0)
+		return -1;
+	return pool_read_published(str_c(&text), text.len, wanted, out, err);
+}
+
+int docker_attach(const struct docker *d, const char *name, int stream, struct proc *out, struct err *err)
+{
+	const char *const args[] = { "attach", "--sig-proxy=false", name, NULL };
+	const struct proc_fd fds[] = { { stream, 0 }, { stream, 1 } };
+	own_strv struct strv argv = STRV_INIT;
+
+	arguments(d, args, &argv);
+	const struct proc_spec spec = { .path = d->program, .argv = argv.v, .fds = fds, .nfds = ARRAY_LEN(fds),
+					.die_with_parent = true };
+	return proc_spawn(&spec, out, err);
+}
+
+static int remove_it(const struct docker *d, const char *const *args, struct err *err)
+{
+	own_str struct str said = STR_INIT;
+	int status = run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
+
+	if (status <= 0)
+		return status;
+	/* Gone, or going: --rm removes a container that has ended by itself. */
+	if (strstr(str_c(&said), "No such container") || strstr(str_c(&said), "No such network") ||
+	    strstr(str_c(&said), "not found") || strstr(str_c(&said), "already in progress"))
+		return 0;
+	return explain(d, "rm", status, &said, err);
+}
+
+int docker_remove_container(const struct docker *d, const char *name, struct err *err)
+{
+	const char *const args[] = { "rm", "--force", "--volumes", name, NULL };
+
+	return remove_it(d, args, err);
+}
+
+int docker_remove_network(const struct docker *d, const char *name, struct err *err)
+{
+	const char *const args[] = { "network", "rm", name, NULL };
+
+	return remove_it(d, args, err);
+}

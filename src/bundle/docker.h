@@ -1,0 +1,54 @@
+#pragma once
+/* Docker, as a program that is run: what a bundle needs of it and nothing more. Every call has
+ * a deadline and bounds, and an environment that is empty: the daemon is the one that the
+ * configuration names, and no login, context or plugin of the caller's is used. What docker
+ * prints is shown escaped. The room starts no sidecar and knows no bottle. */
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "pool/pool.h"
+
+#define DOCKER_SOCKET "unix:///var/run/docker.sock"
+enum { DOCKER_MS = 10000, DOCKER_SLOW_MS = 60000, DOCKER_OUTPUT = 4 << 20, DOCKER_IMAGE_MAX = 256 << 20 };
+
+struct docker {
+	const char *program;	/* absolute; NULL: none was found */
+	const char *host;	/* unix:///PATH; NULL: DOCKER_SOCKET */
+};
+
+/* ERR_INPUT: another kind of host than a local socket. ERR_MISSING: no program. */
+int docker_check(const struct docker *d, struct err *err);
+
+/* Addresses that containers of bottles publish, also those that are created and not running. */
+int docker_published(const struct docker *d, struct pool_taken *out, struct err *err);
+
+/* The image of this archive, made if the daemon hasn't got it: its name follows from the
+ * archive's content, so an older one is never taken for it. The caller frees @out. */
+int docker_image(const struct docker *d, const char *archive, char **out, struct err *err);
+
+/* A bridge of 192.168.X.0/24, the first of those of @slug that overlaps with nothing. */
+int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out, struct err *err);
+
+struct docker_container {
+	const char *name, *network, *image;
+	const char *address;		/* in its network */
+	struct in_addr publish;		/* of the host: @port there becomes @port of the container */
+	unsigned port;
+	const char *const *command;	/* NULL-terminated */
+};
+/* Made, with nothing in it that could be given up: no root, no capability, nothing to write to,
+ * no log, bounded. Secrets have no place in what docker stores. */
+int docker_create(const struct docker *d, const struct docker_container *c, struct err *err);
+/* 0; 1: the address is taken (@err says by what docker's words); -1. */
+int docker_start(const struct docker *d, const char *name, struct err *err);
+/* What is published now, by NetworkSettings.Ports. */
+int docker_published_at(const struct docker *d, const char *name, unsigned port, struct sockaddr_in *out,
+			struct err *err);
+/* The container's stdin and stdout, carried to and from @stream by a process of its own. */
+int docker_attach(const struct docker *d, const char *name, int stream, struct proc *out, struct err *err);
+
+/* Forced; fine if there is none. */
+int docker_remove_container(const struct docker *d, const char *name, struct err *err);
+int docker_remove_network(const struct docker *d, const char *name, struct err *err);

@@ -1,0 +1,234 @@
+#!/usr/bin/env bats
+load helper
+setup_file() { docker_up; }
+teardown_file() { docker_down; }
+setup() { docker_setup; }
+teardown() { docker_teardown; }
+
+@test "a bottle reaches its route through the container, with the credential, and nothing else" {
+	up --bottle web -- sh -c 'curl -sS -m 9 http://origin.test:8000/through; curl -s -m 9 -o /dev/null -w "%{http_code}\n" http://other.test/'
+	expect_status 0
+	[ "$out" = $'origin /through\n403' ]
+	[ "$(cat "$DK/origin")" = "Bearer $TOKEN_VALUE" ]
+	nothing_left
+	# What was decided in the container stands in the keeper's log, to the last line, and verifies.
+	slug=$(ls "$BOTTLES")
+	[ "$(grep -c '"kind":"egress"' "$BOTTLES/$slug/audit.jsonl")" -ge 2 ]
+	grep '"host":"other.test"' "$BOTTLES/$slug/audit.jsonl" | grep -q '"verdict":"deny"'
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
+
+@test "large bodies and many connections pass whole" {
+	head -c 3000000 /dev/urandom >body
+	up --bottle web -- sh -c '
+		for i in 1 2 3 4 5 6 7 8; do
+			curl -sS -m 30 --data-binary @body http://origin.test:8000/echo | cmp - body && echo same &
+		done; wait'
+	expect_status 0
+	[ "$(grep -c same <<<"$out")" -eq 8 ]
+}
+
+@test "a stopped bottle is resumed with a new container" {
+	up_detached
+	first=$(docker inspect -f '{{.Id}}' "$container")
+	run_split bottle stop "$slug"
+	expect_status 0
+	wait_for nothing_left
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	[ "$(docker inspect -f '{{.Id}}' "$container")" != "$first" ]
+	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/again
+	[ "$out" = "origin /again" ]
+}
+
+@test "somebody who is not root, and of docker's group, has the same" {
+	chgrp 65001 "$DK/d.sock" && chmod 660 "$DK/d.sock"
+	chown -R 65000:65000 "$PLACE"
+	AS+=(setpriv --reuid 65000 --regid 65000 --groups 65001)
+	up --bottle web -- curl -sS -m 9 http://origin.test:8000/as-a-user
+	expect_status 0
+	[ "$out" = "origin /as-a-user" ]
+	nothing_left
+}
+
+# ---- attacks ----
+
+@test "whoever dials the published port without the token gets no byte" {
+	up_detached
+	[ "$(published "$container")" = 127.0.0.16 ]
+	for bytes in "" 00 "$(printf '00%.0s' {1..33})" "$(printf 'ff%.0s' {1..33})"; do
+		[ "$(inside python3 "$BATS_TEST_DIRNAME/dial.py" 127.0.0.16 9099 "$bytes")" = closed ]
+	done
+	# Also on the container's own address, past what docker publishes.
+	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
+	[ "$(inside python3 "$BATS_TEST_DIRNAME/dial.py" "$address" 9099 "$(printf '00%.0s' {1..33})")" = closed ]
+	# The control: with the token, by way of the bottle, the same words are answered.
+	run_split bottle exec "$slug" -- curl -sS -m 9 http://127.0.0.1:9099/.well-known/bot-bottle
+	[[ $out == *origin.test* ]]
+	wait_for grep -q "was closed at the bundle's port" "$BOTTLES/$slug/keeper.log"
+}
+
+@test "strangers that stay do not keep the bottle out" {
+	up_detached
+	mkfifo "$PLACE/hold"
+	inside python3 -c '
+import socket, sys, time
+held = [socket.create_connection(("127.0.0.16", 9099)) for _ in range(200)]
+print("held", flush=True)
+sys.stdin.read()' <"$PLACE/hold" >"$PLACE/held" 3>&- &
+	exec 8>"$PLACE/hold"
+	wait_for grep -q held "$PLACE/held"
+	run_split bottle exec "$slug" -- curl -sS -m 30 http://origin.test:8000/still
+	exec 8>&-
+	[ "$out" = "origin /still" ]
+}
+
+@test "no secret is in inspect, environment, arguments, logs or files" {
+	up_detached
+	bottle_pids=$(docker top "$container" -o pid | tail -n +2)
+	[ -n "$bottle_pids" ]
+	! docker inspect "$container" | grep -qF "$TOKEN_VALUE"
+	! docker logs "$container" 2>&1 | grep -qF "$TOKEN_VALUE"
+	docker inspect "$container" | jq -e '.[0].Config.Env | length <= 1' >/dev/null
+	unset ORIGIN_TOKEN
+	for pid in $bottle_pids "$keeper" $(children "$keeper"); do
+		! tr '\0' '\n' <"/proc/$pid/environ" | grep -qF "$TOKEN_VALUE"
+		! tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qF "$TOKEN_VALUE"
+	done
+	! grep -rqsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local"
+	# The control: the value is in use.
+	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/
+	grep -qF "$TOKEN_VALUE" "$DK/origin"
+}
+
+@test "the container is left nothing that it does not need" {
+	up_detached
+	docker inspect "$container" | jq -e '.[0].HostConfig | .ReadonlyRootfs and .CapDrop == ["ALL"] and
+		.SecurityOpt == ["no-new-privileges"] and .PidsLimit == 16 and .Memory > 0 and (.Privileged | not) and
+		.Binds == null and .LogConfig.Type == "none"' >/dev/null
+	for pid in $(docker top "$container" -o pid | tail -n +2); do
+		grep -qE $'^Uid:\t65532\t65532' "/proc/$pid/status"
+		grep -q $'^CapBnd:\t0000000000000000' "/proc/$pid/status"
+		grep -q $'^NoNewPrivs:\t1' "/proc/$pid/status"
+		# Docker's filter, and our two on top.
+		[ "$(sed -n 's/^Seccomp_filters:\t//p' "/proc/$pid/status")" -ge 3 ]
+	done
+	[ -z "$(docker diff "$container" | grep -v '^[AC] /\(etc\|dev\|proc\|sys\|\.dockerenv\)')" ]
+}
+
+@test "two bottles have two addresses and two networks" {
+	up_detached
+	one=$container
+	up_detached
+	[ "$(published "$one")" = 127.0.0.16 ]
+	[ "$(published "$container")" = 127.0.0.17 ]
+	networks=$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$one" "$container" | sort -u | wc -l)
+	[ "$networks" -eq 2 ]
+	# No container reaches the other: nothing on the way, and no token.
+	! docker exec "$one" /bin/sh -c true 2>/dev/null
+}
+
+# ---- ends ----
+
+@test "a killed container takes the bottle down" {
+	up_detached
+	docker kill "$container" >/dev/null
+	wait_for gone "$keeper"
+	state_is stopped
+	grep -q '"kind":"sidecar-died"' "$BOTTLES/$slug/audit.jsonl"
+	wait_for nothing_left
+}
+
+@test "a killed docker client takes the bottle down" {
+	up_detached
+	client=$(for p in $(children "$keeper"); do grep -qsa attach "/proc/$p/cmdline" && echo "$p"; done; true)
+	kill -9 "$client"
+	wait_for gone "$keeper"
+	wait_for nothing_left
+}
+
+@test "a killed keeper leaves a container that ends by itself, and cleanup frees the rest" {
+	up_detached
+	kill -9 "$keeper"
+	wait_for gone "$keeper"
+	no_container() { [ -z "$(docker ps -aq --filter "name=$container")" ]; }
+	wait_for no_container
+	[ -n "$(docker network ls -q --filter name=bot-bottle-bundle)" ]
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	nothing_left
+}
+
+@test "a container that was left behind is removed by cleanup" {
+	up_detached
+	image=$(docker inspect -f '{{.Config.Image}}' "$container")
+	kill -9 "$keeper"
+	wait_for gone "$keeper"
+	gone_from_docker() { ! docker inspect "$container" >/dev/null 2>&1; }
+	wait_for gone_from_docker
+	docker create --name "$container" "$image" /bin/bottle-relay >/dev/null
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	nothing_left
+	run_split bottle rm "$slug"
+	expect_status 0
+}
+
+# ---- addresses ----
+
+@test "an address that a container publishes is not leased, whoever's bottle it is" {
+	up --bottle web -- true	# makes the image
+	expect_status 0
+	image=$(docker images -q bot-bottle-sidecars | head -n 1)
+	docker run -di --name bot-bottle-sidecars-elsewhere-11111 -p 127.0.0.16:9099:9099 "$image" /bin/bottle-relay inside >/dev/null
+	docker run -di --name not-bot-bottle-sidecars-x -p 127.0.0.17:9098:9098 "$image" /bin/bottle-relay inside >/dev/null
+	up_detached
+	[ "$(published "$container")" = 127.0.0.17 ]
+	docker rm -f not-bot-bottle-sidecars-x >/dev/null
+}
+
+@test "an address where somebody else listens is passed over, and no container is left of the attempt" {
+	mkfifo "$PLACE/hold"
+	inside python3 -c '
+import socket, sys
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.16", 9099)); s.listen()
+print("listens", flush=True)
+sys.stdin.read()' <"$PLACE/hold" >"$PLACE/listens" 3>&- &
+	exec 8>"$PLACE/hold"
+	wait_for grep -q listens "$PLACE/listens"
+	up_detached
+	exec 8>&-
+	[ "$(published "$container")" = 127.0.0.17 ]
+	[ "$(docker ps -aq --filter name=bot-bottle-sidecars | wc -l)" -eq 1 ]
+}
+
+@test "no address left: the count, the holder and the remedy" {
+	config '{"leases": {"last": "127.0.0.16"}}'
+	up_detached
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"all 1 loopback"*"leases.last"*"127.0.0.16 $slug"* ]] || { echo "$err"; return 1; }
+	[ "$(docker ps -aq --filter name=bot-bottle-sidecars | wc -l)" -eq 1 ]
+	bottle stop "$slug"
+	wait_for nothing_left
+	up --bottle web -- true
+	expect_status 0
+}
+
+@test "a network that overlaps is passed over" {
+	up_detached
+	network=$(docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' "bot-bottle-bundle-$slug")
+	[[ $network == 192.168.*.0/24 ]]
+	bottle stop "$slug"
+	wait_for nothing_left
+	docker network create --subnet "$network" in-the-way >/dev/null
+	run_split bottle resume --detach "$slug"
+	status=$status
+	other=$(docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' "bot-bottle-bundle-$slug")
+	bottle stop "$slug"
+	wait_for nothing_left
+	docker network rm in-the-way >/dev/null
+	expect_status 0
+	[ "$other" != "$network" ]
+}

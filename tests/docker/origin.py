@@ -1,0 +1,26 @@
+"""origin.py ADDRESS PORT LOG: answers every request with its path; writes each request's
+Authorization header into LOG."""
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Origin(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with open(sys.argv[3], "a") as log:
+            print(self.headers.get("Authorization", "none"), file=log)
+        text = body if self.command == "POST" else f"origin {self.path}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Origin).serve_forever()

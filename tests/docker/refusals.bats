@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+load helper
+setup_file() { docker_up; }
+teardown_file() { docker_down; }
+setup() { docker_setup; }
+teardown() { docker_teardown; }
+
+# A docker whose one command is another's: everything else is the real one.
+docker_that() {
+	mkdir "$PLACE/bin"
+	real=$(command -v docker)
+	printf '#!/bin/bash\nargs=()\nfor a in "$@"; do\n%s\ndone\nexec %s "${args[@]}"\n' "$1" "$real" >"$PLACE/bin/docker"
+	chmod +x "$PLACE/bin/docker"
+	PATH=$PLACE/bin:$PATH
+}
+
+no_bottle() { [ -z "$(ls "$BOTTLES" 2>/dev/null)" ]; }
+
+@test "no docker program: it says so, and what to do" {
+	mkdir "$PLACE/empty"
+	for p in sh env jq; do ln -s "$(command -v $p)" "$PLACE/empty/$p"; done
+	bottle=$(command -v bottle)
+	status=0
+	err=$(PATH=$PLACE/empty "$bottle" start --yes --bundle docker -- true 2>&1 </dev/null) || status=$?
+	[ "$status" -eq 125 ]
+	[[ $err == *docker* ]]
+	no_bottle
+}
+
+@test "no socket, and one that nobody listens on" {
+	DOCKER_HOST=unix://$PLACE/none.sock up --bottle web -- true
+	expect_status 125
+	[[ $err == *"$PLACE/none.sock"* && $err == *docker* ]]
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$PLACE/dead.sock"
+	DOCKER_HOST=unix://$PLACE/dead.sock up --bottle web -- true
+	expect_status 125
+	[[ $err == *"$PLACE/dead.sock"* ]]
+	no_bottle
+	# The control.
+	up --bottle web -- true
+	expect_status 0
+}
+
+@test "a socket that is closed to the user names it, and the group docker" {
+	chmod 600 "$DK/d.sock"
+	chown -R 65000:65000 "$PLACE"
+	AS+=(setpriv --reuid 65000 --regid 65000 --clear-groups)
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"$DK/d.sock"* && $err == *"group docker"* ]]
+	no_bottle
+}
+
+@test "a daemon that never answers is given up, and named" {
+	python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+print("listens", flush=True)
+held = []
+while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
+	mute=$!
+	wait_for grep -q listens "$PLACE/listens"
+	DOCKER_HOST=unix://$PLACE/mute.sock up --bottle web -- true
+	kill "$mute"
+	expect_status 125
+	[[ $err == *"$PLACE/mute.sock"* && $err == *"in time"* && $err == *"group docker"* ]]
+	no_bottle
+}
+
+@test "a remote docker is refused" {
+	DOCKER_HOST=tcp://127.0.0.1:2375 up --bottle web -- true
+	expect_status 125
+	[[ $err == *tcp://127.0.0.1:2375* ]]
+}
+
+@test "docker says that it started and publishes nothing: refused, and nothing is left" {
+	docker_that '[[ $a == --publish=* ]] || args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"publishes nothing"* ]]
+	nothing_left
+	no_bottle
+}
+
+@test "a network that is internal, so that its bindings are only written down, is refused" {
+	docker_that 'args+=("$a"); [ "$a" != --driver=bridge ] || args+=(--internal)'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"publishes nothing"* ]]
+	nothing_left
+}
+
+@test "a container that is left a capability, root, or a root to write to does not become ready" {
+	docker_that '[[ $a == --cap-drop=* ]] || args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *capabilit* ]]
+	nothing_left
+	rm -r "$PLACE/bin"
+	docker_that '[[ $a == --read-only ]] || args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"can be written to"* ]]
+	nothing_left
+	rm -r "$PLACE/bin"
+	docker_that '[[ $a == --user=* ]] || args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"as root"* ]]
+	nothing_left
+}
+
+@test "a resolver on the host's loopback is refused, since the container has another" {
+	config '{"resolver": ["127.0.0.1:5353"]}'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"127.0.0.1:5353"* && $err == *embedded* ]]
+	nothing_left
+}
