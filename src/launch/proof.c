@@ -17,6 +17,11 @@ struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum pr
 	return c;
 }
 
+/* A question for the address of example.com: a name that there is, so that a server which asks
+ * anybody has an answer. Over TCP the length stands before it. */
+static const char question[] = "\0\x1d" "bb\1\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1";
+enum { QUESTION_PREFIX = 2, NAME_PORT = 53, NAME_HEADER = 12 };
+
 static void add_literal(struct proof *p, const char *address, uint16_t port)
 {
 	static const struct { enum probe_family family; const char *name; } kinds[] = { { PROBE_TCP, "tcp" },
@@ -29,6 +34,11 @@ static void add_literal(struct proof *p, const char *address, uint16_t port)
 		snprintf(c->address, sizeof c->address, "%s", address);
 		c->port = port;
 		c->request = "bot-bottle";
+		if (port == NAME_PORT) {
+			size_t skipped = kinds[i].family == PROBE_UDP ? QUESTION_PREFIX : 0;
+			c->request = question + skipped;
+			c->request_len = sizeof question - 1 - skipped;
+		}
 	}
 }
 
@@ -100,7 +110,7 @@ void proof_task(const struct proof *p, struct probe_task *out)
 					    .port = c->port };
 		memcpy(t->nonce, c->nonce, sizeof t->nonce);
 		if (c->request)
-			str_add(&t->request, c->request);
+			str_addn(&t->request, c->request, c->request_len ? c->request_len : strlen(c->request));
 		bool waits = c->expect == PROOF_REFUSES || (p->machine && c->expect == PROOF_UNREACHED);
 		t->want = waits ? PROBE_ANSWER_MAX : 0;
 	}
@@ -135,12 +145,24 @@ static bool is_refusal_of_ours(const struct probe_result *r)
 	       memmem(r->answer.data, r->answer.len, body, strlen(body));
 }
 
-/* smolvm's network stack takes some connections by itself (TCP to port 53) before it asks
- * whether they may go anywhere: only an answer says that somebody is there. */
-static bool is_behind_relay(const struct probe_result *r)
+/* A response that says no: an error, and not one record. */
+static bool is_refused_name(const struct proof_check *c, const struct probe_result *r)
+{
+	size_t skipped = c->family == PROBE_TCP ? QUESTION_PREFIX : 0;
+
+	if (c->port != NAME_PORT || r->answer.len < skipped + NAME_HEADER)
+		return false;
+	const unsigned char *head = (const unsigned char *)r->answer.data + skipped;
+	return (head[2] & 0x80) && (head[3] & 0x0f) != 0 && head[6] == 0 && head[7] == 0;
+}
+
+/* smolvm's network stack takes some connections by itself before it asks whether they may go
+ * anywhere, and answers every question for a name by itself, with no: only another answer
+ * says that somebody is there. */
+static bool is_behind_relay(const struct proof_check *c, const struct probe_result *r)
 {
 	if (r->outcome == PROBE_CONNECTED)
-		return r->answer.len == 0;
+		return r->answer.len == 0 || is_refused_name(c, r);
 	return r->outcome == PROBE_SILENT ||
 	       (r->outcome == PROBE_REFUSED && (is_wall(r->error) || r->error == ECONNRESET || r->error == ETIMEDOUT));
 }
@@ -150,7 +172,7 @@ static bool came_out(const struct proof *p, const struct proof_check *c, const s
 	switch (c->expect) {
 	case PROOF_UNREACHED:
 		if (p->machine)
-			return is_behind_relay(r);
+			return is_behind_relay(c, r);
 		return r->outcome == PROBE_REFUSED && is_wall(r->error);
 	case PROOF_NONCE:
 		return r->outcome == PROBE_NONCE_SEEN;

@@ -33,6 +33,7 @@ struct proof_check {
 	uint16_t port;
 	unsigned char nonce[PROBE_NONCE];
 	const char *request;	/* NULL: none */
+	size_t request_len;	/* 0: strlen(request) */
 };
 
 struct proof {
