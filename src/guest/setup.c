@@ -62,6 +62,7 @@ static int bind_share(struct err *err)
 								  { SHARE "/workspace", "/workspace" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unlink(rows[i].to);	/* smolvm's own guest has a link there; a directory stays */
 		if (make_directories(rows[i].to, 0755, err) != 0)
 			return -1;
 		if (mount(rows[i].from, rows[i].to, NULL, MS_BIND, NULL) != 0)
