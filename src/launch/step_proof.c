@@ -184,7 +184,7 @@ static int write_down(struct launch *l, const struct proof *p, json *result, uin
 	json_set_int(result, "ms", (int64_t)took_ms);
 	if (has_machine(l))
 		json_set_string(result, "place", p->machine ? "in the machine" : "beside the machine");
-	json_set_string(entry, "event", "proof");
+	json_set_string(entry, "kind", "proof");
 	json_set(entry, "proof", json_ref(result));
 	/* The record keeps both of a machine's: the one in it, and below that the one beside it. */
 	if (p->machine && l->record.proof)

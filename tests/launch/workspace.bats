@@ -106,7 +106,7 @@ an_exclusion_holds() {
 
 @test "the summary names what is wide, whose files lie there, and no secret's value" {
 	bottle_file wide 'env: {SECRET: "${HIDDEN_VALUE}"}
-egress: {routes: [{host: "*.example.com", wildcard: true}, {host: inner.example.net, allow_private: true}, {host: old.example.org, plain: true, auth: {scheme: bearer, token_ref: OLD_TOKEN}}, {host: fine.example.edu}]}'
+egress: {routes: [{host: "*.example.com", wildcard: true}, {host: inner.example.net, allow_private: true}, {host: old.example.org, plain: true, allow_private: true, auth: {scheme: bearer, token_ref: OLD_TOKEN}}, {host: fine.example.edu}]}'
 	export HIDDEN_VALUE=hunter2hunter2 OLD_TOKEN=correcthorsebattery
 	if [ "$(id -u)" -eq 0 ]; then echo x >theirs && chown 64999 theirs; fi
 	start --rm --bottle wide -- true
