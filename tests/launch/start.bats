@@ -23,7 +23,7 @@ load helper
 	expect_status 125
 	start --bundle docker -- true
 	expect_status 125
-	[[ $err == *"--bundle embedded"* ]]
+	[[ $err == *"docker"* ]]
 	start --workspace "$HOME" -- true
 	expect_status 125
 	[[ $err == *"home"* ]]
