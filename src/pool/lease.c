@@ -87,10 +87,10 @@ static void add_holder(struct str *out, const char *name, int fd, bool published
 	ssize_t n = pread(fd, text, sizeof text, 0);
 
 	str_addf(out, "%s%s ", out->len ? ", " : "", name);
-	if (published)
-		str_add(out, "published by a container");
-	else if (n > 0)
+	if (n > 0)
 		str_add_escaped(out, text, (size_t)n, sizeof text);
+	else if (published)
+		str_add(out, "published by a container");
 	else
 		str_add(out, "by a process that left no name");
 }

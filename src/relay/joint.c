@@ -242,15 +242,24 @@ static void on_preamble(void *arg, uint32_t events)
 		admit(j);
 }
 
+static struct joint *oldest_stranger(const struct relay *r)
+{
+	struct joint *oldest = NULL;
+
+	for (struct joint *j = r->joints; j; j = j->after)
+		if (j->stranger)
+			oldest = j;	/* the newest are first */
+	return oldest;
+}
+
 void joint_ask(struct relay *r, int fd)
 {
 	struct err ignored = ERR_INIT;
 
-	/* A flood of strangers must not use up the places of those who have the token. */
-	if (r->nstrangers >= RELAY_STRANGERS) {
-		close(fd);
-		return;
-	}
+	/* The one that has waited longest makes room: whoever has the token says it at once, so those
+	 * who only stay can't keep it out. */
+	if (r->nstrangers >= RELAY_STRANGERS)
+		turn_away(oldest_stranger(r), "too many without a token");
 	struct joint *j = joint_new(r, fd);
 	if (!j)
 		return;

@@ -27,7 +27,9 @@ docker_up() {
 	echo $! >"$DK/pid"
 	wait_for docker -H "unix://$DK/d.sock" version >/dev/null 2>&1 ||
 		{ echo "dockerd does not run here: $(tail -n 1 "$DK/log")" >"$BATS_FILE_TMPDIR/why"; return 0; }
-	inside python3 "$BATS_TEST_DIRNAME/origin.py" 10.99.0.1 8000 "$DK/origin" >/dev/null 2>&1 3>&- </dev/null &
+	# Not by inside(): that would be a shell's process, and the origin would outlive it.
+	nsenter -t "$(cat "$DK/docker.pid")" -n python3 "$BATS_TEST_DIRNAME/origin.py" 10.99.0.1 8000 "$DK/origin" \
+		>/dev/null 2>&1 3>&- 4>&- </dev/null &
 	echo $! >"$DK/origin.pid"
 }
 
