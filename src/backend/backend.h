@@ -12,43 +12,43 @@
 #include "cage/cage.h"
 #include "manifest/bottle.h"
 
-#define GUEST_HOME	"/home/agent"
-#define GUEST_WORKSPACE	"/workspace"
-#define GUEST_CA	"/etc/bot-bottle/ca.pem"
+#define GUEST_HOME      "/home/agent"
+#define GUEST_WORKSPACE "/workspace"
+#define GUEST_CA        "/etc/bot-bottle/ca.pem"
 #define GUEST_CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 /* Below the bottle's directory: what the keeper writes for the guest to read, while it runs. */
-#define GUEST_ETC_DIR	"etc"
+#define GUEST_ETC_DIR "etc"
 /* Below the same: what a machine consists of while it exists. Removed whole, it is gone. */
-#define GUEST_MACHINE_DIR "smolvm"
-#define GUEST_ETC_CA	"ca.pem"
+#define GUEST_MACHINE_DIR   "smolvm"
+#define GUEST_ETC_CA        "ca.pem"
 #define GUEST_ETC_CA_BUNDLE "ca-certificates.crt"
 
 struct guest_request {
 	const char *slug;
-	const char *program;		/* our static guest program, on the host */
-	const char *smolvm;		/* the smolvm command, for the backend that needs it; NULL: not found */
-	const char *image;		/* NULL: the backend's default */
-	const struct strv *tools;	/* absolute */
-	const char *operator_home;	/* of whom we run for; NULL: unknown */
+	const char *program;       /* our static guest program, on the host */
+	const char *smolvm;        /* the smolvm command, for the backend that needs it; NULL: not found */
+	const char *image;         /* NULL: the backend's default */
+	const struct strv *tools;  /* absolute */
+	const char *operator_home; /* of whom we run for; NULL: unknown */
 	enum manifest_workspace workspace;
-	const char *workspace_path;	/* NULL with MANIFEST_WORKSPACE_NONE */
-	const struct strv *hidden;	/* paths below the workspace that the guest does not see */
-	const struct strv *obeyed;	/* those that a tool of the host would run or obey: read-only in a mount */
+	const char *workspace_path; /* NULL with MANIFEST_WORKSPACE_NONE */
+	const struct strv *hidden;  /* paths below the workspace that the guest does not see */
+	const struct strv *obeyed; /* those that a tool of the host would run or obey: read-only in a mount */
 	const struct manifest_resources *resources;
-	int dir;			/* the bottle's directory: "home", "workspace/{upper,work}", "etc" */
-	const char *hosts;		/* contents of the guest's hosts file */
-	const struct cage_listener *listeners;	/* made inside, given out */
+	int dir;           /* the bottle's directory: "home", "workspace/{upper,work}", "etc" */
+	const char *hosts; /* contents of the guest's hosts file */
+	const struct cage_listener *listeners; /* made inside, given out */
 	size_t nlisteners;
 };
 
 /* A program for the agent, in the guest. Without a terminal @in, @out and @err are its
  * descriptors (borrowed, -1: /dev/null). */
 struct guest_command {
-	bool self;			/* @argv is for the guest program itself, which gets no secrets */
+	bool self; /* @argv is for the guest program itself, which gets no secrets */
 	const struct strv *argv;
-	const struct strv *env;		/* all of it but the secret part */
-	const struct strv *secrets;	/* NAME=value: never in an argument list, a file or a database */
+	const struct strv *env;     /* all of it but the secret part */
+	const struct strv *secrets; /* NAME=value: never in an argument list, a file or a database */
 	const char *directory;
 	bool terminal;
 	uint16_t rows, columns;
@@ -64,15 +64,15 @@ struct guest_waiting {
 
 struct backend {
 	const char *name;
-	const char *isolation;		/* one line for the summary */
-	const char *address;		/* of the sidecars, as the guest sees them */
-	const char *guest_program;	/* with create(): where the guest finds our guest program */
+	const char *isolation;     /* one line for the summary */
+	const char *address;       /* of the sidecars, as the guest sees them */
+	const char *guest_program; /* with create(): where the guest finds our guest program */
 	/* Before anything is acquired (dir, hosts and listeners are not set yet): refuses, or adds
 	 * to @unlimited the names of resources that run without a limit. */
 	int (*check)(const struct guest_request *r, struct strv *unlimited, struct err *err);
 	/* Namespaces, tree, init started. @listeners takes the sockets in the request's order. */
 	int (*up)(const struct guest_request *r, struct guest *out, int *listeners, struct err *err);
-	void (*down)(struct guest *g);	/* safe after half an up() */
+	void (*down)(struct guest *g); /* safe after half an up() */
 	int (*run)(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
 	/* Of a backend whose guest is a machine inside the cage; NULL where the cage is the guest.
 	 * create() declares it and verifies that; start() boots it and verifies that again;
@@ -80,7 +80,8 @@ struct backend {
 	 * not do. */
 	int (*create)(struct guest *g, const struct guest_waiting *w, struct err *err);
 	int (*start)(struct guest *g, const struct guest_waiting *w, struct err *err);
-	int (*prepare)(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err);
+	int (*prepare)(struct guest *g, const struct guest_waiting *w, const struct strv *secrets,
+	               struct err *err);
 	void (*remove)(struct guest *g, const struct guest_waiting *w, struct str *trouble);
 };
 

@@ -56,7 +56,9 @@ static void take_out(struct guest *g, struct program *p)
 static void tell_failed(struct guest *g, struct program *p, const struct init_msg *m)
 {
 	own_str struct str why = STR_INIT;
-	int status = m->sys == ENOENT ? NOT_FOUND : m->sys == EACCES || m->sys == ENOEXEC ? NOT_EXECUTABLE : OUR_FAILURE;
+	int status = m->sys == ENOENT                      ? NOT_FOUND :
+	             m->sys == EACCES || m->sys == ENOEXEC ? NOT_EXECUTABLE :
+	                                                     OUR_FAILURE;
 
 	str_add_escaped(&why, m->text ? m->text : "", m->text ? strlen(m->text) : 0, 300);
 	take_out(g, p);
@@ -77,7 +79,8 @@ static int obey_message(struct guest *g, const struct init_msg *m, struct msg *r
 		if (!p)
 			return 0;
 		if (p->running)
-			return fail(err, ERR_UNCONFINED, "init said twice that program %u has started", m->id);
+			return fail(err, ERR_UNCONFINED, "init said twice that program %u has started",
+			            m->id);
 		p->running = true;
 		if (p->started)
 			p->started(p->arg, m->has_terminal ? msg_take_fd(raw, 0) : -1);
@@ -132,8 +135,8 @@ static void on_end(void *arg, uint32_t events)
 	give_up(g, &err);
 }
 
-int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why), void *arg,
-		 struct err *err)
+int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why),
+                 void *arg, struct err *err)
 {
 	g->loop = loop;
 	g->died = died;
@@ -151,7 +154,8 @@ int guest_run(struct guest *g, const struct init_run *run, const int *fds, struc
 	if (g->dead || g->socket < 0)
 		return fail(err, ERR_MISSING, "the guest has ended");
 	if (g->nprograms == GUEST_PROGRAMS_MAX)
-		return fail(err, ERR_BUSY, "%d programs were started in this bottle and still run", GUEST_PROGRAMS_MAX);
+		return fail(err, ERR_BUSY, "%d programs were started in this bottle and still run",
+		            GUEST_PROGRAMS_MAX);
 	if (init_msg_send(g->socket, &m, fds, run->ntargets, err) != 0)
 		return fail_in(err, "asking the guest's init");
 	p->id = m.id;

@@ -17,39 +17,42 @@ struct machine;
 /* One program inside. Embedded in its owner, who keeps it until it has ended; each call comes
  * at most once, and the last one is failed() or exited(). After that it may be used again. */
 struct program {
-	uint32_t id;		/* 0: not running */
-	bool running;		/* init said so */
-	void (*started)(void *arg, int terminal);	/* takes the master's descriptor; -1: no terminal */
-	void (*failed)(void *arg, int status, const char *why);	/* 126 or 127 as a shell has it, else 125 */
-	void (*exited)(void *arg, int status);		/* of waitpid(2) */
+	uint32_t id;                              /* 0: not running */
+	bool running;                             /* init said so */
+	void (*started)(void *arg, int terminal); /* takes the master's descriptor; -1: no terminal */
+	void (*failed)(void *arg, int status, const char *why); /* 126 or 127 as a shell has it, else 125 */
+	void (*exited)(void *arg, int status);                  /* of waitpid(2) */
 	void *arg;
 };
 
 struct guest {
 	struct proc init;
-	int socket;		/* to init; -1: none */
+	int socket; /* to init; -1: none */
 	struct cage_ids ids;
-	char *cgroup;		/* its name; NULL: none */
-	struct machine *machine;	/* of a backend that runs one inside; NULL: none */
+	char *cgroup;            /* its name; NULL: none */
+	struct machine *machine; /* of a backend that runs one inside; NULL: none */
 	bool ready, dead;
-	struct err why;		/* of its death */
+	struct err why; /* of its death */
 	struct loop *loop;
 	struct watch on_socket, on_end;
-	void (*died)(void *arg, const struct err *why);	/* once; not after guest_close() */
+	void (*died)(void *arg, const struct err *why); /* once; not after guest_close() */
 	void *arg;
 	uint32_t next_id;
 	struct program *programs[GUEST_PROGRAMS_MAX];
 	size_t nprograms;
 };
+/* clang-format off */
 #define GUEST_INIT { .init = PROC_INIT, .socket = -1, .ids = CAGE_IDS_INIT, \
 		     .on_socket = WATCH_INIT, .on_end = WATCH_INIT }
+/* clang-format on */
 
 /* From here on init is listened to; @g->ready becomes true when it has said so. */
-int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why), void *arg,
-		 struct err *err);
+int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why),
+                 void *arg, struct err *err);
 
 /* Asks for a program; @fds stay the caller's. ERR_BUSY: too many run. */
-int guest_run(struct guest *g, const struct init_run *run, const int *fds, struct program *p, struct err *err);
+int guest_run(struct guest *g, const struct init_run *run, const int *fds, struct program *p,
+              struct err *err);
 int guest_signal(struct guest *g, const struct program *p, int signo, struct err *err);
 int guest_resize(struct guest *g, const struct program *p, uint16_t rows, uint16_t columns, struct err *err);
 /* The owner goes away: nobody is told any more. The program itself is hung up. */

@@ -12,7 +12,8 @@
 #include "base/banned.h"
 
 static const struct cage_path guest_paths[] = {
-	PATH("/", CAGE_PATH_READ | CAGE_PATH_EXECUTE, "a user land: everything in the tree can be read and run"),
+	PATH("/", CAGE_PATH_READ | CAGE_PATH_EXECUTE,
+	     "a user land: everything in the tree can be read and run"),
 	PATH(GUEST_HOME, CAGE_PATH_WRITE, "the agent's own home"),
 	PATH(GUEST_WORKSPACE, CAGE_PATH_WRITE, "the work"),
 	PATH("/tmp", CAGE_PATH_WRITE, "scratch"),
@@ -66,7 +67,8 @@ static int check_resources(const struct manifest_resources *want, struct strv *u
 	} rows[] = {
 		{ "cpus", can & CAGE_CPUS, want->cpus_given, "delegate the cpu controller" },
 		{ "memory_mib", can & CAGE_MEMORY, want->memory_mib_given, "delegate the memory controller" },
-		{ "disk_gib", false, want->disk_gib_given, "the namespace backend has no limit of disk space" },
+		{ "disk_gib", false, want->disk_gib_given,
+		  "the namespace backend has no limit of disk space" },
 		{ "pids", (can & CAGE_PROCESSES) || processes_are_counted_per_namespace(), want->pids_given,
 		  "delegate the pids controller, or run Linux 5.14 or later" },
 	};
@@ -75,8 +77,10 @@ static int check_resources(const struct manifest_resources *want, struct strv *u
 		if (rows[i].enforced)
 			continue;
 		if (rows[i].written)
-			return fail(err, ERR_UNCONFINED, "resources.%s can't be enforced here; %s (user@.service, "
-				    "Delegate=yes), use --backend smolmachines, or leave it out", rows[i].field, rows[i].how);
+			return fail(err, ERR_UNCONFINED,
+			            "resources.%s can't be enforced here; %s (user@.service, "
+			            "Delegate=yes), use --backend smolmachines, or leave it out",
+			            rows[i].field, rows[i].how);
 		strv_add(unlimited, rows[i].field);
 	}
 	return 0;
@@ -85,8 +89,9 @@ static int check_resources(const struct manifest_resources *want, struct strv *u
 static int check(const struct guest_request *r, struct strv *unlimited, struct err *err)
 {
 	if (r->image)
-		return fail(err, ERR_INPUT, "image: the namespace backend runs the host's programs; leave image out, "
-			    "or use --backend smolmachines");
+		return fail(err, ERR_INPUT,
+		            "image: the namespace backend runs the host's programs; leave image out, "
+		            "or use --backend smolmachines");
 	if (tools_check(r->tools, r->operator_home, err) != 0)
 		return -1;
 	return check_resources(r->resources, unlimited, err);
@@ -104,8 +109,10 @@ static int make_cgroup(const struct guest_request *r, struct guest *g, int *out,
 	int cgroup = cage_cgroup_make(g->cgroup, &resources, &enforced, &why, err);
 	if (cgroup < 0)
 		return fail_in(err, "resources");
-	if ((want->memory_mib_given && !(enforced & CAGE_MEMORY)) || (want->cpus_given && !(enforced & CAGE_CPUS)))
-		return fail(err, ERR_UNCONFINED, "resources: a written limit can't be enforced; %s", str_c(&why));
+	if ((want->memory_mib_given && !(enforced & CAGE_MEMORY)) ||
+	    (want->cpus_given && !(enforced & CAGE_CPUS)))
+		return fail(err, ERR_UNCONFINED, "resources: a written limit can't be enforced; %s",
+		            str_c(&why));
 	*out = cgroup;
 	return 0;
 }
@@ -135,9 +142,18 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 	char *argv[] = { "bottle-guest", "init", NULL };
 	const struct proc_fd fds[] = { { theirs, INIT_SOCKET } };
 	struct cage_spec spec = {
-		.profile = &profile.profile, .ids = &out->ids, .mounts = tree.rows, .nmounts = tree.n,
-		.listeners = r->listeners, .nlisteners = r->nlisteners, .hostname = r->slug,
-		.cgroup = group > 0 ? group : 0, .exe = program, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds),
+		.profile = &profile.profile,
+		.ids = &out->ids,
+		.mounts = tree.rows,
+		.nmounts = tree.n,
+		.listeners = r->listeners,
+		.nlisteners = r->nlisteners,
+		.hostname = r->slug,
+		.cgroup = group > 0 ? group : 0,
+		.exe = program,
+		.argv = argv,
+		.fds = fds,
+		.nfds = ARRAY_LEN(fds),
 	};
 	return cage_spawn(&spec, &out->init, listeners, err);
 }
@@ -153,7 +169,8 @@ static void down(struct guest *g)
 
 const struct backend backend_namespace = {
 	.name = "namespace",
-	.isolation = "namespaces of the host's own kernel, seccomp, Landlock: the weaker tier, without a virtual machine",
+	.isolation =
+		"namespaces of the host's own kernel, seccomp, Landlock: the weaker tier, without a virtual machine",
 	.address = "127.0.0.1",
 	.check = check,
 	.up = up,

@@ -49,8 +49,15 @@ int namespace_run(struct guest *g, const struct guest_command *c, struct program
 	for (size_t i = 0; i < c->argv->n; i++)
 		strv_add(&argv, c->argv->v[i]);
 	/* Borrowed by the message, which is encoded and gone when guest_run() returns. */
-	struct init_run run = { .self = true, .terminal = c->terminal, .rows = c->rows, .columns = c->columns,
-				.argv = argv, .env = *c->env, .uid = CAGE_UID, .gid = CAGE_UID, .cwd = (char *)c->directory };
+	struct init_run run = { .self = true,
+		                .terminal = c->terminal,
+		                .rows = c->rows,
+		                .columns = c->columns,
+		                .argv = argv,
+		                .env = *c->env,
+		                .uid = CAGE_UID,
+		                .gid = CAGE_UID,
+		                .cwd = (char *)c->directory };
 	if (!c->terminal) {
 		add_fd(&run, fds, c->in, 0);
 		add_fd(&run, fds, c->out, 1);

@@ -11,11 +11,37 @@
 
 /* Below a person's home: where programs keep what proves who somebody is. */
 static const char *const credential_dirs[] = {
-	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".config/gcloud", ".config/gh",
-	".config/glab-cli", ".config/hub", ".config/op", ".config/rclone", ".config/sops", ".config/containers",
-	".local/share/keyrings", ".mozilla", ".config/chromium", ".config/google-chrome", ".thunderbird", ".codex",
-	".claude", ".bot-bottle", ".config/bot-bottle", ".local/state/bot-bottle", ".terraform.d", ".vault-token",
-	".netrc", ".npmrc", ".pypirc", ".git-credentials",
+	".ssh",
+	".gnupg",
+	".aws",
+	".azure",
+	".kube",
+	".docker",
+	".password-store",
+	".config/gcloud",
+	".config/gh",
+	".config/glab-cli",
+	".config/hub",
+	".config/op",
+	".config/rclone",
+	".config/sops",
+	".config/containers",
+	".local/share/keyrings",
+	".mozilla",
+	".config/chromium",
+	".config/google-chrome",
+	".thunderbird",
+	".codex",
+	".claude",
+	".bot-bottle",
+	".config/bot-bottle",
+	".local/state/bot-bottle",
+	".terraform.d",
+	".vault-token",
+	".netrc",
+	".npmrc",
+	".pypirc",
+	".git-credentials",
 };
 /* Of the host: what is not anybody's programs, or is a cage's own. */
 static const char *const host_dirs[] = {
@@ -37,8 +63,10 @@ static bool lies_in(const char *inner, const char *outer)
 static int check_against(const char *tool, const char *real, const char *sensitive, struct err *err)
 {
 	if (lies_in(real, sensitive) || lies_in(sensitive, real))
-		return fail(err, ERR_DENIED, "tools: %s holds credentials or the host's own state (%s); "
-			    "name the directory of the program alone", tool, sensitive);
+		return fail(err, ERR_DENIED,
+		            "tools: %s holds credentials or the host's own state (%s); "
+		            "name the directory of the program alone",
+		            tool, sensitive);
 	return 0;
 }
 
@@ -58,7 +86,8 @@ static int check_tool(const char *tool, const char *home, struct err *err)
 			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(shared_dirs); i++)
 		if (lies_in(shared_dirs[i], real))
-			return fail(err, ERR_DENIED, "tools: %s is not one program's; name its directory alone", tool);
+			return fail(err, ERR_DENIED,
+			            "tools: %s is not one program's; name its directory alone", tool);
 	for (size_t i = 0; home && i < ARRAY_LEN(credential_dirs); i++) {
 		own_mem char *sensitive = xasprintf("%s/%s", home, credential_dirs[i]);
 		if (check_against(tool, real, sensitive, err) != 0)

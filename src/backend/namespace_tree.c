@@ -49,12 +49,14 @@ static const struct cage_mount own_places[] = {
 
 /* An /etc of our own: nothing that names the host's people, networks or keys. */
 static const struct cage_mount own_etc[] = {
-	{ CAGE_FILE, "/etc/passwd", .content = "root:x:0:0:root:/root:/bin/sh\n"
-					       "agent:x:1000:1000:agent:" GUEST_HOME ":/bin/bash\n"
-					       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
+	{ CAGE_FILE, "/etc/passwd",
+	  .content = "root:x:0:0:root:/root:/bin/sh\n"
+	             "agent:x:1000:1000:agent:" GUEST_HOME ":/bin/bash\n"
+	             "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
 	{ CAGE_FILE, "/etc/group", .content = "root:x:0:\ntty:x:5:\nagent:x:1000:\nnogroup:x:65534:\n" },
-	{ CAGE_FILE, "/etc/nsswitch.conf", .content = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
-						      "networks: files\nprotocols: files\nservices: files\n" },
+	{ CAGE_FILE, "/etc/nsswitch.conf",
+	  .content = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
+	             "networks: files\nprotocols: files\nservices: files\n" },
 	/* Names are the gateway's business: nothing here asks anybody. */
 	{ CAGE_FILE, "/etc/resolv.conf", .content = "# Names are resolved by the gateway alone.\n" },
 	{ CAGE_FILE, "/etc/host.conf", .content = "multi on\n" },
@@ -67,10 +69,12 @@ static const struct cage_mount own_etc[] = {
 
 /* What ordinary programs look for there, and what says nothing about anybody. */
 static const char *const shared_etc[] = {
-	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/protocols",
-	"/etc/services", "/etc/mime.types", "/etc/inputrc", "/etc/terminfo", "/etc/debian_version",
-	"/etc/bash.bashrc", "/etc/profile", "/etc/fonts", "/etc/locale.alias", "/etc/magic", "/etc/perl", "/etc/python3",
-	"/etc/ssl/openssl.cnf", "/etc/gai.conf", "/etc/ethertypes", "/etc/rpc", "/etc/timezone", "/etc/lsb-release",
+	"/etc/ld.so.cache", "/etc/ld.so.conf",      "/etc/ld.so.conf.d", "/etc/alternatives",
+	"/etc/protocols",   "/etc/services",        "/etc/mime.types",   "/etc/inputrc",
+	"/etc/terminfo",    "/etc/debian_version",  "/etc/bash.bashrc",  "/etc/profile",
+	"/etc/fonts",       "/etc/locale.alias",    "/etc/magic",        "/etc/perl",
+	"/etc/python3",     "/etc/ssl/openssl.cnf", "/etc/gai.conf",     "/etc/ethertypes",
+	"/etc/rpc",         "/etc/timezone",        "/etc/lsb-release",
 };
 static const char *const shared_etc_links[] = { "/etc/localtime", "/etc/os-release" };
 
@@ -78,7 +82,7 @@ static void add_shared_etc(struct tree *t)
 {
 	for (size_t i = 0; i < ARRAY_LEN(shared_etc); i++)
 		tree_add(t, (struct cage_mount){ CAGE_BIND, shared_etc[i], .source = shared_etc[i],
-					    .flags = HOST_READ_ONLY | CAGE_NOEXEC });
+		                                 .flags = HOST_READ_ONLY | CAGE_NOEXEC });
 	for (size_t i = 0; i < ARRAY_LEN(shared_etc_links); i++)
 		tree_add_like_host(t, shared_etc_links[i]);
 }
@@ -93,18 +97,22 @@ int tree_build(struct tree *t, const struct guest_request *r, const struct cage_
 		if (access(system_links[i], F_OK) == 0)
 			tree_add_like_host(t, system_links[i]);
 	tree_add_all(t, own_etc, ARRAY_LEN(own_etc));
-	tree_add(t, (struct cage_mount){ CAGE_FILE, "/etc/hosts", .content = tree_keep(t, xstrdup(r->hosts)) });
-	tree_add(t, (struct cage_mount){ CAGE_FILE, "/etc/hostname", .content = tree_keep(t, xasprintf("%s\n", r->slug)) });
+	tree_add(t,
+	         (struct cage_mount){ CAGE_FILE, "/etc/hosts", .content = tree_keep(t, xstrdup(r->hosts)) });
+	tree_add(t, (struct cage_mount){ CAGE_FILE, "/etc/hostname",
+	                                 .content = tree_keep(t, xasprintf("%s\n", r->slug)) });
 	add_shared_etc(t);
 	struct cage_mount ca = { CAGE_BIND, "/etc/bot-bottle", .flags = CAGE_READ_ONLY | CAGE_NOEXEC };
 	struct cage_mount home = { CAGE_BIND, .target = GUEST_HOME };
-	if (tree_add_own_dir(t, r, ids, ca, GUEST_ETC_DIR, err) != 0 || tree_add_own_dir(t, r, ids, home, "home", err) != 0)
+	if (tree_add_own_dir(t, r, ids, ca, GUEST_ETC_DIR, err) != 0 ||
+	    tree_add_own_dir(t, r, ids, home, "home", err) != 0)
 		return -1;
 	if (tree_add_workspace(t, r, ids, GUEST_WORKSPACE, err) != 0)
 		return -1;
 	/* Through an overlay, as /opt is: their sockets lead nowhere. */
 	for (size_t i = 0; i < r->tools->n; i++)
-		if (tree_add_directory_of_host(t, ids, CAGE_OVERLAY, r->tools->v[i], r->tools->v[i], err) != 0)
+		if (tree_add_directory_of_host(t, ids, CAGE_OVERLAY, r->tools->v[i], r->tools->v[i], err) !=
+		    0)
 			return fail_in(err, "tools");
 	return 0;
 }

@@ -22,8 +22,11 @@ static int check_image(const char *image, struct err *err)
 	if (!image)
 		return 0;
 	if (image[0] != '/' || stat(image, &st) != 0 || !S_ISDIR(st.st_mode))
-		return fail(err, ERR_INPUT, "image: %s is no directory; this build runs rootfs directories (an archive "
-			    "unpacked with `tar -x`, or `docker export`), and without image smolvm's own minimal guest", image);
+		return fail(
+			err, ERR_INPUT,
+			"image: %s is no directory; this build runs rootfs directories (an archive "
+			"unpacked with `tar -x`, or `docker export`), and without image smolvm's own minimal guest",
+			image);
 	return 0;
 }
 
@@ -33,10 +36,12 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 
 	(void)unlimited;
 	if (r->tools->n > 0)
-		return fail(err, ERR_INPUT, "tools: a machine runs the programs of its image; put them there, or use "
-			    "--backend namespace");
+		return fail(err, ERR_INPUT,
+		            "tools: a machine runs the programs of its image; put them there, or use "
+		            "--backend namespace");
 	if (r->resources->cpus > CPUS_MAX)
-		return fail(err, ERR_INPUT, "resources.cpus: %lu is over %d, the most that a machine gets", r->resources->cpus, CPUS_MAX);
+		return fail(err, ERR_INPUT, "resources.cpus: %lu is over %d, the most that a machine gets",
+		            r->resources->cpus, CPUS_MAX);
 	if (r->resources->memory_mib < MEMORY_MIN)
 		return fail(err, ERR_INPUT, "resources.memory_mib: a machine needs %d", MEMORY_MIN);
 	if (check_image(r->image, err) != 0)
@@ -46,8 +51,10 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 	if (rc != 0)
 		return -1;
 	if (access("/dev/kvm", R_OK | W_OK) != 0)
-		return fail(err, ERR_UNCONFINED, "/dev/kvm can't be used (%s); `bottle doctor --backend smolmachines` says why; "
-			    "the weaker tier: --backend namespace", strerror(errno));
+		return fail(err, ERR_UNCONFINED,
+		            "/dev/kvm can't be used (%s); `bottle doctor --backend smolmachines` says why; "
+		            "the weaker tier: --backend namespace",
+		            strerror(errno));
 	return 0;
 }
 
@@ -111,9 +118,17 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 	char *argv[] = { "bottle-guest", "init", NULL };
 	const struct proc_fd fds[] = { { theirs, INIT_SOCKET } };
 	struct cage_spec spec = {
-		.profile = &profile.profile, .ids = &out->ids, .mounts = tree.rows, .nmounts = tree.n,
-		.listeners = r->listeners, .nlisteners = r->nlisteners, .hostname = r->slug,
-		.exe = program, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds),
+		.profile = &profile.profile,
+		.ids = &out->ids,
+		.mounts = tree.rows,
+		.nmounts = tree.n,
+		.listeners = r->listeners,
+		.nlisteners = r->nlisteners,
+		.hostname = r->slug,
+		.exe = program,
+		.argv = argv,
+		.fds = fds,
+		.nfds = ARRAY_LEN(fds),
 	};
 	if (cage_spawn(&spec, &out->init, listeners, err) != 0)
 		return -1;
@@ -155,14 +170,16 @@ int machine_run(struct guest *g, const struct guest_command *c, struct program *
 	const int given[] = { c->in, c->out, c->err };
 	int fds[INIT_FDS_MAX];
 
-	const char *const words[] = { m->smolvm.program, "machine", "exec", "--name", m->name, "-i", c->terminal ? "-t" : NULL };
+	const char *const words[] = { m->smolvm.program,        "machine", "exec", "--name", m->name, "-i",
+		                      c->terminal ? "-t" : NULL };
 	for (size_t i = 0; i < ARRAY_LEN(words) && words[i]; i++)
 		strv_add(&argv, words[i]);
 	for (size_t i = 0; c->env && i < c->env->n; i++) {
 		strv_add(&argv, "-e");
 		strv_add(&argv, c->env->v[i]);
 	}
-	const char *const enter[] = { "--", MACHINE_GUEST, "enter", c->directory ? c->directory : GUEST_WORKSPACE };
+	const char *const enter[] = { "--", MACHINE_GUEST, "enter",
+		                      c->directory ? c->directory : GUEST_WORKSPACE };
 	for (size_t i = 0; i < ARRAY_LEN(enter); i++)
 		strv_add(&argv, enter[i]);
 	strv_addf(&argv, "%lu", m->resources.pids);
@@ -170,8 +187,14 @@ int machine_run(struct guest *g, const struct guest_command *c, struct program *
 	for (size_t i = 0; i < c->argv->n; i++)
 		strv_add(&argv, c->self && i == 0 ? MACHINE_GUEST : c->argv->v[i]);
 	machine_environment(m, &env);
-	struct init_run run = { .terminal = c->terminal, .rows = c->rows, .columns = c->columns, .argv = argv, .env = env,
-				.cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID };
+	struct init_run run = { .terminal = c->terminal,
+		                .rows = c->rows,
+		                .columns = c->columns,
+		                .argv = argv,
+		                .env = env,
+		                .cwd = (char *)"/",
+		                .uid = CAGE_UID,
+		                .gid = CAGE_UID };
 	for (size_t i = 0; !c->terminal && i < ARRAY_LEN(given); i++) {
 		if (given[i] < 0)
 			continue;

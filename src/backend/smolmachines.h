@@ -9,20 +9,20 @@
 #include "base/json.h"
 
 /* As seen in the cage; the share is MACHINE_SHARE in the machine. */
-#define MACHINE_STATE	 "/s"
-#define MACHINE_B	 "/b"
-#define MACHINE_SHARE	 "/bottle"
-#define MACHINE_SMOLVM	 "/opt/smolvm"
-#define MACHINE_IMAGE	 "/image"
-#define MACHINE_DIR	 GUEST_MACHINE_DIR	/* the smolvm home */
-#define MACHINE_GUEST	 MACHINE_SHARE "/bin/bottle-guest"
+#define MACHINE_STATE  "/s"
+#define MACHINE_B      "/b"
+#define MACHINE_SHARE  "/bottle"
+#define MACHINE_SMOLVM "/opt/smolvm"
+#define MACHINE_IMAGE  "/image"
+#define MACHINE_DIR    GUEST_MACHINE_DIR /* the smolvm home */
+#define MACHINE_GUEST  MACHINE_SHARE "/bin/bottle-guest"
 
 /* smolvm's files, by their paths in the cage. */
 struct smolvm {
 	char *program;
-	char *root;		/* on the host: what is bound; NULL: all of it is in the Nix store */
-	char *libraries;	/* NULL: it finds them itself */
-	char *agent_root;	/* likewise */
+	char *root;       /* on the host: what is bound; NULL: all of it is in the Nix store */
+	char *libraries;  /* NULL: it finds them itself */
+	char *agent_root; /* likewise */
 };
 void smolvm_clear(struct smolvm *s);
 /* @program: the smolvm command, on the host. */
@@ -32,20 +32,20 @@ struct machine {
 	char *name;
 	struct smolvm smolvm;
 	struct manifest_resources resources;
-	char *image;		/* what create is told; NULL: smolvm's own minimal guest */
-	bool packed;		/* @image is a .smolmachine */
-	int dir;		/* of the bottle, borrowed */
-	char *database;		/* on the host */
-	json *given;		/* the row as it must be */
+	char *image;    /* what create is told; NULL: smolvm's own minimal guest */
+	bool packed;    /* @image is a .smolmachine */
+	int dir;        /* of the bottle, borrowed */
+	char *database; /* on the host */
+	json *given;    /* the row as it must be */
 	struct cage_ids ids;
-	pid_t init;		/* of the cage, as the host numbers it */
-	bool created;		/* a create was begun */
+	pid_t init;   /* of the cage, as the host numbers it */
+	bool created; /* a create was begun */
 };
 
 /* ---- the tree and the profile of the cage ---- */
 
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
-		 const struct cage_ids *ids, struct err *err);
+                 const struct cage_ids *ids, struct err *err);
 /* As of the namespace backend's; @processes is the cage's, the machine has its own. */
 struct machine_profile {
 	struct cage_profile profile;
@@ -58,8 +58,12 @@ extern const struct cage_calls machine_calls;
 /* ---- one smolvm command, run in the cage to its end ---- */
 
 enum { MACHINE_OUTPUT_MAX = 256 * 1024 };
-struct machine_output { struct str out, err; };
+struct machine_output {
+	struct str out, err;
+};
+/* clang-format off */
 #define MACHINE_OUTPUT_INIT { 0 }
+/* clang-format on */
 void machine_output_clear(struct machine_output *o);
 #define own_machine_output __attribute__((cleanup(machine_output_clear)))
 
@@ -67,7 +71,7 @@ void machine_output_clear(struct machine_output *o);
 void machine_environment(const struct machine *m, struct strv *out);
 /* @in: descriptor for its input, -1 none. Returns the exit status. */
 int machine_command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms,
-		    struct machine_output *out, struct err *err);
+                    struct machine_output *out, struct err *err);
 /* Where the command failed: its own words, escaped, last line first. */
 int machine_fail(const struct strv *argv, int status, const struct machine_output *out, struct err *err);
 
@@ -75,8 +79,10 @@ int machine_fail(const struct strv *argv, int status, const struct machine_outpu
 
 int machine_create(struct guest *g, const struct guest_waiting *w, struct err *err);
 int machine_start(struct guest *g, const struct guest_waiting *w, struct err *err);
-int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err);
+int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets,
+                    struct err *err);
 void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *trouble);
 int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
 /* The VMM as the host sees it: in init's namespaces, without a right. @inside: its pid there. */
-int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time, struct err *err);
+int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time,
+                          struct err *err);

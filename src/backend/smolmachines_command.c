@@ -12,7 +12,12 @@
 
 enum { SHOWN_MAX = 300 };
 
-struct stream { int fd; struct str *into; struct watch watch; struct loop *loop; };
+struct stream {
+	int fd;
+	struct str *into;
+	struct watch watch;
+	struct loop *loop;
+};
 
 struct running {
 	struct program program;
@@ -109,8 +114,8 @@ static void running_clear(struct running *r)
 	stream_close(&r->streams[1]);
 }
 
-static int ask(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, struct running *r,
-	       struct machine_output *out, struct err *err)
+static int ask(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in,
+               struct running *r, struct machine_output *out, struct err *err)
 {
 	own_strv struct strv env = STRV_INIT;
 	own_fd int to_out = -1;
@@ -118,7 +123,9 @@ static int ask(struct guest *g, const struct guest_waiting *w, const struct strv
 	int fds[3];
 
 	machine_environment(g->machine, &env);
-	struct init_run run = { .argv = *argv, .env = env, .cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID };
+	struct init_run run = {
+		.argv = *argv, .env = env, .cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID
+	};
 	if (stream_open(&r->streams[0], w->loop, &out->out, &to_out, err) != 0 ||
 	    stream_open(&r->streams[1], w->loop, &out->err, &to_err, err) != 0)
 		return -1;
@@ -134,13 +141,14 @@ static int ask(struct guest *g, const struct guest_waiting *w, const struct strv
 }
 
 int machine_command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms,
-		    struct machine_output *out, struct err *err)
+                    struct machine_output *out, struct err *err)
 {
-	OWN(running_clear) struct running r = { .streams = { { .fd = -1, .watch = WATCH_INIT },
-							     { .fd = -1, .watch = WATCH_INIT } } };
+	OWN(running_clear)
+	struct running r = { .streams = { { .fd = -1, .watch = WATCH_INIT },
+		                          { .fd = -1, .watch = WATCH_INIT } } };
 	struct err ignored = ERR_INIT;
 	own_mem char *what = xasprintf("the end of `smolvm %s%s%s`", argv->v[1], argv->n > 2 ? " " : "",
-				       argv->n > 2 ? argv->v[2] : "");
+	                               argv->n > 2 ? argv->v[2] : "");
 
 	if (ask(g, w, argv, in, &r, out, err) != 0)
 		return -1;
@@ -156,7 +164,8 @@ int machine_command(struct guest *g, const struct guest_waiting *w, const struct
 	}
 	/* Its last words; a descendant that still holds the pipe is not waited for. */
 	for (size_t i = 0; i < ARRAY_LEN(r.streams); i++)
-		while (r.streams[i].fd >= 0 && r.streams[i].into->len < MACHINE_OUTPUT_MAX && stream_read(&r.streams[i]))
+		while (r.streams[i].fd >= 0 && r.streams[i].into->len < MACHINE_OUTPUT_MAX &&
+		       stream_read(&r.streams[i]))
 			;
 	return r.status;
 }
@@ -171,6 +180,7 @@ int machine_fail(const struct strv *argv, int status, const struct machine_outpu
 		n--;
 	size_t from = n > SHOWN_MAX ? n - SHOWN_MAX : 0;
 	str_add_escaped(&shown, said->data ? said->data + from : "", n - from, SHOWN_MAX);
-	return fail(err, ERR_UNCONFINED, "`smolvm %s %s` ended with status %d: %s", argv->n > 1 ? argv->v[1] : "",
-		    argv->n > 2 ? argv->v[2] : "", status, shown.len ? str_c(&shown) : "it said nothing");
+	return fail(err, ERR_UNCONFINED, "`smolvm %s %s` ended with status %d: %s",
+	            argv->n > 1 ? argv->v[1] : "", argv->n > 2 ? argv->v[2] : "", status,
+	            shown.len ? str_c(&shown) : "it said nothing");
 }

@@ -32,7 +32,8 @@ static bool is_directory(const char *dir, const char *name)
 /* @program's directory, or the one that a package keeps its parts in. */
 static char *find_home(const char *program)
 {
-	static const char *const places[] = { "", "/../libexec/smolvm", "/../share/smolvm", "/../lib/smolvm" };
+	static const char *const places[] = { "", "/../libexec/smolvm", "/../share/smolvm",
+		                              "/../lib/smolvm" };
 	own_mem char *dir = xstrndup(program, (size_t)(strrchr(program, '/') - program));
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
@@ -62,23 +63,31 @@ static char *inside(const char *home, bool in_store, const char *name)
 int smolvm_find(const char *program, struct smolvm *out, struct err *err)
 {
 	if (!program)
-		return fail(err, ERR_MISSING, "smolvm is not on PATH; `bottle doctor` says how to get the version that is supported");
+		return fail(
+			err, ERR_MISSING,
+			"smolvm is not on PATH; `bottle doctor` says how to get the version that is supported");
 	own_mem char *real = realpath(program, NULL);
 	if (!real)
 		return fail_errno(err, "%s", program);
 	own_mem char *home = find_home(real);
 	if (!home)
-		return fail(err, ERR_MISSING, "%s has no agent-rootfs beside it; unpack the release's archive as a whole", real);
+		return fail(err, ERR_MISSING,
+		            "%s has no agent-rootfs beside it; unpack the release's archive as a whole",
+		            real);
 	bool in_store = str_starts(real, "/nix/store/"), beside = str_starts(real, home);
 	own_mem char *bare = xasprintf("%s/smolvm-bin", home);
 	bool bare_exists = access(bare, X_OK) == 0;
 	if (is_script(real) && !bare_exists)
-		return fail(err, ERR_MISSING, "%s is a script without smolvm-bin beside it; unpack the release's archive as a whole", real);
+		return fail(
+			err, ERR_MISSING,
+			"%s is a script without smolvm-bin beside it; unpack the release's archive as a whole",
+			real);
 	const char *run = is_script(real) || (!in_store && !beside) ? "smolvm-bin" : NULL;
 	if (run && !bare_exists)
 		return fail(err, ERR_MISSING, "%s is not there", bare);
-	out->program = run ? inside(home, in_store, run)
-			   : in_store ? xstrdup(real) : inside(home, false, strrchr(real, '/') + 1);
+	out->program = run      ? inside(home, in_store, run) :
+	               in_store ? xstrdup(real) :
+	                          inside(home, false, strrchr(real, '/') + 1);
 	out->root = in_store ? NULL : xstrdup(home);
 	out->libraries = is_directory(home, "lib") ? inside(home, in_store, "lib") : NULL;
 	out->agent_root = inside(home, in_store, "agent-rootfs");

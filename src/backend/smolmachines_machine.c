@@ -16,8 +16,8 @@
 
 enum {
 	VERSION_MS = 20 * 1000,
-	CREATE_MS = 120 * 1000,	/* an image is read and hashed */
-	START_MS = 90 * 1000,	/* smolvm's own deadline is shorter; a VMM that hangs has none */
+	CREATE_MS = 120 * 1000, /* an image is read and hashed */
+	START_MS = 90 * 1000,   /* smolvm's own deadline is shorter; a VMM that hangs has none */
 	STOP_MS = 20 * 1000,
 	DELETE_MS = 20 * 1000,
 	PREPARE_MS = 30 * 1000,
@@ -41,7 +41,8 @@ static struct smoldb_options database(const struct machine *m)
 	return (struct smoldb_options){ .path = m->database, .busy_ms = SMOLDB_BUSY_MS };
 }
 
-static int command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms, struct err *err)
+static int command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms,
+                   struct err *err)
 {
 	own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
 	int status = machine_command(g, w, argv, in, ms, &out, err);
@@ -64,8 +65,10 @@ static int check_version(struct guest *g, const struct guest_waiting *w, struct 
 	if (status == 0 && str_is(str_c(&out.out), "smolvm " POSTURE_VERSION "\n"))
 		return 0;
 	str_add_escaped(&shown, str_c(&out.out), out.out.len, 60);
-	return fail(err, ERR_UNCONFINED, "smolvm --version says \"%s\" (status %d), and only " POSTURE_VERSION
-		    " is supported; `bottle doctor` says how to get it", str_c(&shown), status);
+	return fail(err, ERR_UNCONFINED,
+	            "smolvm --version says \"%s\" (status %d), and only " POSTURE_VERSION
+	            " is supported; `bottle doctor` says how to get it",
+	            str_c(&shown), status);
 }
 
 static json *pair_list(const char *const *values, size_t n)
@@ -103,8 +106,9 @@ static json *posture_of(const struct machine *m)
 
 static void create_words(const struct machine *m, struct strv *argv)
 {
-	add_words(argv, m, WORDS("machine", "create", "--name", m->name, "--net", "--net-backend", "virtio-net",
-				 "--allow-cidr", ADDRESS_CIDR, "-v", MACHINE_B ":" MACHINE_SHARE));
+	add_words(argv, m,
+	          WORDS("machine", "create", "--name", m->name, "--net", "--net-backend", "virtio-net",
+	                "--allow-cidr", ADDRESS_CIDR, "-v", MACHINE_B ":" MACHINE_SHARE));
 	strv_add(argv, "--cpus");
 	strv_addf(argv, "%lu", m->resources.cpus);
 	strv_add(argv, "--mem");
@@ -167,7 +171,8 @@ static int check_launched(const struct machine *m, struct err *err)
 	char hash[SHA256_TEXT];
 
 	sha256_text(m->name, strlen(m->name), hash);
-	own_mem char *path = xasprintf(MACHINE_DIR "/.cache/smolvm/vms/%.*s/agent.config.json", VM_NAME_HEX, hash);
+	own_mem char *path =
+		xasprintf(MACHINE_DIR "/.cache/smolvm/vms/%.*s/agent.config.json", VM_NAME_HEX, hash);
 	if (file_read(m->dir, path, LAUNCHED_MAX, &text, err) != 0) {
 		err->kind = ERR_UNCONFINED;
 		return fail_in(err, "what smolvm launched");
@@ -212,7 +217,8 @@ static int wait_for_channel(struct guest *g, const struct guest_waiting *w, stru
 	uint64_t deadline = clock_ms() + CHANNEL_MS;
 	own_strv struct strv argv = STRV_INIT;
 
-	add_words(&argv, g->machine, WORDS("machine", "exec", "--name", g->machine->name, "--", MACHINE_GUEST, "ready"));
+	add_words(&argv, g->machine,
+	          WORDS("machine", "exec", "--name", g->machine->name, "--", MACHINE_GUEST, "ready"));
 	for (;;) {
 		own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
 		int status = machine_command(g, w, &argv, -1, PREPARE_MS, &out, err);
@@ -223,7 +229,8 @@ static int wait_for_channel(struct guest *g, const struct guest_waiting *w, stru
 	}
 }
 
-int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets, struct err *err)
+int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct strv *secrets,
+                    struct err *err)
 {
 	own_strv struct strv argv = STRV_INIT;
 	own_str struct str bytes = STR_INIT;
@@ -239,7 +246,8 @@ int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct
 		return -1;
 	if (wait_for_channel(g, w, err) != 0)
 		return -1;
-	add_words(&argv, g->machine, WORDS("machine", "exec", "--name", g->machine->name, "-i", "--", MACHINE_GUEST, "setup"));
+	add_words(&argv, g->machine,
+	          WORDS("machine", "exec", "--name", g->machine->name, "-i", "--", MACHINE_GUEST, "setup"));
 	return command(g, w, &argv, in, PREPARE_MS, err);
 }
 
@@ -269,7 +277,8 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 	int left = smoldb_has(&o, m->name, &err);
 	if (left != 0) {
 		if (left > 0 && rc == 0)
-			fail(&err, ERR_SYSTEM, "smolvm deleted machine %s, and its row is still there", m->name);
+			fail(&err, ERR_SYSTEM, "smolvm deleted machine %s, and its row is still there",
+			     m->name);
 		note(trouble, &err);
 	}
 }

@@ -20,7 +20,9 @@ enum { STATUS_MAX = 64 * 1024 };
 static const char *const namespaces[] = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup" };
 
 /* Lines of status with one right value. */
-static const struct { const char *key, *value, *why; } statuses[] = {
+static const struct {
+	const char *key, *value, *why;
+} statuses[] = {
 	{ "NoNewPrivs", "1", "a set-id program would give it rights" },
 	{ "Seccomp", "2", "without the filter every call is open" },
 	{ "CapInh", "0000000000000000", "a capability that was not given up" },
@@ -97,36 +99,47 @@ static pid_t find_process(pid_t init, pid_t inside)
 
 static int check_ids(const struct machine *m, const struct str *status, struct err *err)
 {
-	const struct { const char *key; unsigned id; } rows[] = { { "Uid", m->ids.uid }, { "Gid", m->ids.gid } };
+	const struct {
+		const char *key;
+		unsigned id;
+	} rows[] = { { "Uid", m->ids.uid }, { "Gid", m->ids.gid } };
 	char value[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		unsigned id = rows[i].id;
 		own_mem char *wanted = xasprintf("%u\t%u\t%u\t%u", id, id, id, id);
 		if (!status_value(status, rows[i].key, value, sizeof value) || !str_is(value, wanted))
-			return fail(err, ERR_UNCONFINED, "the VMM runs under another id than its cage's (%s %s)", rows[i].key, value);
+			return fail(err, ERR_UNCONFINED,
+			            "the VMM runs under another id than its cage's (%s %s)", rows[i].key,
+			            value);
 	}
 	return 0;
 }
 
-int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time, struct err *err)
+int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time,
+                          struct err *err)
 {
 	own_str struct str status = STR_INIT;
 	char value[128];
 	pid_t vmm = find_process(m->init, inside);
 
 	if (vmm == 0)
-		return fail(err, ERR_UNCONFINED, "the VMM, process %ld of the cage, is not there", (long)inside);
+		return fail(err, ERR_UNCONFINED, "the VMM, process %ld of the cage, is not there",
+		            (long)inside);
 	if (start_time != 0 && proc_start_time(vmm) != start_time)
-		return fail(err, ERR_UNCONFINED, "process %ld of the cage is not the VMM that smolvm wrote down", (long)inside);
+		return fail(err, ERR_UNCONFINED,
+		            "process %ld of the cage is not the VMM that smolvm wrote down", (long)inside);
 	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
-		if (!same_namespace(vmm, m->init, namespaces[i]) || same_namespace(vmm, getpid(), namespaces[i]))
-			return fail(err, ERR_UNCONFINED, "the VMM is outside of its cage's %s namespace", namespaces[i]);
+		if (!same_namespace(vmm, m->init, namespaces[i]) ||
+		    same_namespace(vmm, getpid(), namespaces[i]))
+			return fail(err, ERR_UNCONFINED, "the VMM is outside of its cage's %s namespace",
+			            namespaces[i]);
 	if (read_status(vmm, &status, err) != 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
-		if (!status_value(&status, statuses[i].key, value, sizeof value) || !str_is(value, statuses[i].value))
-			return fail(err, ERR_UNCONFINED, "the VMM's %s is %s, expected %s (%s)", statuses[i].key, value,
-				    statuses[i].value, statuses[i].why);
+		if (!status_value(&status, statuses[i].key, value, sizeof value) ||
+		    !str_is(value, statuses[i].value))
+			return fail(err, ERR_UNCONFINED, "the VMM's %s is %s, expected %s (%s)",
+			            statuses[i].key, value, statuses[i].value, statuses[i].why);
 	return check_ids(m, &status, err);
 }

@@ -61,13 +61,14 @@ static int make_device(struct tree *t, const struct cage_ids *ids, struct err *e
 	if (mount < 0)
 		return fail_errno(err, "a place for /dev/kvm");
 	if (mknodat(mount, "kvm", S_IFCHR | 0600, makedev(KVM_MAJOR, KVM_MINOR)) != 0 ||
-	    fchownat(mount, "kvm", ids->uid, ids->gid, AT_SYMLINK_NOFOLLOW) != 0 || fchmodat(mount, "kvm", 0600, 0) != 0)
+	    fchownat(mount, "kvm", ids->uid, ids->gid, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    fchmodat(mount, "kvm", 0600, 0) != 0)
 		return fail_errno(err, "making /dev/kvm for the cage");
 	int high = fcntl(mount, F_DUPFD_CLOEXEC, 3);
 	if (high < 0)
 		return fail_errno(err, "its descriptor");
 	tree_add(t, (struct cage_mount){ CAGE_BIND, "/dev/machine", .tree = tree_keep_fd(t, high),
-					 .flags = CAGE_READ_ONLY | CAGE_NOEXEC | CAGE_DEVICE });
+	                                 .flags = CAGE_READ_ONLY | CAGE_NOEXEC | CAGE_DEVICE });
 	tree_add(t, (struct cage_mount){ CAGE_LINK, "/dev/kvm", .source = "machine/kvm" });
 	return 0;
 }
@@ -83,7 +84,7 @@ static int add_device(struct tree *t, const struct cage_ids *ids, struct err *er
 /* Somebody's directory as it is, owners and all: what belongs to nobody inside can't be
  * changed from there, whatever its mode. */
 static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *path, const char *target,
-			unsigned flags, struct err *err)
+                        unsigned flags, struct err *err)
 {
 	struct cage_mount row = { CAGE_BIND, target, .source = path, .flags = CAGE_READ_ONLY | flags };
 
@@ -99,7 +100,7 @@ static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *
 }
 
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
-		 const struct cage_ids *ids, struct err *err)
+                 const struct cage_ids *ids, struct err *err)
 {
 	const struct cage_mount state = { CAGE_BIND, .target = MACHINE_STATE, .flags = CAGE_NOEXEC };
 	const struct cage_mount home = { CAGE_BIND, .target = MACHINE_B "/home" };
@@ -117,10 +118,13 @@ int machine_tree(struct tree *t, const struct guest_request *r, const struct mac
 		return -1;
 	if (m->image && add_as_it_is(t, ids, m->image, MACHINE_IMAGE, 0, err) != 0)
 		return fail_in(err, "image");
-	tree_add(t, (struct cage_mount){ CAGE_FILE, MACHINE_B "/hosts", .content = tree_keep(t, xstrdup(r->hosts)) });
-	tree_add(t, (struct cage_mount){ CAGE_FILE, MACHINE_B "/hostname", .content = tree_keep(t, xstrdup(r->slug)) });
+	tree_add(t, (struct cage_mount){ CAGE_FILE, MACHINE_B "/hosts",
+	                                 .content = tree_keep(t, xstrdup(r->hosts)) });
+	tree_add(t, (struct cage_mount){ CAGE_FILE, MACHINE_B "/hostname",
+	                                 .content = tree_keep(t, xstrdup(r->slug)) });
 	if (tree_add_own_dir(t, r, ids, state, MACHINE_DIR, err) != 0 ||
-	    tree_add_own_dir(t, r, ids, home, "home", err) != 0 || tree_add_own_dir(t, r, ids, etc, GUEST_ETC_DIR, err) != 0)
+	    tree_add_own_dir(t, r, ids, home, "home", err) != 0 ||
+	    tree_add_own_dir(t, r, ids, etc, GUEST_ETC_DIR, err) != 0)
 		return -1;
 	return tree_add_workspace(t, r, ids, MACHINE_B "/workspace", err);
 }

@@ -57,7 +57,8 @@ void tree_add_like_host(struct tree *t, const char *path)
 	ssize_t n = readlink(path, target, sizeof target - 1);
 
 	if (n <= 0) {
-		tree_add(t, (struct cage_mount){ CAGE_BIND, path, .source = path, .flags = CAGE_READ_ONLY | CAGE_OPTIONAL });
+		tree_add(t, (struct cage_mount){ CAGE_BIND, path, .source = path,
+		                                 .flags = CAGE_READ_ONLY | CAGE_OPTIONAL });
 		return;
 	}
 	target[n] = '\0';
@@ -81,7 +82,7 @@ static const char *path_of(struct tree *t, int dir, const char *name, struct err
 
 /* One of the bottle's own directories, as the agent's user inside and as us on disk. */
 int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       struct cage_mount row, const char *name, struct err *err)
+                     struct cage_mount row, const char *name, struct err *err)
 {
 	if (ids->as_root) {
 		int tree = cage_tree_open(r->dir, name, ids, geteuid(), getegid(), err);
@@ -98,7 +99,7 @@ int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct
 }
 
 static int add_overlay(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       const char *at, struct err *err)
+                       const char *at, struct err *err)
 {
 	struct cage_mount row = { CAGE_OVERLAY, .target = at };
 	struct stat st;
@@ -125,8 +126,8 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	return 0;
 }
 
-int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind, const char *path,
-				 const char *target, struct err *err)
+int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind,
+                               const char *path, const char *target, struct err *err)
 {
 	struct cage_mount row = { kind, target, .source = path, .flags = CAGE_READ_ONLY };
 	struct stat st;
@@ -154,8 +155,8 @@ static bool is_in(const struct strv *list, const char *text)
 
 /* Every directory on the way to what stays read-only becomes a mount point, which can't be
  * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc. */
-static int pin_ways(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       const char *at, struct err *err)
+static int pin_ways(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, const char *at,
+                    struct err *err)
 {
 	own_strv struct strv pinned = STRV_INIT;
 
@@ -166,8 +167,11 @@ static int pin_ways(struct tree *t, const struct guest_request *r, const struct 
 			if (is_in(&pinned, way))
 				continue;
 			if (pinned.n == TREE_PINS_MAX)
-				return fail(err, ERR_INPUT, "workspace: over %d directories hold files that a tool of the host obeys; "
-					    "use workspace: copy", TREE_PINS_MAX);
+				return fail(
+					err, ERR_INPUT,
+					"workspace: over %d directories hold files that a tool of the host obeys; "
+					"use workspace: copy",
+					TREE_PINS_MAX);
 			strv_add(&pinned, way);
 			const char *path = tree_keep(t, xasprintf("%s/%s", r->workspace_path, way));
 			const char *target = tree_keep(t, xasprintf("%s/%s", at, way));
@@ -180,7 +184,7 @@ static int pin_ways(struct tree *t, const struct guest_request *r, const struct 
 }
 
 static int add_obeyed(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       const char *at, struct err *err)
+                      const char *at, struct err *err)
 {
 	if (r->obeyed && pin_ways(t, r, ids, at, err) != 0)
 		return -1;
@@ -194,7 +198,7 @@ static int add_obeyed(struct tree *t, const struct guest_request *r, const struc
 }
 
 int tree_add_workspace(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       const char *at, struct err *err)
+                       const char *at, struct err *err)
 {
 	switch (r->workspace) {
 	case MANIFEST_WORKSPACE_NONE:
@@ -203,7 +207,7 @@ int tree_add_workspace(struct tree *t, const struct guest_request *r, const stru
 	case MANIFEST_WORKSPACE_MOUNT:
 		if (tree_add_directory_of_host(t, ids, CAGE_BIND, r->workspace_path, at, err) != 0)
 			return -1;
-		/* The agent works on the real files here; only what a tool of the host obeys stays read-only. */
+		/* The agent works on the real files; only what a tool of the host obeys stays read-only. */
 		t->rows[t->n - 1].flags = 0;
 		if (add_obeyed(t, r, ids, at, err) != 0)
 			return -1;
@@ -214,7 +218,8 @@ int tree_add_workspace(struct tree *t, const struct guest_request *r, const stru
 		break;
 	}
 	for (size_t i = 0; r->hidden && i < r->hidden->n; i++)
-		tree_add(t, (struct cage_mount){ CAGE_MASK, .target =
-					    tree_keep(t, xasprintf("%s/%s", at, r->hidden->v[i])) });
+		tree_add(t, (struct cage_mount){
+				    CAGE_MASK,
+				    .target = tree_keep(t, xasprintf("%s/%s", at, r->hidden->v[i])) });
 	return 0;
 }

@@ -14,23 +14,25 @@ struct tree {
 	int *fds;
 	size_t nfds;
 };
+/* clang-format off */
 #define TREE_INIT { 0 }
+/* clang-format on */
 void tree_clear(struct tree *t);
 #define own_tree __attribute__((cleanup(tree_clear)))
 
 void tree_add(struct tree *t, struct cage_mount row);
 void tree_add_all(struct tree *t, const struct cage_mount *rows, size_t n);
-const char *tree_keep(struct tree *t, char *text);	/* the text becomes the tree's */
-int tree_keep_fd(struct tree *t, int fd);		/* so does the descriptor */
+const char *tree_keep(struct tree *t, char *text); /* the text becomes the tree's */
+int tree_keep_fd(struct tree *t, int fd);          /* so does the descriptor */
 /* The same link inside as the host has; else the thing itself. Missing on the host is fine. */
 void tree_add_like_host(struct tree *t, const char *path);
 /* One of the bottle's own directories, as the agent's user inside and as us on disk. */
 int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		     struct cage_mount row, const char *name, struct err *err);
+                     struct cage_mount row, const char *name, struct err *err);
 /* A directory of the host, read-only: as a bind, or as an overlay, through which the host's
  * sockets lead nowhere. */
-int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind, const char *path,
-			       const char *target, struct err *err);
+int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind,
+                               const char *path, const char *target, struct err *err);
 /* The work, as the manifest wants it, with what it hides. */
 int tree_add_workspace(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
-		       const char *target, struct err *err);
+                       const char *target, struct err *err);

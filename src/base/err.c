@@ -8,8 +8,14 @@
 #include "base/banned.h"
 
 static const char *const kind_names[] = {
-	[ERR_NONE] = "none",	   [ERR_USAGE] = "usage", [ERR_INPUT] = "input",	   [ERR_DENIED] = "denied",
-	[ERR_MISSING] = "missing", [ERR_BUSY] = "busy",	  [ERR_UNCONFINED] = "unconfined", [ERR_SYSTEM] = "system",
+	[ERR_NONE] = "none",
+	[ERR_USAGE] = "usage",
+	[ERR_INPUT] = "input",
+	[ERR_DENIED] = "denied",
+	[ERR_MISSING] = "missing",
+	[ERR_BUSY] = "busy",
+	[ERR_UNCONFINED] = "unconfined",
+	[ERR_SYSTEM] = "system",
 };
 
 const char *err_kind_name(enum err_kind kind)
@@ -24,7 +30,7 @@ static void mark_cut(struct err *err, int wanted)
 		memcpy(err->text + sizeof err->text - 4, "...", 4);
 }
 
-int (fail)(struct err *err, enum err_kind kind, const char *fmt, ...)
+int(fail)(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -53,7 +59,7 @@ static enum err_kind kind_of_errno(int sys)
 	}
 }
 
-int (fail_errno)(struct err *err, const char *fmt, ...)
+int(fail_errno)(struct err *err, const char *fmt, ...)
 {
 	int sys = errno;
 	char what[sizeof err->text];
@@ -69,7 +75,7 @@ int (fail_errno)(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
-int (fail_in)(struct err *err, const char *fmt, ...)
+int(fail_in)(struct err *err, const char *fmt, ...)
 {
 	char prefix[sizeof err->text];
 	char text[sizeof err->text];

@@ -8,22 +8,24 @@
 /* Few, because each maps to behaviour: the exit status and the "kind" of --json. */
 enum err_kind {
 	ERR_NONE,
-	ERR_USAGE,	/* the command line is wrong */
-	ERR_INPUT,	/* a file, a manifest or a message is wrong */
-	ERR_DENIED,	/* somebody said no: permissions, policy, the operator */
-	ERR_MISSING,	/* a thing that must exist does not */
-	ERR_BUSY,	/* it exists, and somebody else has it */
-	ERR_UNCONFINED,	/* confinement can't be confirmed: nothing may boot */
-	ERR_SYSTEM,	/* the kernel or a library failed us */
+	ERR_USAGE,      /* the command line is wrong */
+	ERR_INPUT,      /* a file, a manifest or a message is wrong */
+	ERR_DENIED,     /* somebody said no: permissions, policy, the operator */
+	ERR_MISSING,    /* a thing that must exist does not */
+	ERR_BUSY,       /* it exists, and somebody else has it */
+	ERR_UNCONFINED, /* confinement can't be confirmed: nothing may boot */
+	ERR_SYSTEM,     /* the kernel or a library failed us */
 };
 
 struct err {
 	enum err_kind kind;
-	int sys;	/* errno, 0 where none was involved */
+	int sys; /* errno, 0 where none was involved */
 	char text[480];
 };
 
+/* clang-format off */
 #define ERR_INIT { .kind = ERR_NONE }
+/* clang-format on */
 
 /* All return -1, so that failing is one line: return fail(err, ...). Text that does not
  * fit is cut with "...". fail_errno() maps EACCES/EPERM, ENOENT and EBUSY/EAGAIN to their
@@ -33,9 +35,21 @@ int fail(struct err *err, enum err_kind kind, const char *fmt, ...) __attribute_
 int fail_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int fail_in(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The -1 in sight of the compiler and the analysers: what follows a failure is not success. */
-#define fail(...)	({ (fail)(__VA_ARGS__); -1; })
-#define fail_errno(...) ({ (fail_errno)(__VA_ARGS__); -1; })
-#define fail_in(...)	({ (fail_in)(__VA_ARGS__); -1; })
+#define fail(...)                    \
+	({                           \
+		(fail)(__VA_ARGS__); \
+		-1;                  \
+	})
+#define fail_errno(...)                    \
+	({                                 \
+		(fail_errno)(__VA_ARGS__); \
+		-1;                        \
+	})
+#define fail_in(...)                    \
+	({                              \
+		(fail_in)(__VA_ARGS__); \
+		-1;                     \
+	})
 
 /* The word for a kind, as in --json: "usage", "input", ... */
 const char *err_kind_name(enum err_kind kind);

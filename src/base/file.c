@@ -65,10 +65,14 @@ int file_write_all(int fd, const void *bytes, size_t n, struct err *err)
 	return 0;
 }
 
-struct content { const void *bytes; size_t n; bool synced; };
+struct content {
+	const void *bytes;
+	size_t n;
+	bool synced;
+};
 
 static int write_and_rename(int dirfd, int fd, const char *temp, const char *name, const struct content *c,
-			    struct err *err)
+                            struct err *err)
 {
 	if (file_write_all(fd, c->bytes, c->n, err) != 0)
 		return fail_in(err, "%s", name);

@@ -79,8 +79,8 @@ enum json_kind json_kind(const json *j)
 
 const char *json_kind_name(enum json_kind kind)
 {
-	static const char *const names[] = { "null", "true or false", "a whole number", "a number", "a string",
-					     "a list", "an object" };
+	static const char *const names[] = { "null",     "true or false", "a whole number", "a number",
+		                             "a string", "a list",        "an object" };
 
 	return names[kind];
 }
@@ -96,7 +96,9 @@ json *json_get(const json *j, const char *key)
 
 json *json_at(const json *j, size_t i)
 {
-	return json_kind(j) == JSON_ARRAY && i < json_object_array_length(j) ? json_object_array_get_idx(j, i) : NULL;
+	return json_kind(j) == JSON_ARRAY && i < json_object_array_length(j) ?
+	               json_object_array_get_idx(j, i) :
+	               NULL;
 }
 
 size_t json_count(const json *j)
@@ -155,9 +157,7 @@ void json_each(const json *j, bool (*fn)(void *arg, const char *key, json *value
 {
 	if (json_kind(j) != JSON_OBJECT)
 		return;
-	json_object_object_foreach((json *)j, key, value)
-		if (!fn(arg, key, value))
-			return;
+	json_object_object_foreach((json *)j, key, value) if (!fn(arg, key, value)) return;
 }
 
 bool json_equal(const json *a, const json *b)
@@ -236,11 +236,13 @@ void json_push(json *j, json *value)
 
 void json_print(const json *j, struct str *out)
 {
-	str_add(out, json_object_to_json_string_ext((json *)j, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	str_add(out, json_object_to_json_string_ext((json *)j,
+	                                            JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 void json_print_pretty(const json *j, struct str *out)
 {
-	str_add(out, json_object_to_json_string_ext((json *)j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-								JSON_C_TO_STRING_NOSLASHESCAPE));
+	str_add(out,
+	        json_object_to_json_string_ext((json *)j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+	                                                          JSON_C_TO_STRING_NOSLASHESCAPE));
 }

@@ -11,9 +11,9 @@
 struct json_object;
 typedef struct json_object json;
 
-void json_drop(json **j);	/* gives back one reference */
+void json_drop(json **j); /* gives back one reference */
 #define own_json __attribute__((cleanup(json_drop)))
-json *json_ref(json *j);	/* one more reference */
+json *json_ref(json *j); /* one more reference */
 
 /* Depth counts nested arrays and objects. ERR_INPUT names the offset. */
 int json_parse(const void *bytes, size_t n, int max_depth, json **out, struct err *err);
@@ -22,12 +22,12 @@ int json_parse_unique(const void *bytes, size_t n, int max_depth, json **out, st
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 enum json_kind json_kind(const json *j);
-const char *json_kind_name(enum json_kind kind);	/* "a string", "an object", ... */
+const char *json_kind_name(enum json_kind kind); /* "a string", "an object", ... */
 
 /* Borrowed; NULL when there is none or @j is no object (array). */
 json *json_get(const json *j, const char *key);
 json *json_at(const json *j, size_t i);
-size_t json_count(const json *j);	/* of an array or object; else 0 */
+size_t json_count(const json *j); /* of an array or object; else 0 */
 /* Value of that type, or the fallback. Strings are borrowed and end with a NUL; json_string_n()
  * also gives the length, which sees NULs inside. */
 const char *json_string(const json *j, const char *fallback);
@@ -50,7 +50,7 @@ json *json_of_int(int64_t v);
 json *json_of_truth(bool v);
 /* The value becomes the container's. A NULL value is JSON null. */
 void json_set(json *j, const char *key, json *value);
-void json_set_string(json *j, const char *key, const char *value);	/* NULL: null */
+void json_set_string(json *j, const char *key, const char *value); /* NULL: null */
 void json_set_int(json *j, const char *key, int64_t value);
 void json_set_truth(json *j, const char *key, bool value);
 void json_unset(json *j, const char *key);

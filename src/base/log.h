@@ -3,9 +3,9 @@
  * never prints; the program decides where lines go by setting the sink. Without a sink
  * lines are dropped. */
 enum log_level {
-	LOG_ERROR,	/* you must act */
-	LOG_WARN,	/* we carried on, differently */
-	LOG_INFO,	/* state changed */
+	LOG_ERROR, /* you must act */
+	LOG_WARN,  /* we carried on, differently */
+	LOG_INFO,  /* state changed */
 	LOG_DEBUG,
 };
 

@@ -28,7 +28,7 @@ void loop_clear(struct loop *l)
 }
 
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events,
-	       void (*fn)(void *arg, uint32_t events), void *arg, struct err *err)
+               void (*fn)(void *arg, uint32_t events), void *arg, struct err *err)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = w };
 

@@ -9,16 +9,18 @@
 #include "base/err.h"
 
 struct watch {
-	int fd;			/* -1: not watched; not owned */
+	int fd; /* -1: not watched; not owned */
 	uint32_t events;
 	void (*fn)(void *arg, uint32_t events);
 	void *arg;
 };
+/* clang-format off */
 #define WATCH_INIT { .fd = -1 }
+/* clang-format on */
 
 struct timer {
-	uint64_t due;		/* clock_ms() */
-	size_t slot;		/* 1 + index in the heap; 0: not set */
+	uint64_t due; /* clock_ms() */
+	size_t slot;  /* 1 + index in the heap; 0: not set */
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -28,13 +30,15 @@ enum { LOOP_BATCH = 64 };
 struct loop {
 	int epfd;
 	bool stop;
-	uint64_t now;		/* clock_ms() at the start of the batch */
+	uint64_t now; /* clock_ms() at the start of the batch */
 	struct timer **heap;
 	size_t ntimers, cap;
 	struct epoll_event batch[LOOP_BATCH];
 	int nbatch, at;
 };
+/* clang-format off */
 #define LOOP_INIT { .epfd = -1 }
+/* clang-format on */
 
 int loop_init(struct loop *l, struct err *err);
 void loop_clear(struct loop *l);
@@ -42,7 +46,7 @@ void loop_clear(struct loop *l);
 
 /* EPOLLERR and EPOLLHUP are always reported. Level-triggered. */
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events,
-	       void (*fn)(void *arg, uint32_t events), void *arg, struct err *err);
+               void (*fn)(void *arg, uint32_t events), void *arg, struct err *err);
 void loop_change(struct loop *l, struct watch *w, uint32_t events);
 void loop_unwatch(struct loop *l, struct watch *w);
 

@@ -30,7 +30,8 @@ int msg_send(int fd, const struct str *bytes, const int *fds, size_t nfds, struc
 	if (bytes->len == 0 || nfds > MSG_FDS)
 		bug("message of %zu bytes, %zu descriptors", bytes->len, nfds);
 	if (bytes->len > MSG_MAX)
-		return fail(err, ERR_INPUT, "a message of %zu bytes is over the limit of %d", bytes->len, MSG_MAX);
+		return fail(err, ERR_INPUT, "a message of %zu bytes is over the limit of %d", bytes->len,
+		            MSG_MAX);
 	if (nfds) {
 		hdr.msg_control = control.space;
 		hdr.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
@@ -90,7 +91,10 @@ int msg_recv(int fd, struct msg *m, struct err *err)
 	str_reset(&m->bytes);
 	str_reserve(&m->bytes, MSG_MAX);
 	struct iovec iov = { m->bytes.data, MSG_MAX };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
+	struct msghdr hdr = { .msg_iov = &iov,
+		              .msg_iovlen = 1,
+		              .msg_control = control.space,
+		              .msg_controllen = sizeof control.space };
 	ssize_t n;
 	bool reset = false;
 	/* A side that closes before it has read everything resets the connection. That is told
@@ -105,7 +109,8 @@ int msg_recv(int fd, struct msg *m, struct err *err)
 	take_fds(&hdr, m);
 	if (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		msg_clear(m);
-		return fail(err, ERR_INPUT, "a message over the limit of %d bytes, %d descriptors", MSG_MAX, MSG_FDS);
+		return fail(err, ERR_INPUT, "a message over the limit of %d bytes, %d descriptors", MSG_MAX,
+		            MSG_FDS);
 	}
 	m->bytes.len = (size_t)n;
 	m->bytes.data[n] = '\0';

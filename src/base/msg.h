@@ -10,8 +10,8 @@
 #include "base/str.h"
 
 enum {
-	MSG_MAX = 128 * 1024,	/* bytes of one packet */
-	MSG_FDS = 8,		/* descriptors beside it */
+	MSG_MAX = 128 * 1024, /* bytes of one packet */
+	MSG_FDS = 8,          /* descriptors beside it */
 };
 
 /* A connected pair, both ends close-on-exec. */
@@ -25,10 +25,12 @@ struct msg {
 	int fds[MSG_FDS];
 	size_t nfds;
 };
+/* clang-format off */
 #define MSG_INIT { 0 }
-void msg_clear(struct msg *m);	/* closes descriptors that were not taken */
+/* clang-format on */
+void msg_clear(struct msg *m); /* closes descriptors that were not taken */
 #define own_msg __attribute__((cleanup(msg_clear)))
-int msg_take_fd(struct msg *m, size_t i);	/* -1 if there is none, or it was taken */
+int msg_take_fd(struct msg *m, size_t i); /* -1 if there is none, or it was taken */
 
 /* 1: a message (replacing what was in @m), 0: the other side is gone, -1: an error (ERR_BUSY:
  * nothing there on a non-blocking socket). A packet or descriptor list that was cut by the
@@ -42,14 +44,14 @@ int msg_peer(int fd, unsigned *uid, int *pid, struct err *err);
 void pack_u8(struct str *s, uint8_t v);
 void pack_u32(struct str *s, uint32_t v);
 void pack_u64(struct str *s, uint64_t v);
-void pack_bytes(struct str *s, const void *bytes, size_t n);	/* u32 length, bytes */
-void pack_text(struct str *s, const char *text);		/* NULL is packed as "" */
+void pack_bytes(struct str *s, const void *bytes, size_t n); /* u32 length, bytes */
+void pack_text(struct str *s, const char *text);             /* NULL is packed as "" */
 struct strv;
-void pack_strv(struct str *s, const struct strv *sv);		/* u32 count, texts */
+void pack_strv(struct str *s, const struct strv *sv); /* u32 count, texts */
 
 struct unpack {
 	const unsigned char *p, *end;
-	bool bad;	/* sticky: a short read gives zeros from then on */
+	bool bad; /* sticky: a short read gives zeros from then on */
 };
 struct unpack unpack_of(const void *bytes, size_t n);
 uint8_t unpack_u8(struct unpack *u);

@@ -50,15 +50,15 @@ static inline void file_drop(FILE **f)
 	*f = NULL;
 }
 
-#define own_fd	 OWN(fd_drop)
-#define own_mem	 OWN(mem_drop)
+#define own_fd   OWN(fd_drop)
+#define own_mem  OWN(mem_drop)
 #define own_file OWN(file_drop)
 
-#define mem_steal(where)                    \
-	({                                  \
+#define mem_steal(where)                       \
+	({                                     \
 		__auto_type steal_ = *(where); \
-		*(where) = NULL;            \
-		steal_;                     \
+		*(where) = NULL;               \
+		steal_;                        \
 	})
 
 /* Allocation aborts on exhaustion: sizes are capped before they get here. */
@@ -71,16 +71,18 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), retur
 
 /* A NULL-terminated vector of strings (argv, an environment, a list of paths). */
 struct strv {
-	char **v;	/* NULL while empty; else NULL-terminated */
+	char **v; /* NULL while empty; else NULL-terminated */
 	size_t n;
 };
+/* clang-format off */
 #define STRV_INIT { 0 }
-#define own_strv  OWN(strv_clear)
+/* clang-format on */
+#define own_strv OWN(strv_clear)
 
 void strv_clear(struct strv *sv);
 void strv_add(struct strv *sv, const char *s);
 void strv_addf(struct strv *sv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void strv_take(struct strv *sv, char *s);	/* @s becomes the vector's */
+void strv_take(struct strv *sv, char *s); /* @s becomes the vector's */
 void strv_copy(struct strv *to, const struct strv *from);
 /* For an environment: the value of NAME, or NULL; set replaces. */
 const char *strv_env(const struct strv *sv, const char *name);

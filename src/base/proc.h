@@ -8,25 +8,27 @@
 #include "base/err.h"
 
 struct proc {
-	pid_t pid;	/* 0: none */
-	int pidfd;	/* readable when it has ended; -1: none */
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable when it has ended; -1: none */
 };
+/* clang-format off */
 #define PROC_INIT { 0, -1 }
+/* clang-format on */
 
 struct proc_fd {
-	int from;	/* the parent's number */
-	int to;		/* the child's number */
+	int from; /* the parent's number */
+	int to;   /* the child's number */
 };
 
 struct proc_spec {
-	const char *path;	/* absolute; no PATH search. NULL: exe_fd is executed */
-	int exe_fd;		/* used when path is NULL */
+	const char *path; /* absolute; no PATH search. NULL: exe_fd is executed */
+	int exe_fd;       /* used when path is NULL */
 	char *const *argv;
-	char *const *env;	/* NULL: empty. Nothing is inherited */
+	char *const *env; /* NULL: empty. Nothing is inherited */
 	const struct proc_fd *fds;
-	size_t nfds;		/* 0, 1, 2 not named here are /dev/null; all others are closed at exec */
-	unsigned long namespaces;	/* CLONE_NEW* bits, 0: none */
-	bool die_with_parent;	/* SIGKILL when the parent's thread ends (PR_SET_PDEATHSIG) */
+	size_t nfds;              /* 0, 1, 2 not named here are /dev/null; all others are closed at exec */
+	unsigned long namespaces; /* CLONE_NEW* bits, 0: none */
+	bool die_with_parent;     /* SIGKILL when the parent's thread ends (PR_SET_PDEATHSIG) */
 	bool new_session;
 	/* > 0: descriptors 3.. are listening sockets in the way of sd_listen_fds(3); LISTEN_PID
 	 * (as the child sees itself) and LISTEN_FDS are added to the environment. LISTEN_FDNAMES
@@ -73,7 +75,7 @@ void proc_clear(struct proc *p);
  * NULL. Returns the exit status. */
 struct str;
 int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out, struct str *errout,
-	     size_t limit, int ms, struct err *err);
+             size_t limit, int ms, struct err *err);
 
 /* What the shell reports: the exit status, or 128 + signal. */
 int proc_exit_code(int status);

@@ -15,7 +15,7 @@
 enum { FEED, OUT, ERROUT, STREAMS };
 
 struct run {
-	int fd[STREAMS];	/* our ends; -1: finished */
+	int fd[STREAMS]; /* our ends; -1: finished */
 	const struct str *in;
 	size_t fed;
 	struct str *to[STREAMS];
@@ -80,14 +80,15 @@ static int pump(struct run *r, uint64_t deadline, struct err *err)
 }
 
 int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out, struct str *errout,
-	     size_t limit, int ms, struct err *err)
+             size_t limit, int ms, struct err *err)
 {
 	own_proc struct proc child = PROC_INIT;
 	uint64_t deadline = clock_ms() + (uint64_t)ms;
 	int pair[2], o[2], e[2], status;
 
-	__attribute__((cleanup(run_close))) struct run r = { .fd = { -1, -1, -1 }, .in = in,
-		.to = { NULL, out, errout }, .limit = limit };
+	__attribute__((cleanup(run_close))) struct run r = {
+		.fd = { -1, -1, -1 }, .in = in, .to = { NULL, out, errout }, .limit = limit
+	};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return fail_errno(err, "socketpair");
 	r.fd[FEED] = pair[0];
@@ -119,7 +120,8 @@ int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out
 		fd_drop(&r.fd[FEED]);
 	if (pump(&r, deadline, err) != 0)
 		return fail_in(err, "%s", name);
-	int ended = proc_wait_for(&child, (int)(deadline - (clock_ms() < deadline ? clock_ms() : deadline)), &status, err);
+	int ended = proc_wait_for(&child, (int)(deadline - (clock_ms() < deadline ? clock_ms() : deadline)),
+	                          &status, err);
 	if (ended < 0)
 		return -1;
 	if (ended == 0)

@@ -28,7 +28,7 @@ void random_name(char *out, size_t n)
 	for (size_t i = 0; i < n;) {
 		unsigned char b;
 		random_bytes(&b, 1);
-		if (b < 252)	/* the largest multiple of 36: no digit is likelier */
+		if (b < 252) /* the largest multiple of 36: no digit is likelier */
 			out[i++] = digits[b % 36];
 	}
 	out[n] = '\0';

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct slice {
-	const char *at;	/* may be NULL while n is 0 */
+	const char *at; /* may be NULL while n is 0 */
 	size_t n;
 };
 

@@ -20,29 +20,37 @@ static const char *host_of(const struct docker *d)
 int docker_check(const struct docker *d, struct err *err)
 {
 	if (!d->program)
-		return fail(err, ERR_MISSING, "docker is not on PATH; install it (NixOS: virtualisation.docker.enable = true), "
-			    "or use --bundle embedded");
+		return fail(err, ERR_MISSING,
+		            "docker is not on PATH; install it (NixOS: virtualisation.docker.enable = true), "
+		            "or use --bundle embedded");
 	if (!str_starts(host_of(d), "unix:///"))
-		return fail(err, ERR_INPUT, "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH", d->host);
+		return fail(err, ERR_INPUT,
+		            "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH", d->host);
 	return 0;
 }
 
 /* Docker's own words about the daemon, turned into ours: which socket, and what to do. */
-static int explain(const struct docker *d, const char *verb, int status, const struct str *said, struct err *err)
+static int explain(const struct docker *d, const char *verb, int status, const struct str *said,
+                   struct err *err)
 {
 	own_str struct str shown = STR_INIT;
 	const char *text = str_c(said);
 
 	if (strstr(text, "permission denied") && strstr(text, "socket"))
-		return fail(err, ERR_DENIED, "the docker socket %s may not be used by you; join the group docker and log in "
-			    "again; members of it are root on this host in all but name", host_of(d));
+		return fail(err, ERR_DENIED,
+		            "the docker socket %s may not be used by you; join the group docker and log in "
+		            "again; members of it are root on this host in all but name",
+		            host_of(d));
 	if (strstr(text, "Cannot connect to the Docker daemon") || strstr(text, "connection refused") ||
 	    strstr(text, "failed to connect to the docker API"))
-		return fail(err, ERR_MISSING, "no docker answers on %s; start it (systemctl start docker) and join the group "
-			    "docker", host_of(d));
+		return fail(err, ERR_MISSING,
+		            "no docker answers on %s; start it (systemctl start docker) and join the group "
+		            "docker",
+		            host_of(d));
 	size_t n = strcspn(text, "\n");
 	str_add_escaped(&shown, text, n, SHOWN);
-	return fail(err, ERR_SYSTEM, "docker %s on %s ended with status %d: %s", verb, host_of(d), status, str_c(&shown));
+	return fail(err, ERR_SYSTEM, "docker %s on %s ended with status %d: %s", verb, host_of(d), status,
+	            str_c(&shown));
 }
 
 static void arguments(const struct docker *d, const char *const *args, struct strv *out)
@@ -57,7 +65,8 @@ static void arguments(const struct docker *d, const char *const *args, struct st
 }
 
 /* The exit status, or -1 where there is none: it could not be run, or did not end. */
-static int run(const struct docker *d, const char *const *args, int ms, struct str *out, struct str *said, struct err *err)
+static int run(const struct docker *d, const char *const *args, int ms, struct str *out, struct str *said,
+               struct err *err)
 {
 	own_strv struct strv argv = STRV_INIT;
 
@@ -69,8 +78,11 @@ static int run(const struct docker *d, const char *const *args, int ms, struct s
 	int status = proc_run(&spec, NULL, out, said, DOCKER_OUTPUT, ms, &why);
 	if (status >= 0)
 		return status;
-	return fail(err, why.kind, "docker %s on %s: %s; is the daemon well? (docker info, systemctl status docker; its socket "
-		    "is for the group docker)", args[0], host_of(d), why.text);
+	return fail(
+		err, why.kind,
+		"docker %s on %s: %s; is the daemon well? (docker info, systemctl status docker; its socket "
+		"is for the group docker)",
+		args[0], host_of(d), why.text);
 }
 
 static int must(const struct docker *d, const char *const *args, int ms, struct str *out, struct err *err)
@@ -87,7 +99,9 @@ static int must(const struct docker *d, const char *const *args, int ms, struct 
 
 static int list_ids(const struct docker *d, struct strv *out, struct err *err)
 {
-	const char *const args[] = { "ps", "--all", "--quiet", "--no-trunc", "--filter", "name=^/?" POOL_CONTAINER_PREFIX, NULL };
+	const char *const args[] = { "ps",         "--all",    "--quiet",
+		                     "--no-trunc", "--filter", "name=^/?" POOL_CONTAINER_PREFIX,
+		                     NULL };
 	own_str struct str text = STR_INIT;
 
 	if (must(d, args, DOCKER_MS, &text, err) != 0)
@@ -176,7 +190,8 @@ static bool host_uses(unsigned choice)
 	return uses;
 }
 
-int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out, struct err *err)
+int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out,
+                          struct err *err)
 {
 	for (unsigned i = 0; i < SUBNETS - 1; i++) {
 		unsigned choice = subnet_choice(slug, i);
@@ -185,8 +200,16 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 		subnet_of(choice, &net);
 		if (host_uses(choice))
 			continue;
-		const char *const args[] = { "network", "create", "--driver=bridge", "--subnet", net.cidr, "--gateway",
-					     net.gateway, "--opt=com.docker.network.bridge.enable_icc=false", name, NULL };
+		const char *const args[] = { "network",
+			                     "create",
+			                     "--driver=bridge",
+			                     "--subnet",
+			                     net.cidr,
+			                     "--gateway",
+			                     net.gateway,
+			                     "--opt=com.docker.network.bridge.enable_icc=false",
+			                     name,
+			                     NULL };
 		int status = run(d, args, DOCKER_MS, NULL, &said, err);
 		if (status < 0)
 			return -1;
@@ -197,7 +220,8 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 		if (!strstr(str_c(&said), "verlap"))
 			return explain(d, "network create", status, &said, err);
 	}
-	return fail(err, ERR_BUSY, "every network of 192.168.0.0/16 overlaps with one that is there; docker network prune");
+	return fail(err, ERR_BUSY,
+	            "every network of 192.168.0.0/16 overlaps with one that is there; docker network prune");
 }
 
 /* ---- the container ---- */
@@ -205,9 +229,22 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 int docker_create(const struct docker *d, const struct docker_container *c, struct err *err)
 {
 	static const char *const bounds[] = {
-		"create", "--interactive", "--rm", "--pull=never", "--read-only", "--user=65532:65532", "--cap-drop=ALL",
-		"--security-opt=no-new-privileges", "--pids-limit=16", "--memory=256m", "--memory-swap=256m",
-		"--ulimit=core=0", "--ipc=none", "--log-driver=none", "--restart=no", "--hostname=sidecars",
+		"create",
+		"--interactive",
+		"--rm",
+		"--pull=never",
+		"--read-only",
+		"--user=65532:65532",
+		"--cap-drop=ALL",
+		"--security-opt=no-new-privileges",
+		"--pids-limit=16",
+		"--memory=256m",
+		"--memory-swap=256m",
+		"--ulimit=core=0",
+		"--ipc=none",
+		"--log-driver=none",
+		"--restart=no",
+		"--hostname=sidecars",
 	};
 	char address[INET_ADDRSTRLEN];
 	own_strv struct strv args = STRV_INIT;
@@ -227,7 +264,8 @@ int docker_create(const struct docker *d, const struct docker_container *c, stru
 
 int docker_start(const struct docker *d, const char *name, struct err *err)
 {
-	static const char *const taken[] = { "already allocated", "address already in use", "annot assign requested address" };
+	static const char *const taken[] = { "already allocated", "address already in use",
+		                             "annot assign requested address" };
 	const char *const args[] = { "start", name, NULL };
 	own_str struct str said = STR_INIT;
 	int status = run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
@@ -242,7 +280,7 @@ int docker_start(const struct docker *d, const char *name, struct err *err)
 }
 
 int docker_published_at(const struct docker *d, const char *name, unsigned port, struct sockaddr_in *out,
-			struct err *err)
+                        struct err *err)
 {
 	const char *const args[] = { "inspect", "--type=container", name, NULL };
 	own_mem char *wanted = xasprintf("%u/tcp", port);
@@ -260,8 +298,11 @@ int docker_attach(const struct docker *d, const char *name, int stream, struct p
 	own_strv struct strv argv = STRV_INIT;
 
 	arguments(d, args, &argv);
-	const struct proc_spec spec = { .path = d->program, .argv = argv.v, .fds = fds, .nfds = ARRAY_LEN(fds),
-					.die_with_parent = true };
+	const struct proc_spec spec = { .path = d->program,
+		                        .argv = argv.v,
+		                        .fds = fds,
+		                        .nfds = ARRAY_LEN(fds),
+		                        .die_with_parent = true };
 	return proc_spawn(&spec, out, err);
 }
 

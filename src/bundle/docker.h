@@ -14,8 +14,8 @@
 enum { DOCKER_MS = 10000, DOCKER_SLOW_MS = 60000, DOCKER_OUTPUT = 4 << 20, DOCKER_IMAGE_MAX = 256 << 20 };
 
 struct docker {
-	const char *program;	/* absolute; NULL: none was found */
-	const char *host;	/* unix:///PATH; NULL: DOCKER_SOCKET */
+	const char *program; /* absolute; NULL: none was found */
+	const char *host;    /* unix:///PATH; NULL: DOCKER_SOCKET */
 };
 
 /* ERR_INPUT: another kind of host than a local socket. ERR_MISSING: no program. */
@@ -29,14 +29,15 @@ int docker_published(const struct docker *d, struct pool_taken *out, struct err 
 int docker_image(const struct docker *d, const char *archive, char **out, struct err *err);
 
 /* A bridge of 192.168.X.0/24, the first of those of @slug that overlaps with nothing. */
-int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out, struct err *err);
+int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out,
+                          struct err *err);
 
 struct docker_container {
 	const char *name, *network, *image;
-	const char *address;		/* in its network */
-	struct in_addr publish;		/* of the host: @port there becomes @port of the container */
+	const char *address;    /* in its network */
+	struct in_addr publish; /* of the host: @port there becomes @port of the container */
 	unsigned port;
-	const char *const *command;	/* NULL-terminated */
+	const char *const *command; /* NULL-terminated */
 };
 /* Made, with nothing in it that could be given up: no root, no capability, nothing to write to,
  * no log, bounded. Secrets have no place in what docker stores. */
@@ -45,7 +46,7 @@ int docker_create(const struct docker *d, const struct docker_container *c, stru
 int docker_start(const struct docker *d, const char *name, struct err *err);
 /* What is published now, by NetworkSettings.Ports. */
 int docker_published_at(const struct docker *d, const char *name, unsigned port, struct sockaddr_in *out,
-			struct err *err);
+                        struct err *err);
 /* The container's stdin and stdout, carried to and from @stream by a process of its own. */
 int docker_attach(const struct docker *d, const char *name, int stream, struct proc *out, struct err *err);
 

@@ -55,8 +55,10 @@ static int open_own(bool *moved, struct str *why, struct err *err)
 	int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) != 0 ||
 	    faccessat(fd, ".", W_OK, AT_EACCESS) != 0) {
-		str_addf(why, "control group %s is not delegated to this user; start it with systemd-run --user "
-			 "--scope -p Delegate=yes, or in a unit with Delegate=yes", path);
+		str_addf(why,
+		         "control group %s is not delegated to this user; start it with systemd-run --user "
+		         "--scope -p Delegate=yes, or in a unit with Delegate=yes",
+		         path);
 		fd_drop(&fd);
 	}
 	return fd;
@@ -104,8 +106,8 @@ static unsigned set_limits(int group, const struct cage_resources *want)
 	return enforced;
 }
 
-int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced,
-		     struct str *why, struct err *err)
+int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced, struct str *why,
+                     struct err *err)
 {
 	bool moved = false;
 	own_fd int own = open_own(&moved, why, err);
@@ -144,7 +146,9 @@ int cage_probe_cgroup(struct err *err)
 	own_fd int own = open_own(&moved, &why, err);
 
 	if (own < 0)
-		return err->kind == ERR_NONE ? fail(err, ERR_UNCONFINED, "limits can't be enforced: %s", str_c(&why)) : -1;
+		return err->kind == ERR_NONE ?
+		               fail(err, ERR_UNCONFINED, "limits can't be enforced: %s", str_c(&why)) :
+		               -1;
 	if (file_read(own, "cgroup.controllers", TEXT_MAX, &text, err) != 0)
 		return -1;
 	char *rest = text.data;

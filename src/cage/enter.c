@@ -26,7 +26,11 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-struct entry { const struct cage_profile *profile; const struct cage_mount *mounts; size_t nmounts; };
+struct entry {
+	const struct cage_profile *profile;
+	const struct cage_mount *mounts;
+	size_t nmounts;
+};
 
 /* Does: replaces the root. Needs CAP_SYS_ADMIN over the mount namespace. Must not yet have
  * given up capabilities, nor be under Landlock, which forbids mounting. */
@@ -84,12 +88,16 @@ static const struct stage {
 	const char *name;
 	int (*enter)(const struct entry *e, struct err *err);
 } stages[] = {
-	{ "tree", enter_tree },		    { "limits", enter_limits },		{ "privileges", enter_privileges },
-	{ "landlock", enter_landlock },	    { "undumpable", enter_undumpable },	{ "filter", enter_filter },
+	{ "tree", enter_tree },
+	{ "limits", enter_limits },
+	{ "privileges", enter_privileges },
+	{ "landlock", enter_landlock },
+	{ "undumpable", enter_undumpable },
+	{ "filter", enter_filter },
 };
 
 int cage_enter(const struct cage_profile *profile, const struct cage_mount *mounts, size_t nmounts,
-	       struct err *err)
+               struct err *err)
 {
 	struct entry e = { profile, mounts, nmounts };
 

@@ -27,7 +27,10 @@
 
 enum { FILTERS = 2, CACHED = 8, GROUPS = 4, FAMILIES = 64, LAST_PROTOCOL = 17 /* UDP */ };
 
-struct program { struct sock_filter *code; unsigned short n; };
+struct program {
+	struct sock_filter *code;
+	unsigned short n;
+};
 
 /* Compiled once per process for the same rows. Found by what is in a profile, never by where
  * it stands: two profiles may come to lie at the same place one after the other. */
@@ -61,7 +64,7 @@ static int context_new(uint32_t otherwise, scmp_filter_ctx *out, struct err *err
 /* A name that this machine's architecture doesn't have is left out: there is no number by
  * which it could be called. */
 static int add(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
-	       const struct scmp_arg_cmp *args, struct err *err)
+               const struct scmp_arg_cmp *args, struct err *err)
 {
 	int number = seccomp_syscall_resolve_name(name);
 
@@ -78,14 +81,20 @@ static int add_row(scmp_filter_ctx ctx, const struct cage_call *row, struct err 
 	if (row->arg < 0)
 		return add(ctx, action, row->name, 0, NULL, err);
 	const struct scmp_arg_cmp when[] = {
-		{ .arg = (unsigned)row->arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = row->mask, .datum_b = row->value },
-		{ .arg = (unsigned)row->and_arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = row->and_mask,
+		{ .arg = (unsigned)row->arg,
+		  .op = SCMP_CMP_MASKED_EQ,
+		  .datum_a = row->mask,
+		  .datum_b = row->value },
+		{ .arg = (unsigned)row->and_arg,
+		  .op = SCMP_CMP_MASKED_EQ,
+		  .datum_a = row->and_mask,
 		  .datum_b = row->and_value },
 	};
 	return add(ctx, action, row->name, row->and_mask ? 2 : 1, when, err);
 }
 
-static int add_rows(scmp_filter_ctx ctx, const struct cage_profile *profile, bool conditional, struct err *err)
+static int add_rows(scmp_filter_ctx ctx, const struct cage_profile *profile, bool conditional,
+                    struct err *err)
 {
 	for (size_t g = 0; g < profile->ncalls; g++) {
 		for (size_t i = 0; i < profile->calls[g].n; i++) {
@@ -137,7 +146,7 @@ static int refuse_families(scmp_filter_ctx ctx, unsigned sockets, const char *ca
 			return -1;
 	}
 	struct scmp_arg_cmp netlink[] = { SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, AF_NETLINK),
-					  SCMP_A2(SCMP_CMP_NE, 0 /* NETLINK_ROUTE */) };
+		                          SCMP_A2(SCMP_CMP_NE, 0 /* NETLINK_ROUTE */) };
 	return sockets & CAGE_SOCKET_ROUTE ? add(ctx, rare, call, 2, netlink, err) : 0;
 }
 
@@ -156,14 +165,14 @@ static int fill_refused(scmp_filter_ctx ctx, const struct cage_profile *profile,
 	if (add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL, err) != 0)
 		return -1;
 	if (profile->sockets && (refuse_families(ctx, profile->sockets, "socket", err) != 0 ||
-				 refuse_families(ctx, profile->sockets, "socketpair", err) != 0))
+	                         refuse_families(ctx, profile->sockets, "socketpair", err) != 0))
 		return -1;
 	return add_rows(ctx, profile, true, err);
 }
 
 static int export(scmp_filter_ctx ctx, struct program *out, struct err *err)
 {
-	enum { LIMIT = 4096 * sizeof(struct sock_filter) };	/* BPF_MAXINSNS */
+	enum { LIMIT = 4096 * sizeof(struct sock_filter) }; /* BPF_MAXINSNS */
 	own_fd int fd = memfd_create("filter", MFD_CLOEXEC);
 
 	if (fd < 0)
@@ -184,7 +193,8 @@ static int compile(const struct cage_profile *profile, struct program out[FILTER
 	own_context scmp_filter_ctx allowed = NULL;
 	own_context scmp_filter_ctx refused = NULL;
 
-	if (context_new(SCMP_ACT_ERRNO(ENOSYS), &allowed, err) != 0 || fill_allowed(allowed, profile, err) != 0)
+	if (context_new(SCMP_ACT_ERRNO(ENOSYS), &allowed, err) != 0 ||
+	    fill_allowed(allowed, profile, err) != 0)
 		return -1;
 	/* A tree in place of a chain: some hundred rows, looked up on every call. */
 	seccomp_attr_set(allowed, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -246,9 +256,10 @@ int filter_install(const struct cage_profile *profile, struct err *err)
 	for (int i = FILTERS - 1; i >= 0; i--) {
 		struct sock_fprog program = { .len = c->filter[i].n, .filter = c->filter[i].code };
 		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
-			return fail_errno(err, "seccomp: the filter is refused; a kernel with "
-					  "CONFIG_SECCOMP_FILTER=y is needed, and an outer filter that lets "
-					  "seccomp(2) pass");
+			return fail_errno(err,
+			                  "seccomp: the filter is refused; a kernel with "
+			                  "CONFIG_SECCOMP_FILTER=y is needed, and an outer filter that lets "
+			                  "seccomp(2) pass");
 	}
 	return 0;
 }

@@ -14,7 +14,9 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-struct mapping { const char *users, *groups; };
+struct mapping {
+	const char *users, *groups;
+};
 
 static int write_map(pid_t pid, const char *file, const char *text, struct err *err)
 {
@@ -46,8 +48,11 @@ static int until_killed(void *arg, struct err *err)
 static int open_user_namespace(const struct mapping *m, struct err *err)
 {
 	own_proc struct proc holder = PROC_INIT;
-	const struct proc_spec spec = { .namespaces = CLONE_NEWUSER, .die_with_parent = true,
-					.parent = write_maps, .child = until_killed, .arg = (void *)m };
+	const struct proc_spec spec = { .namespaces = CLONE_NEWUSER,
+		                        .die_with_parent = true,
+		                        .parent = write_maps,
+		                        .child = until_killed,
+		                        .arg = (void *)m };
 
 	if (proc_fork(&spec, &holder, err) != 0) {
 		struct err why = ERR_INIT;
@@ -63,19 +68,23 @@ static int open_user_namespace(const struct mapping *m, struct err *err)
 static int fail_mount(const char *path, struct err *err)
 {
 	if (errno == ENOSYS)
-		return fail(err, ERR_UNCONFINED, "detached mounts are missing from this kernel; Linux 5.12 or newer is "
-			    "needed, and an outer filter that lets open_tree(2) and mount_setattr(2) pass");
+		return fail(err, ERR_UNCONFINED,
+		            "detached mounts are missing from this kernel; Linux 5.12 or newer is "
+		            "needed, and an outer filter that lets open_tree(2) and mount_setattr(2) pass");
 	if (errno == EINVAL)
-		return fail(err, ERR_UNCONFINED, "%s: its file system can't be mapped to another owner; put it on ext4, "
-			    "xfs, btrfs or tmpfs, or start as the user who owns it", path);
+		return fail(err, ERR_UNCONFINED,
+		            "%s: its file system can't be mapped to another owner; put it on ext4, "
+		            "xfs, btrfs or tmpfs, or start as the user who owns it",
+		            path);
 	return fail_errno(err, "a mount of %s", path);
 }
 
 int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid,
-		   struct err *err)
+                   struct err *err)
 {
-	own_fd int tree = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (ids ? 0 : AT_RECURSIVE) |
-						(*path ? 0 : AT_EMPTY_PATH));
+	own_fd int tree = open_tree(dirfd, path,
+	                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (ids ? 0 : AT_RECURSIVE) |
+	                                    (*path ? 0 : AT_EMPTY_PATH));
 
 	if (tree < 0)
 		return fail_mount(path, err);
@@ -85,7 +94,7 @@ int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_
 		own_fd int namespace = open_user_namespace(&(struct mapping){ users, groups }, err);
 		if (namespace < 0)
 			return -1;
-		struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace };
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) namespace };
 		if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
 			return fail_mount(path, err);
 	}

@@ -22,13 +22,15 @@
 #include "base/banned.h"
 
 enum {
-	FALLBACK_FIRST = 0x70000000,	/* above what distributions, systemd and container engines give out */
+	FALLBACK_FIRST = 0x70000000, /* above what distributions, systemd and container engines give out */
 	FALLBACK_COUNT = 0x10000,
 	FILE_MAX_BYTES = 1024 * 1024,
 	TRIES = 64,
 };
 
-struct range { unsigned long first, count; };
+struct range {
+	unsigned long first, count;
+};
 
 /* "root:START:COUNT" or "0:START:COUNT", the first that is sound. */
 static bool read_range(const char *path, struct range *out)
@@ -69,7 +71,7 @@ static bool runs_something(uid_t uid)
 
 	for (struct dirent *d; all && !found && (d = readdir(all));)
 		found = isdigit((unsigned char)d->d_name[0]) && fstatat(dirfd(all), d->d_name, &st, 0) == 0 &&
-			st.st_uid == uid;
+		        st.st_uid == uid;
 	if (all)
 		closedir(all);
 	return found;
@@ -84,7 +86,8 @@ static int lock_id(uid_t uid, struct err *err)
 	if (fd < 0)
 		return fail_errno(err, "a socket");
 	int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "cage-id-%u", (unsigned)uid);
-	if (bind(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) != 0)
+	if (bind(fd, (struct sockaddr *)&name,
+	         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) != 0)
 		return fail_errno(err, "id %u", (unsigned)uid);
 	return fd_steal(&fd);
 }
@@ -110,8 +113,10 @@ static int choose_unused(struct cage_ids *out, struct err *err)
 		*out = (struct cage_ids){ uid, (gid_t)(groups.first + at), true, lock };
 		return 0;
 	}
-	return fail(err, ERR_BUSY, "no unused id among %lu from %lu; give root a larger range in /etc/subuid "
-		    "and /etc/subgid", count, users.first);
+	return fail(err, ERR_BUSY,
+	            "no unused id among %lu from %lu; give root a larger range in /etc/subuid "
+	            "and /etc/subgid",
+	            count, users.first);
 }
 
 int cage_ids_choose(struct cage_ids *out, struct err *err)

@@ -2,7 +2,7 @@
 /* What the files of this room say to each other. */
 #include "cage/cage.h"
 
-enum { CAGE_HIGH_FD = 256 };	/* descriptors of ours stay above every number a customer names */
+enum { CAGE_HIGH_FD = 256 }; /* descriptors of ours stay above every number a customer names */
 
 /* tree.c */
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err);
@@ -15,8 +15,8 @@ int mount_restrict(int tree, unsigned flags, struct err *err);
 int mount_attach(int tree, int at, struct err *err);
 
 /* overlay.c */
-int overlay_make(int root, const struct cage_mount *row, int lower, int layers,
-		 const struct cage_mount *all, size_t n, struct err *err);
+int overlay_make(int root, const struct cage_mount *row, int lower, int layers, const struct cage_mount *all,
+                 size_t n, struct err *err);
 
 /* privilege.c */
 int privilege_keep_for_entering(struct err *err);
@@ -28,7 +28,7 @@ int privilege_refuse_new(struct err *err);
 int filter_install(const struct cage_profile *profile, struct err *err);
 
 /* landlock.c */
-int landlock_abi(void);		/* -1: the kernel has none, or it is switched off */
+int landlock_abi(void); /* -1: the kernel has none, or it is switched off */
 int landlock_enter(const struct cage_profile *profile, struct err *err);
 
 /* network.c */

@@ -17,21 +17,31 @@
 /* The kernel's interface, spelled here because the headers of the build may be older than the
  * kernel of the run. Bits and layouts are fixed for good. */
 enum {
-	FS_EXECUTE = 1 << 0, FS_WRITE_FILE = 1 << 1, FS_READ_FILE = 1 << 2, FS_READ_DIR = 1 << 3,
+	FS_EXECUTE = 1 << 0,
+	FS_WRITE_FILE = 1 << 1,
+	FS_READ_FILE = 1 << 2,
+	FS_READ_DIR = 1 << 3,
 	FS_ALL_OF_ABI_1 = (1 << 13) - 1,
-	FS_REFER = 1 << 13,		/* ABI 2 */
-	FS_TRUNCATE = 1 << 14,		/* ABI 3 */
-	FS_IOCTL_DEVICE = 1 << 15,	/* ABI 5 */
-	NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1,	/* ABI 4 */
-	SCOPE_ABSTRACT_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1,	/* ABI 6 */
+	FS_REFER = 1 << 13,        /* ABI 2 */
+	FS_TRUNCATE = 1 << 14,     /* ABI 3 */
+	FS_IOCTL_DEVICE = 1 << 15, /* ABI 5 */
+	NET_BIND_TCP = 1 << 0,
+	NET_CONNECT_TCP = 1 << 1, /* ABI 4 */
+	SCOPE_ABSTRACT_SOCKET = 1 << 0,
+	SCOPE_SIGNAL = 1 << 1, /* ABI 6 */
 	CREATE_RULESET_VERSION = 1 << 0,
 	RULE_PATH_BENEATH = 1,
 	/* What a rule for something that is not a directory may name. */
 	FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEVICE,
 };
 
-struct ruleset { uint64_t fs, net, scoped; };
-struct path_beneath { uint64_t allowed; int32_t parent; } __attribute__((packed));
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+struct path_beneath {
+	uint64_t allowed;
+	int32_t parent;
+} __attribute__((packed));
 
 int landlock_abi(void)
 {
@@ -45,7 +55,8 @@ static struct ruleset everything(int abi, const struct cage_profile *profile)
 	if (abi >= 3)
 		all.fs |= FS_TRUNCATE;
 	if (abi >= 4)
-		all.net = (profile->no_tcp_bind ? NET_BIND_TCP : 0) | (profile->no_tcp_connect ? NET_CONNECT_TCP : 0);
+		all.net = (profile->no_tcp_bind ? NET_BIND_TCP : 0) |
+		          (profile->no_tcp_connect ? NET_CONNECT_TCP : 0);
 	if (abi >= 5)
 		all.fs |= FS_IOCTL_DEVICE;
 	if (abi >= 6)

@@ -27,14 +27,16 @@ int network_loopback_up(struct err *err)
 /* Privileged ports too: the network namespace is ours while we have its capabilities. */
 int network_listen(const struct cage_listener *l, struct err *err)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(l->port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_port = htons(l->port),
+		                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int on = 1;
 	own_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
 		return fail_errno(err, "a listening socket");
-	if (bind(fd, (struct sockaddr *)&to, sizeof to) != 0 || listen(fd, l->backlog > 0 ? l->backlog : 128) != 0)
+	if (bind(fd, (struct sockaddr *)&to, sizeof to) != 0 ||
+	    listen(fd, l->backlog > 0 ? l->backlog : 128) != 0)
 		return fail_errno(err, "listening on port %u", l->port);
 	return fd_steal(&fd);
 }

@@ -58,7 +58,7 @@ static int mask_one(int masks, int below, const char *path, struct err *err)
 	for (; rest; name = strsep(&rest, "/")) {
 		int rc = mask_directory(&mask, &lower, name, err);
 		if (rc != 0)
-			return rc < 0 ? -1 : 0;	/* not there: nothing to hide */
+			return rc < 0 ? -1 : 0; /* not there: nothing to hide */
 	}
 	/* Device 0:0 is a whiteout, which needs no privilege to make. */
 	if (mknodat(mask, name, S_IFCHR, makedev(0, 0)) != 0 && errno != EEXIST)
@@ -76,7 +76,8 @@ static int mask_all(int dir, const char *target, const struct cage_mount *all, s
 	if (masks < 0 || lower < 0 || fstat(lower, &st) != 0 || fchmod(masks, st.st_mode & 0777) != 0)
 		return fail_errno(err, "masking");
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].kind != CAGE_MASK || strncmp(all[i].target, target, len) != 0 || all[i].target[len] != '/')
+		if (all[i].kind != CAGE_MASK || strncmp(all[i].target, target, len) != 0 ||
+		    all[i].target[len] != '/')
 			continue;
 		masked++;
 		if (mask_one(masks, lower, all[i].target + len + 1, err) != 0)
@@ -102,8 +103,8 @@ static int mount_layers(int dir, bool masked, bool writable, struct err *err)
 	return mount_make("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 }
 
-int overlay_make(int root, const struct cage_mount *row, int lower, int layers,
-		 const struct cage_mount *all, size_t n, struct err *err)
+int overlay_make(int root, const struct cage_mount *row, int lower, int layers, const struct cage_mount *all,
+                 size_t n, struct err *err)
 {
 	if (mkdirat(root, staging, 0700) != 0)
 		return fail_errno(err, "making the staging directory");

@@ -17,8 +17,8 @@ static const int entering[] = { CAP_SYS_ADMIN, CAP_SETPCAP };
 
 enum {
 	LOCKED_BITS = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-		      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-		      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+	              SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+	              SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
 };
 
 static int set_capabilities(const int *keep, size_t n, struct err *err)
@@ -50,7 +50,9 @@ static int drop_bounding(bool keep_for_entering, struct err *err)
 		if (keep_for_entering && is_for_entering(cap))
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
-			return errno == EINVAL && cap > CAP_SETFCAP ? 0 : fail_errno(err, "dropping capability %d", cap);
+			return errno == EINVAL && cap > CAP_SETFCAP ?
+			               0 :
+			               fail_errno(err, "dropping capability %d", cap);
 	}
 	return 0;
 }

@@ -26,7 +26,7 @@ enum { NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | 
 struct attempt {
 	int (*fn)(struct err *err);
 	struct cage_ids ids;
-	int result;	/* the child's end of a pipe, for the error as it is */
+	int result; /* the child's end of a pipe, for the error as it is */
 };
 
 static int map_ids(pid_t pid, void *arg, struct err *err)
@@ -36,8 +36,9 @@ static int map_ids(pid_t pid, void *arg, struct err *err)
 
 	for (size_t i = a->ids.as_root ? 1 : 0; i < ARRAY_LEN(files); i++) {
 		own_mem char *path = xasprintf("/proc/%ld/%s", (long)pid, files[i]);
-		own_mem char *text = i == 0 ? xstrdup("deny") : xasprintf("%d %u 1\n", CAGE_UID,
-					     (unsigned)(i == 1 ? a->ids.gid : a->ids.uid));
+		own_mem char *text = i == 0 ? xstrdup("deny") :
+		                              xasprintf("%d %u 1\n", CAGE_UID,
+		                                        (unsigned)(i == 1 ? a->ids.gid : a->ids.uid));
 		own_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, text, strlen(text)) < 0)
 			return fail_errno(err, "writing %s", files[i]);
@@ -72,8 +73,11 @@ static int attempt(unsigned long namespaces, int (*fn)(struct err *err), struct 
 	own_fd int to = pipes[1];
 	own_fd int high = fcntl(to, F_DUPFD_CLOEXEC, CAGE_HIGH_FD);
 	struct attempt a = { fn, ids, high };
-	struct proc_spec spec = { .namespaces = namespaces, .die_with_parent = true, .parent = map_ids,
-				  .child = run_attempt, .arg = &a };
+	struct proc_spec spec = { .namespaces = namespaces,
+		                  .die_with_parent = true,
+		                  .parent = map_ids,
+		                  .child = run_attempt,
+		                  .arg = &a };
 	if (dumpable != 1)
 		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	int rc = proc_fork(&spec, &child, err);
@@ -87,7 +91,9 @@ static int attempt(unsigned long namespaces, int (*fn)(struct err *err), struct 
 		*err = theirs;
 		return -1;
 	}
-	return status == 0 ? 0 : fail(err, ERR_SYSTEM, "the attempt ended with status %d", proc_exit_code(status));
+	return status == 0 ?
+	               0 :
+	               fail(err, ERR_SYSTEM, "the attempt ended with status %d", proc_exit_code(status));
 }
 
 static long read_number(const char *path)
@@ -113,17 +119,20 @@ int cage_probe_user_namespace(struct err *err)
 	if (attempt(CLONE_NEWUSER, nothing, err) == 0)
 		return 0;
 	if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-		return fail(err, ERR_UNCONFINED, "user namespaces are switched off for ordinary users; allow them: "
-			    "sysctl -w kernel.unprivileged_userns_clone=1");
+		return fail(err, ERR_UNCONFINED,
+		            "user namespaces are switched off for ordinary users; allow them: "
+		            "sysctl -w kernel.unprivileged_userns_clone=1");
 	if (read_number("/proc/sys/user/max_user_namespaces") == 0)
-		return fail(err, ERR_UNCONFINED, "user namespaces are limited to 0; allow them: "
-			    "sysctl -w user.max_user_namespaces=15000");
+		return fail(err, ERR_UNCONFINED,
+		            "user namespaces are limited to 0; allow them: "
+		            "sysctl -w user.max_user_namespaces=15000");
 	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return fail(err, ERR_UNCONFINED, "AppArmor forbids user namespaces; allow them: "
-			    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+		return fail(err, ERR_UNCONFINED,
+		            "AppArmor forbids user namespaces; allow them: "
+		            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
 	err->kind = ERR_UNCONFINED;
 	return fail_in(err, "user namespaces can't be made (an outer sandbox or a unit's RestrictNamespaces= "
-			    "forbids them; on NixOS set security.allowUserNamespaces = true)");
+	                    "forbids them; on NixOS set security.allowUserNamespaces = true)");
 }
 
 int cage_probe_network(struct err *err)
@@ -132,10 +141,13 @@ int cage_probe_network(struct err *err)
 		return 0;
 	err->kind = ERR_UNCONFINED;
 	if (read_number("/proc/sys/user/max_net_namespaces") == 0)
-		return fail(err, ERR_UNCONFINED, "network namespaces are limited to 0; allow them: "
-			    "sysctl -w user.max_net_namespaces=15000");
-	return fail_in(err, "a network namespace with lo up can't be made (AppArmor's "
-			    "kernel.apparmor_restrict_unprivileged_userns=0, or a unit's RestrictNamespaces= allows it)");
+		return fail(err, ERR_UNCONFINED,
+		            "network namespaces are limited to 0; allow them: "
+		            "sysctl -w user.max_net_namespaces=15000");
+	return fail_in(
+		err,
+		"a network namespace with lo up can't be made (AppArmor's "
+		"kernel.apparmor_restrict_unprivileged_userns=0, or a unit's RestrictNamespaces= allows it)");
 }
 
 static int fresh_proc(struct err *err)
@@ -178,18 +190,25 @@ int cage_probe_landlock(struct err *err)
 		return abi;
 	uname(&u);
 	if (abi < 0 && errno == EOPNOTSUPP)
-		return fail(err, ERR_UNCONFINED, "landlock is switched off (kernel %s); add it to the kernel's command "
-			    "line: lsm=landlock,... before the others", u.release);
-	return fail(err, ERR_UNCONFINED, "landlock ABI %d is found (kernel %s), %d is needed; use Linux 5.19 or newer "
-		    "with CONFIG_SECURITY_LANDLOCK=y", abi < 0 ? 0 : abi, u.release, CAGE_LANDLOCK_ABI);
+		return fail(err, ERR_UNCONFINED,
+		            "landlock is switched off (kernel %s); add it to the kernel's command "
+		            "line: lsm=landlock,... before the others",
+		            u.release);
+	return fail(err, ERR_UNCONFINED,
+	            "landlock ABI %d is found (kernel %s), %d is needed; use Linux 5.19 or newer "
+	            "with CONFIG_SECURITY_LANDLOCK=y",
+	            abi < 0 ? 0 : abi, u.release, CAGE_LANDLOCK_ABI);
 }
 
 /* On tmpfs of its own, so it tells whether overlayfs may be used at all in a user namespace. */
 static int small_overlay(struct err *err)
 {
 	static const char *const tmpfs[][2] = { { "mode", "0755" }, { NULL, NULL } };
-	static const char *const overlay[][2] = { { "userxattr", NULL }, { "lowerdir", "lower" },
-						  { "upperdir", "upper" }, { "workdir", "work" }, { NULL, NULL } };
+	static const char *const overlay[][2] = { { "userxattr", NULL },
+		                                  { "lowerdir", "lower" },
+		                                  { "upperdir", "upper" },
+		                                  { "workdir", "work" },
+		                                  { NULL, NULL } };
 	own_fd int root = mount_make("tmpfs", tmpfs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
 	if (root < 0)
@@ -208,7 +227,7 @@ int cage_probe_overlay(struct err *err)
 		return 0;
 	err->kind = ERR_UNCONFINED;
 	return fail_in(err, "overlayfs can't be used in a user namespace; Linux 5.11 or newer with "
-			    "CONFIG_OVERLAY_FS is needed (modprobe overlay)");
+	                    "CONFIG_OVERLAY_FS is needed (modprobe overlay)");
 }
 
 static int together(struct err *err)
@@ -228,7 +247,7 @@ int cage_probe_idmap(struct err *err)
 	const struct cage_ids ids = { .uid = CAGE_UID, .gid = CAGE_UID, .as_root = true, .lock = -1 };
 
 	if (geteuid() != 0)
-		return 0;	/* an ordinary user keeps its own id, and needs none */
+		return 0; /* an ordinary user keeps its own id, and needs none */
 	own_fd int tree = cage_tree_open(AT_FDCWD, "/tmp", &ids, 0, 0, err);
 	if (tree >= 0)
 		return 0;

@@ -12,7 +12,7 @@
 #include "base/banned.h"
 
 #ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U	/* Linux 6.3: says that it is meant to be run */
+#define MFD_EXEC 0x0010U /* Linux 6.3: says that it is meant to be run */
 #endif
 
 enum { PROGRAM_MAX = 64 * 1024 * 1024 };
@@ -34,8 +34,8 @@ int cage_seal_program(const char *path, struct err *err)
 	for (off_t left = st.st_size; left > 0;) {
 		ssize_t n = sendfile(to, from, NULL, (size_t)left);
 		if (n <= 0)
-			return n < 0 ? fail_errno(err, "reading %s", path)
-				     : fail(err, ERR_INPUT, "%s became shorter while it was read", path);
+			return n < 0 ? fail_errno(err, "reading %s", path) :
+			               fail(err, ERR_INPUT, "%s became shorter while it was read", path);
 		left -= n;
 	}
 	if (fchmod(to, 0555) != 0 ||

@@ -20,8 +20,8 @@
 
 struct start {
 	const struct cage_spec *spec;
-	struct cage_mount *mounts;	/* spec's, with descriptors out of the customer's range */
-	int report;			/* the child's end, for listening sockets; -1: none */
+	struct cage_mount *mounts; /* spec's, with descriptors out of the customer's range */
+	int report;                /* the child's end, for listening sockets; -1: none */
 };
 
 static int write_proc(pid_t pid, const char *file, const char *text, struct err *err)
@@ -180,7 +180,8 @@ static int explain(struct err *err)
 	/* "Operation not permitted" helps nobody: the probe knows which switch forbids it. */
 	if (err->sys != EPERM && err->sys != ENOSPC && err->sys != EINVAL && err->sys != EACCES)
 		return -1;
-	if (cage_probe_user_namespace(&why) != 0 || cage_probe_network(&why) != 0 || cage_probe_proc(&why) != 0)
+	if (cage_probe_user_namespace(&why) != 0 || cage_probe_network(&why) != 0 ||
+	    cage_probe_proc(&why) != 0)
 		*err = why;
 	return -1;
 }
@@ -210,11 +211,20 @@ int cage_spawn(const struct cage_spec *spec, struct proc *out, int *listeners, s
 		return -1;
 
 	struct proc_spec proc = {
-		.path = spec->path, .exe_fd = exe, .argv = spec->argv, .env = spec->env, .fds = spec->fds,
-		.nfds = spec->nfds, .listen_fds = spec->listen_fds, .die_with_parent = true, .new_session = true,
+		.path = spec->path,
+		.exe_fd = exe,
+		.argv = spec->argv,
+		.env = spec->env,
+		.fds = spec->fds,
+		.nfds = spec->nfds,
+		.listen_fds = spec->listen_fds,
+		.die_with_parent = true,
+		.new_session = true,
 		.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-			      (spec->host_network ? 0 : CLONE_NEWNET),
-		.parent = give_identity, .child = enter_child, .arg = &s,
+		              (spec->host_network ? 0 : CLONE_NEWNET),
+		.parent = give_identity,
+		.child = enter_child,
+		.arg = &s,
 	};
 	/* The maps of a process that hides from its own user can be written by nobody but root; the
 	 * child copies this, and changes it by its own exec. */

@@ -21,10 +21,12 @@
 #include "base/banned.h"
 
 struct tree {
-	int root;	/* the tmpfs */
+	int root; /* the tmpfs */
 	const struct cage_mount *rows;
 	size_t n;
-	struct source { int main, layers; } *sources;	/* by row; -1: none, or the row is left out */
+	struct source {
+		int main, layers;
+	} * sources; /* by row; -1: none, or the row is left out */
 };
 
 static void tree_clear(struct tree *t)
@@ -145,7 +147,7 @@ static int add_bind(const struct tree *t, const struct cage_mount *row, struct e
 	int mount = t->sources[row - t->rows].main;
 
 	if (mount < 0)
-		return 0;	/* optional, and this host doesn't have it */
+		return 0; /* optional, and this host doesn't have it */
 	return mount_restrict(mount, row->flags, err) != 0 ? -1 : attach(t, row->target, mount, err);
 }
 
@@ -155,7 +157,9 @@ static int add_tmpfs(const struct tree *t, const struct cage_mount *row, struct 
 
 	snprintf(mode, sizeof mode, "%o", row->mode ? row->mode : 0755);
 	snprintf(size, sizeof size, "%zu", row->size);
-	const char *const options[][2] = { { "mode", mode }, { row->size ? "size" : NULL, size }, { NULL, NULL } };
+	const char *const options[][2] = { { "mode", mode },
+		                           { row->size ? "size" : NULL, size },
+		                           { NULL, NULL } };
 	own_fd int mount = mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 	if (mount < 0)
 		return -1;
@@ -166,17 +170,20 @@ static int add_tmpfs(const struct tree *t, const struct cage_mount *row, struct 
 
 static int add_proc(const struct tree *t, const struct cage_mount *row, struct err *err)
 {
-	own_fd int mount = mount_make("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	own_fd int mount =
+		mount_make("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
 	if (mount < 0 && err->sys == EPERM)
-		return fail(err, ERR_UNCONFINED, "a fresh /proc can't be mounted here, because parts of this "
-			    "/proc are covered; start it outside of a container, or in a unit without "
-			    "ProtectKernelTunables=, ProtectKernelLogs= and ProtectProc=");
+		return fail(err, ERR_UNCONFINED,
+		            "a fresh /proc can't be mounted here, because parts of this "
+		            "/proc are covered; start it outside of a container, or in a unit without "
+		            "ProtectKernelTunables=, ProtectKernelLogs= and ProtectProc=");
 	if (mount < 0 || attach(t, row->target, mount, err) != 0)
 		return -1;
 	/* The knobs belong to root, which does not exist inside; this is the second wall. */
 	own_fd int knobs = openat(mount, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	own_fd int copy = knobs < 0 ? -1 : open_tree(knobs, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	own_fd int copy =
+		knobs < 0 ? -1 : open_tree(knobs, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (copy < 0)
 		return fail_errno(err, "its sys");
 	unsigned flags = CAGE_READ_ONLY | CAGE_NOEXEC;
@@ -185,8 +192,9 @@ static int add_proc(const struct tree *t, const struct cage_mount *row, struct e
 
 static int add_devpts(const struct tree *t, const struct cage_mount *row, struct err *err)
 {
-	static const char *const options[][2] = { { "newinstance", NULL }, { "mode", "0620" },
-						  { "ptmxmode", "0666" }, { NULL, NULL } };
+	static const char *const options[][2] = {
+		{ "newinstance", NULL }, { "mode", "0620" }, { "ptmxmode", "0666" }, { NULL, NULL }
+	};
 	const char *name;
 	own_fd int mount = mount_make("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 
@@ -201,7 +209,8 @@ static int add_devpts(const struct tree *t, const struct cage_mount *row, struct
 
 static int add_mqueue(const struct tree *t, const struct cage_mount *row, struct err *err)
 {
-	own_fd int mount = mount_make("mqueue", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	own_fd int mount =
+		mount_make("mqueue", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
 	return mount < 0 ? -1 : attach(t, row->target, mount, err);
 }
@@ -234,7 +243,8 @@ static int attach_empty_file(const struct tree *t, int empty, int at, struct err
 	if (file < 0 || fchdir(t->root) != 0 || umount2(place, MNT_DETACH) != 0 ||
 	    unlinkat(t->root, place, AT_REMOVEDIR) != 0)
 		return fail_errno(err, "staging");
-	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 : mount_attach(file, at, err);
+	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 :
+	                                                                      mount_attach(file, at, err);
 }
 
 static bool is_masked_by_overlay(const struct tree *t, const char *target)
@@ -265,13 +275,15 @@ static int add_mask(const struct tree *t, const struct cage_mount *row, struct e
 	if (empty < 0)
 		return -1;
 	if (S_ISDIR(st.st_mode))
-		return mount_restrict(empty, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 : mount_attach(empty, at, err);
+		return mount_restrict(empty, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ?
+		               -1 :
+		               mount_attach(empty, at, err);
 	return attach_empty_file(t, empty, at, err);
 }
 
 static int (*const add[])(const struct tree *t, const struct cage_mount *row, struct err *err) = {
-	[CAGE_DIR] = add_dir,	    [CAGE_FILE] = add_file,	[CAGE_LINK] = add_link,
-	[CAGE_BIND] = add_bind,	    [CAGE_TMPFS] = add_tmpfs,	[CAGE_PROC] = add_proc,
+	[CAGE_DIR] = add_dir,       [CAGE_FILE] = add_file,     [CAGE_LINK] = add_link,
+	[CAGE_BIND] = add_bind,     [CAGE_TMPFS] = add_tmpfs,   [CAGE_PROC] = add_proc,
 	[CAGE_DEVPTS] = add_devpts, [CAGE_MQUEUE] = add_mqueue, [CAGE_OVERLAY] = add_overlay,
 	[CAGE_MASK] = add_mask,
 };
@@ -346,7 +358,7 @@ int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *
 {
 	__attribute__((cleanup(tree_clear))) struct tree t = { .root = -1, .rows = mounts, .n = n };
 
-	umask(0);	/* a row's mode is its mode */
+	umask(0); /* a row's mode is its mode */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return fail_errno(err, "making the mounts private");
 	if (open_sources(&t, err) != 0 || make_root(&t, err) != 0)

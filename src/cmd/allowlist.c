@@ -31,8 +31,10 @@ static int find_database(struct command *c, char **out, struct err *err)
 static void print_result(struct command *c, const char *path, const struct strv *cidrs, const bool *written)
 {
 	static const struct ui_column fields[] = {
-		{ "machine", "machine", false }, { "database", "database", false },
-		{ "allowed_cidrs", "allowed", false }, { "written", "written", false },
+		{ "machine", "machine", false },
+		{ "database", "database", false },
+		{ "allowed_cidrs", "allowed", false },
+		{ "written", "written", false },
 	};
 	own_json json *result = json_object_of();
 	json *list = json_array_of();
@@ -59,7 +61,8 @@ static int run(struct command *c, bool enforce, struct err *err)
 	if (find_database(c, &path, err) != 0)
 		return -1;
 	const struct smoldb_options o = { path, SMOLDB_BUSY_MS };
-	int rc = enforce ? smoldb_enforce(&o, machine, &cidrs, &written, err) : smoldb_verify(&o, machine, &cidrs, err);
+	int rc = enforce ? smoldb_enforce(&o, machine, &cidrs, &written, err) :
+	                   smoldb_verify(&o, machine, &cidrs, err);
 	if (rc != 0)
 		return -1;
 	print_result(c, path, &cidrs, enforce ? &written : NULL);
@@ -76,16 +79,17 @@ static int run_enforce(struct command *c, struct err *err)
 	return run(c, true, err);
 }
 
-#define WHAT_IT_SAYS \
-	"The list is compared as it stands: order matters, and so does every character. What is written in the " \
-	"database is declared, not enforced: only a bottle's own launch shows that its guest is confined."
+#define WHAT_IT_SAYS                                                                                      \
+	"The list is compared as it stands: order matters, and so does every character. What is written " \
+	"in the database is declared, not enforced: only a bottle's own launch shows that its guest is confined."
 
 const struct verb verb_allowlist_verify = {
 	.name = "allowlist verify",
 	.args = "MACHINE CIDR... [--db PATH]",
 	.summary = "whether smolvm's database holds just this allowlist for a machine",
-	.details = "Reads smolvm's state database and refuses (status 1) unless the machine's allowed_cidrs is exactly "
-		   "the list given. Nothing is changed or created. " WHAT_IT_SAYS,
+	.details =
+		"Reads smolvm's state database and refuses (status 1) unless the machine's allowed_cidrs is exactly "
+		"the list given. Nothing is changed or created. " WHAT_IT_SAYS,
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 2,
@@ -98,10 +102,11 @@ const struct verb verb_allowlist_enforce = {
 	.name = "allowlist enforce",
 	.args = "MACHINE CIDR... [--db PATH]",
 	.summary = "the same, after writing the list where it differs",
-	.details = "Sets allowed_cidrs of the machine's row where it differs, in one transaction, leaving every other byte "
-		   "of the row as it is, and reads it back on a new connection. To be run after smolvm's create and "
-		   "before its start. A database or a row that is missing, locked, damaged or of an unknown shape is "
-		   "refused and left alone. " WHAT_IT_SAYS,
+	.details =
+		"Sets allowed_cidrs of the machine's row where it differs, in one transaction, leaving every other byte "
+		"of the row as it is, and reads it back on a new connection. To be run after smolvm's create and "
+		"before its start. A database or a row that is missing, locked, damaged or of an unknown shape is "
+		"refused and left alone. " WHAT_IT_SAYS,
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 2,

@@ -24,7 +24,14 @@ static int run(struct command *c, struct err *err)
 }
 
 const struct verb verb_attach = {
-	.name = "attach", .args = "SLUG", .summary = "look at a bottle's program, and type to it", .group = GROUP_RUN,
+	.name = "attach",
+	.args = "SLUG",
+	.summary = "look at a bottle's program, and type to it",
+	.group = GROUP_RUN,
 	.details = "Ends with the program, and with its status. On a terminal Ctrl-] leaves and lets it run.",
-	.flags = VERB_STATUS, .min_args = 1, .max_args = 1, .complete = COMPLETE_SLUG, .run = run,
+	.flags = VERB_STATUS,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.run = run,
 };

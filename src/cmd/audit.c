@@ -43,7 +43,7 @@ int audit_log_each(int dir, bool (*fn)(void *arg, const json *record), void *arg
 
 struct printing {
 	struct str text;
-	json *rows;	/* NULL: as text */
+	json *rows; /* NULL: as text */
 	struct err err;
 	int rc;
 };
@@ -184,9 +184,10 @@ const struct verb verb_audit = {
 	.name = "audit",
 	.args = "[--verify] SLUG",
 	.summary = "the audit log, readable; or whether it is whole",
-	.details = "Each line of the log carries the hash of the one before, and the record holds count and head: a line that "
-		   "was changed, removed or put in shows, unless somebody with the user's rights rewrote the rest and the "
-		   "record as well.",
+	.details =
+		"Each line of the log carries the hash of the one before, and the record holds count and head: a line that "
+		"was changed, removed or put in shows, unless somebody with the user's rights rewrote the rest and the "
+		"record as well.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

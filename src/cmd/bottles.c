@@ -43,8 +43,9 @@ int layers_open(const struct bottle *b, struct layers *out, struct err *err)
 	const struct record *r = &b->record;
 
 	if (!r->workspace || !str_is(r->workspace_mode, "copy"))
-		return fail(err, ERR_MISSING, "bottle %s has no layer of changes: its workspace mode is \"%s\"", r->slug,
-			    r->workspace_mode ? r->workspace_mode : "none");
+		return fail(err, ERR_MISSING,
+		            "bottle %s has no layer of changes: its workspace mode is \"%s\"", r->slug,
+		            r->workspace_mode ? r->workspace_mode : "none");
 	made.lower = dir_open(AT_FDCWD, r->workspace, err);
 	if (made.lower < 0)
 		return fail_in(err, "the workspace of %s", r->slug);
@@ -98,7 +99,8 @@ char *workspace_path(const char *given, struct err *err)
 	for (const char *p = given; *p; p += *p == '/') {
 		size_t n = strcspn(p, "/");
 		if ((p == given && n == 0) || (n == 2 && p[0] == '.' && p[1] == '.')) {
-			fail(err, ERR_USAGE, "%s: a path below the workspace is wanted, as diff shows it", given);
+			fail(err, ERR_USAGE, "%s: a path below the workspace is wanted, as diff shows it",
+			     given);
 			return NULL;
 		}
 		if (n > 0 && !(n == 1 && p[0] == '.')) {

@@ -9,7 +9,9 @@ struct bottle {
 	int dir;
 	struct record record;
 };
+/* clang-format off */
 #define BOTTLE_INIT { .dir = -1, .record = RECORD_INIT }
+/* clang-format on */
 void bottle_clear(struct bottle *b);
 #define own_bottle __attribute__((cleanup(bottle_clear)))
 int bottle_open(struct command *c, const char *slug, struct bottle *out, struct err *err);
@@ -19,7 +21,9 @@ struct layers {
 	int lower, upper;
 	struct workspace workspace;
 };
+/* clang-format off */
 #define LAYERS_INIT { .lower = -1, .upper = -1 }
+/* clang-format on */
 void layers_clear(struct layers *l);
 #define own_layers __attribute__((cleanup(layers_clear)))
 /* ERR_MISSING: this bottle has no layer of its own (its workspace is mounted, or none), or
@@ -27,7 +31,7 @@ void layers_clear(struct layers *l);
 int layers_open(const struct bottle *b, struct layers *out, struct err *err);
 
 enum { AGE_TEXT = 24 };
-void age_text(int64_t since_ms, char out[AGE_TEXT]);	/* "12s", "5m", "3h", "2d" */
+void age_text(int64_t since_ms, char out[AGE_TEXT]); /* "12s", "5m", "3h", "2d" */
 /* RFC 3339, or null for 0. */
 json *time_json(int64_t unix_ms);
 /* A string of bytes that may be hostile, escaped so that it is plain text. */

@@ -92,7 +92,7 @@ static int free_resource(struct command *c, int dir, const struct resource *r, s
 struct sweep {
 	struct command *c;
 	bool purge;
-	json *rows;	/* what was freed, and what was not */
+	json *rows; /* what was freed, and what was not */
 	size_t failed;
 };
 
@@ -206,7 +206,7 @@ static int choose(struct command *c, bool purge, struct strv *out, struct err *e
 			return -1;
 		if (b.record.state != RECORD_STOPPED && record_keeper_lives(&b.record))
 			return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", b.record.slug,
-				    record_state_name(b.record.state), b.record.slug);
+			            record_state_name(b.record.state), b.record.slug);
 	}
 	for (size_t i = 0; i < listing.n; i++) {
 		const struct listed *l = &listing.v[i];
@@ -241,7 +241,8 @@ static int cleanup_run(struct command *c, struct err *err)
 		return -1;
 	if (slugs.n == 0)
 		ui_note(&c->ui, "nothing to clean up");
-	else if (!yes && ui_ask(sweep.purge ? "free all this, and delete the workspaces?" : "free all this?", &yes, err) != 0)
+	else if (!yes && ui_ask(sweep.purge ? "free all this, and delete the workspaces?" : "free all this?",
+	                        &yes, err) != 0)
 		return fail_in(err, "cleanup asks before it frees; use --yes without a terminal");
 	if (slugs.n > 0 && !yes)
 		return fail(err, ERR_DENIED, "nothing was freed");
@@ -265,9 +266,10 @@ const struct verb verb_cleanup = {
 	.name = "cleanup",
 	.args = "[--purge] [--yes] [SLUG...]",
 	.summary = "free what dead bottles still hold",
-	.details = "A bottle is dead when its keeper is gone, known by process id and start time. Everything is shown and asked "
-		   "once; each item is tried, and what fails is listed and stays in the record. Afterwards the bottle is "
-		   "stopped. Its workspace stays unless --purge is given; a named stopped bottle can be purged too.",
+	.details =
+		"A bottle is dead when its keeper is gone, known by process id and start time. Everything is shown and asked "
+		"once; each item is tried, and what fails is listed and stays in the record. Afterwards the bottle is "
+		"stopped. Its workspace stays unless --purge is given; a named stopped bottle can be purged too.",
 	.group = GROUP_HOST,
 	.flags = VERB_JSON,
 	.max_args = ARGS_ANY,

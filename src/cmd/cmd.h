@@ -16,53 +16,53 @@ enum complete {
 	COMPLETE_NOTHING,
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
-	COMPLETE_SLUG,		/* bottles with a record */
-	COMPLETE_BOTTLE,	/* manifests under bottles/ */
-	COMPLETE_AGENT,		/* manifests under agents/ */
+	COMPLETE_SLUG,   /* bottles with a record */
+	COMPLETE_BOTTLE, /* manifests under bottles/ */
+	COMPLETE_AGENT,  /* manifests under agents/ */
 	COMPLETE_BACKEND,
 	COMPLETE_SHELL,
 	COMPLETE_VERB,
 };
 
 struct option {
-	const char *name;	/* long form, without the dashes */
-	char letter;		/* short form; 0: none */
-	const char *value;	/* what --help calls its value; NULL: it takes none */
-	bool repeats;		/* may be given more than once; else the second one is an error */
-	enum complete complete;	/* of the value */
-	const char *help;	/* half a line */
+	const char *name;       /* long form, without the dashes */
+	char letter;            /* short form; 0: none */
+	const char *value;      /* what --help calls its value; NULL: it takes none */
+	bool repeats;           /* may be given more than once; else the second one is an error */
+	enum complete complete; /* of the value */
+	const char *help;       /* half a line */
 };
 
 enum {
-	VERB_HIDDEN = 1,	/* for other programs: in no list */
-	VERB_JSON = 2,		/* prints data: takes --json */
-	VERB_STATUS = 4,	/* passes the guest's status on: every failure of our own exits 125 */
-	VERB_REST = 8,		/* takes `-- CMD...` */
+	VERB_HIDDEN = 1, /* for other programs: in no list */
+	VERB_JSON = 2,   /* prints data: takes --json */
+	VERB_STATUS = 4, /* passes the guest's status on: every failure of our own exits 125 */
+	VERB_REST = 8,   /* takes `-- CMD...` */
 };
 
 enum verb_group { GROUP_RUN, GROUP_LOOK, GROUP_RULES, GROUP_HOST };
 
-enum { ARGS_ANY = 1000 };	/* as max_args: no limit of its own */
+enum { ARGS_ANY = 1000 }; /* as max_args: no limit of its own */
 
 struct verb {
-	const char *name;	/* may be two words: "policy test" */
-	const char *args;	/* synopsis behind the name, without --json and --help */
-	const char *summary;	/* one line, lower case, no full stop */
-	const char *details;	/* for --help and the manual: full sentences; NULL: none */
+	const char *name;    /* may be two words: "policy test" */
+	const char *args;    /* synopsis behind the name, without --json and --help */
+	const char *summary; /* one line, lower case, no full stop */
+	const char *details; /* for --help and the manual: full sentences; NULL: none */
 	enum verb_group group;
 	unsigned flags;
-	unsigned min_args, max_args;	/* positional, before "--" */
-	enum complete complete;		/* of positional arguments */
-	const struct option *options;	/* ends with a row without name; NULL: none */
+	unsigned min_args, max_args;  /* positional, before "--" */
+	enum complete complete;       /* of positional arguments */
+	const struct option *options; /* ends with a row without name; NULL: none */
 	/* The exit status, or -1 with @err set. */
 	int (*run)(struct command *c, struct err *err);
 };
 
-extern const struct verb *const verbs[];	/* ends with NULL */
+extern const struct verb *const verbs[]; /* ends with NULL */
 
 struct given {
 	const struct option *option;
-	const char *value;	/* NULL for a flag */
+	const char *value; /* NULL for a flag */
 };
 
 /* One invocation. Strings are borrowed from argv. */
@@ -70,25 +70,27 @@ struct command {
 	const struct verb *verb;
 	struct given *given;
 	size_t ngiven;
-	struct strv args;	/* positional, before "--" */
-	struct strv rest;	/* behind "--" */
-	bool has_rest;		/* there was a "--" */
+	struct strv args; /* positional, before "--" */
+	struct strv rest; /* behind "--" */
+	bool has_rest;    /* there was a "--" */
 	bool json;
 	bool help;
 	struct ui ui;
-	struct places_held *held;	/* what command_paths() and its like have made */
+	struct places_held *held; /* what command_paths() and its like have made */
 };
+/* clang-format off */
 #define COMMAND_INIT { 0 }
+/* clang-format on */
 void command_clear(struct command *c);
 #define own_command __attribute__((cleanup(command_clear)))
 
 bool command_has(const struct command *c, const char *option);
-const char *command_value(const struct command *c, const char *option);	/* the last one; NULL: not given */
+const char *command_value(const struct command *c, const char *option); /* the last one; NULL: not given */
 void command_values(const struct command *c, const char *option, struct strv *out);
-const char *command_arg(const struct command *c, size_t i);		/* NULL: not given */
+const char *command_arg(const struct command *c, size_t i); /* NULL: not given */
 /* A value that is a whole number in [min, max], or @fallback when not given. */
 int command_number(const struct command *c, const char *option, unsigned long min, unsigned long max,
-		   unsigned long fallback, unsigned long *out, struct err *err);
+                   unsigned long fallback, unsigned long *out, struct err *err);
 
 /* The words behind the program's name → a verb with its arguments. ERR_USAGE names what is
  * wrong and what may have been meant. On failure @c->verb and @c->json hold what was

@@ -32,18 +32,17 @@ static const char zsh_script[] =
 	"}\n"
 	"if [ \"${funcstack[1]}\" = _bottle ]; then _bottle \"$@\"; else compdef _bottle bottle; fi\n";
 
-static const char fish_script[] =
-	"function __bottle_complete\n"
-	"\tset -l words (commandline -opc) (commandline -ct)\n"
-	"\tset -l found (bottle complete words -- $words[2..-1] 2>/dev/null)\n"
-	"\tswitch \"$found[1]\"\n"
-	"\t\tcase ':file' ':directory'\n"
-	"\t\t\t__fish_complete_path (commandline -ct)\n"
-	"\t\tcase '*'\n"
-	"\t\t\tprintf '%s\\n' $found\n"
-	"\tend\n"
-	"end\n"
-	"complete -c bottle -f -a '(__bottle_complete)'\n";
+static const char fish_script[] = "function __bottle_complete\n"
+				  "\tset -l words (commandline -opc) (commandline -ct)\n"
+				  "\tset -l found (bottle complete words -- $words[2..-1] 2>/dev/null)\n"
+				  "\tswitch \"$found[1]\"\n"
+				  "\t\tcase ':file' ':directory'\n"
+				  "\t\t\t__fish_complete_path (commandline -ct)\n"
+				  "\t\tcase '*'\n"
+				  "\t\t\tprintf '%s\\n' $found\n"
+				  "\tend\n"
+				  "end\n"
+				  "complete -c bottle -f -a '(__bottle_complete)'\n";
 
 static const struct {
 	const char *shell, *script;
@@ -62,7 +61,7 @@ static int completion_run(struct command *c, struct err *err)
 		return 0;
 	}
 	return fail(err, ERR_USAGE, "there is no completion for %s; it is made for bash, zsh and fish",
-		    command_arg(c, 0));
+	            command_arg(c, 0));
 }
 
 const struct verb verb_completion = {
@@ -98,7 +97,7 @@ static void offer_manifests(struct command *c, enum complete what)
 	if (!dirs)
 		return;
 	if ((what == COMPLETE_AGENT ? manifest_list_agents(dirs, &names, &ignored) :
-				      manifest_list_bottles(dirs, &names, &ignored)) < 0)
+	                              manifest_list_bottles(dirs, &names, &ignored)) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++)
 		ui_text("%s\n", names.v[i].name);

@@ -16,7 +16,7 @@
 enum { ERROR_TEXT = 4096 };
 
 struct side {
-	char *slug;	/* NULL: the host */
+	char *slug; /* NULL: the host */
 	const char *path;
 };
 
@@ -61,7 +61,9 @@ static void hear(void *arg, const char *text)
 struct inside {
 	int keeper, in, out, errors;
 };
+/* clang-format off */
 #define INSIDE_INIT { -1, -1, -1, -1 }
+/* clang-format on */
 
 static void inside_clear(struct inside *i)
 {
@@ -73,7 +75,7 @@ static void inside_clear(struct inside *i)
 #define own_inside __attribute__((cleanup(inside_clear)))
 
 static int inside_start(struct command *c, const char *slug, const char *const *argv, struct inside *out,
-			struct err *err)
+                        struct err *err)
 {
 	own_keeper_message struct keeper_message ask = KEEPER_MESSAGE_INIT, answer = KEEPER_MESSAGE_INIT;
 	own_msg struct msg raw = MSG_INIT;
@@ -122,7 +124,7 @@ static int inside_finish(struct inside *i, struct err *err)
 }
 
 static int copy_out(struct command *c, const struct side *from, const char *to, struct files_count *count,
-		    struct err *err)
+                    struct err *err)
 {
 	const char *path = from->path[0] ? from->path : "/workspace";
 	const char *const argv[] = { "bottle-guest", "send", path, NULL };
@@ -142,7 +144,7 @@ static int copy_out(struct command *c, const struct side *from, const char *to, 
 }
 
 static int copy_in(struct command *c, const char *from, const struct side *to, struct files_count *count,
-		   struct err *err)
+                   struct err *err)
 {
 	own_mem char *name = last_name(from);
 	const char *const argv[] = { "bottle-guest", "receive", to->path[0] ? to->path : ".", name, NULL };
@@ -173,11 +175,12 @@ static int cp_run(struct command *c, struct err *err)
 		return fail(err, ERR_USAGE, "one side, and one only, is SLUG:path; see bottle ls for slugs");
 	/* A program in the bottle that ends early is an error to report, not our death. */
 	sigaction(SIGPIPE, &ignore, NULL);
-	int rc = from.slug ? copy_out(c, &from, to.path, &count, err) : copy_in(c, from.path, &to, &count, err);
+	int rc = from.slug ? copy_out(c, &from, to.path, &count, err) :
+	                     copy_in(c, from.path, &to, &count, err);
 	if (rc != 0)
 		return -1;
 	ui_note(&c->ui, "copied %llu files, %llu bytes%s", (unsigned long long)count.files,
-		(unsigned long long)count.bytes, count.remarks ? "; some were passed over" : "");
+	        (unsigned long long)count.bytes, count.remarks ? "; some were passed over" : "");
 	return 0;
 }
 
@@ -185,9 +188,10 @@ const struct verb verb_cp = {
 	.name = "cp",
 	.args = "SRC DST",
 	.summary = "copy into a running bottle, or out of it",
-	.details = "One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
-		   "as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
-		   "behind; at most 64 GiB come out at a time.",
+	.details =
+		"One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
+		"as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
+		"behind; at most 64 GiB come out at a time.",
 	.group = GROUP_RUN,
 	.min_args = 2,
 	.max_args = 2,

@@ -18,7 +18,7 @@
 enum { TOKEN_BYTES = 32, OUTPUT_MAX = 256 * 1024, LAUNCH_MS = 120 * 1000, ORIGIN_MS = 10 * 1000 };
 
 struct tour {
-	char *place;		/* absolute path of the directory */
+	char *place; /* absolute path of the directory */
 	int dir;
 	char token[TOKEN_BYTES + 1];
 	struct str port;
@@ -79,9 +79,12 @@ static int start_origin(struct tour *t, struct err *err)
 	own_fd int read_end = ends[0];
 	own_fd int write_end = ends[1];
 	const struct proc_fd fds[] = { { given, 0 }, { write_end, 1 }, { STDERR_FILENO, 2 } };
-	if (proc_spawn(&(struct proc_spec){ .path = path, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds),
-					    .die_with_parent = true },
-		       &t->origin, err) < 0)
+	if (proc_spawn(&(struct proc_spec){ .path = path,
+	                                    .argv = argv,
+	                                    .fds = fds,
+	                                    .nfds = ARRAY_LEN(fds),
+	                                    .die_with_parent = true },
+	               &t->origin, err) < 0)
 		return -1;
 	fd_drop(&write_end);
 	if (file_read_fd(read_end, "the demo's origin", OUTPUT_MAX, &said, err) < 0)
@@ -99,8 +102,10 @@ static int write_files(struct tour *t, struct err *err)
 	own_str struct str config = STR_INIT;
 
 	tour_add_bottle(&bottle, HOST, str_c(&t->port));
-	str_addf(&config, "{\"backend\":\"namespace\",\"extra_ca\":[\"%s/origin/ca.pem\"],\"hosts\":{\"" HOST
-			  "\":\"127.0.0.1\"}}\n", t->place);
+	str_addf(&config,
+	         "{\"backend\":\"namespace\",\"extra_ca\":[\"%s/origin/ca.pem\"],\"hosts\":{\"" HOST
+	         "\":\"127.0.0.1\"}}\n",
+	         t->place);
 	if (put(t, "home/.bot-bottle/bottles", "demo.md", str_c(&bottle), err) < 0 ||
 	    put(t, "home/.config/bot-bottle", "config.json", str_c(&config), err) < 0 ||
 	    put(t, "work", "notes.txt", "as it was\n", err) < 0 ||
@@ -148,8 +153,8 @@ static int run_bottle(struct command *c, struct tour *t, struct str *out, struct
 	strv_add(&argv, str_c(&t->port));
 	strv_addf(&argv, "%s/home/private.txt", t->place);
 	ui_progress(&c->ui, "starting a bottle, proving it, running the scripted agent");
-	status = proc_run(&(struct proc_spec){ .path = program, .argv = argv.v, .env = env.v }, NULL, out, &errout,
-			  OUTPUT_MAX, LAUNCH_MS, err);
+	status = proc_run(&(struct proc_spec){ .path = program, .argv = argv.v, .env = env.v }, NULL, out,
+	                  &errout, OUTPUT_MAX, LAUNCH_MS, err);
 	if (status < 0)
 		return fail_in(err, "bottle start");
 	if (status != 0) {
@@ -169,12 +174,14 @@ static int demo_run(struct command *c, struct err *err)
 	bool as_told;
 
 	if (!curl)
-		return fail(err, ERR_MISSING, "the demo's agent tries things with curl, which is not on PATH; "
-					      "apt-get install curl");
+		return fail(err, ERR_MISSING,
+		            "the demo's agent tries things with curl, which is not on PATH; "
+		            "apt-get install curl");
 	random_name(t.token, TOKEN_BYTES);
 	if (make_place(c, &t, err) < 0 || start_origin(&t, err) < 0 || write_files(&t, err) < 0)
 		return fail_in(err, "prepare the demo");
-	ui_note(&c->ui, "backend: namespace (needs no daemon, no KVM and no root; a microVM is the stronger tier)");
+	ui_note(&c->ui,
+	        "backend: namespace (needs no daemon, no KVM and no root; a microVM is the stronger tier)");
 	if (run_bottle(c, &t, &out, err) < 0)
 		return -1;
 	if (file_read(t.dir, "work/notes.txt", OUTPUT_MAX, &notes, err) < 0)
@@ -188,8 +195,9 @@ const struct verb verb_demo = {
 	.name = "demo",
 	.args = "",
 	.summary = "the tour: a bottle, what it may do, what it may not, and who refused",
-	.details = "Runs on the namespace backend, with an HTTPS origin and a home of its own, which are removed at\n"
-		   "the end. Exits 1 if anything went otherwise than the table says it must.",
+	.details =
+		"Runs on the namespace backend, with an HTTPS origin and a home of its own, which are removed at\n"
+		"the end. Exits 1 if anything went otherwise than the table says it must.",
 	.group = GROUP_HOST,
 	.flags = VERB_JSON,
 	.run = demo_run,

@@ -7,29 +7,30 @@
 void tour_add_bottle(struct str *out, const char *host, const char *port)
 {
 	str_addf(out,
-		 "---\n"
-		 "agent_provider:\n"
-		 "  template: shell\n"
-		 "egress:\n"
-		 "  routes:\n"
-		 "    - host: %s\n"
-		 "      port: %s\n"
-		 "      allow_private: true   # the demo's origin is on this machine\n"
-		 "      auth:\n"
-		 "        scheme: bearer\n"
-		 "        token_ref: DEMO_TOKEN\n"
-		 "      matches:\n"
-		 "        - paths:\n"
-		 "            - type: prefix\n"
-		 "              value: /v1/\n"
-		 "          methods: [GET]\n"
-		 "---\n"
-		 "What `bottle demo` runs in.\n",
-		 host, port);
+	         "---\n"
+	         "agent_provider:\n"
+	         "  template: shell\n"
+	         "egress:\n"
+	         "  routes:\n"
+	         "    - host: %s\n"
+	         "      port: %s\n"
+	         "      allow_private: true   # the demo's origin is on this machine\n"
+	         "      auth:\n"
+	         "        scheme: bearer\n"
+	         "        token_ref: DEMO_TOKEN\n"
+	         "      matches:\n"
+	         "        - paths:\n"
+	         "            - type: prefix\n"
+	         "              value: /v1/\n"
+	         "          methods: [GET]\n"
+	         "---\n"
+	         "What `bottle demo` runs in.\n",
+	         host, port);
 }
 
-const char *const tour_start[] = { "--backend=namespace", "--bottle=demo", "--label=demo", "--headless", "--yes", "--rm",
-				   NULL };
+const char *const tour_start[] = {
+	"--backend=namespace", "--bottle=demo", "--label=demo", "--headless", "--yes", "--rm", NULL
+};
 
 /* A refusal of the gateway is a JSON body with a reason; one of the kernel is curl's own exit
  * status, or a program's message. */
@@ -64,16 +65,17 @@ const char tour_script[] =
 	"if echo changed >>/workspace/notes.txt; then say workspace changed -; else say workspace refused -; fi\n";
 
 #define GATEWAY "the gateway"
-#define KERNEL	"the network namespace"
+#define KERNEL  "the network namespace"
 
 static const struct attempt {
-	const char *name;	/* as the script prints it */
+	const char *name; /* as the script prints it */
 	const char *tried;
-	const char *outcome;	/* what it must be; NULL: judged by its own rule */
-	const char *happened;	/* in words, when it is */
-	const char *by;		/* who refused; NULL: nobody */
+	const char *outcome;  /* what it must be; NULL: judged by its own rule */
+	const char *happened; /* in words, when it is */
+	const char *by;       /* who refused; NULL: nobody */
 } attempts[] = {
-	{ "allowed", "GET /v1/items, which a route allows", "reached", "200; the origin saw the real token", NULL },
+	{ "allowed", "GET /v1/items, which a route allows", "reached", "200; the origin saw the real token",
+	  NULL },
 	{ "token", "read the token", NULL, "a placeholder; the real one never came in", "the keeper" },
 	{ "method", "POST where only GET is allowed", "denied", "403", GATEWAY },
 	{ "path", "GET /admin, outside of /v1/", "denied", "403", GATEWAY },
@@ -82,10 +84,12 @@ static const struct attempt {
 	{ "host", "a host without a route", "denied", "403", GATEWAY },
 	{ "direct", "dial 1.1.1.1, past the gateway", "failed", "no way there", KERNEL },
 	{ "loopback", "dial the host's 127.0.0.1", "failed", "another 127.0.0.1 is in there", KERNEL },
-	{ "file", "read a file of your home", "absent", "there is no such file inside", "the mount namespace" },
+	{ "file", "read a file of your home", "absent", "there is no such file inside",
+	  "the mount namespace" },
 	{ "namespace", "make a user namespace", "refused", "not permitted", "seccomp" },
 	{ "program", "write to /usr/bin", "refused", "read-only", "the mount namespace" },
-	{ "workspace", "change the workspace", "changed", "a change in the bottle; your copy is as it was", "the overlay" },
+	{ "workspace", "change the workspace", "changed", "a change in the bottle; your copy is as it was",
+	  "the overlay" },
 };
 
 /* The line of @name: its two fields. False: the script did not print it. */
@@ -93,7 +97,8 @@ static bool find_line(const char *output, const char *name, char **outcome, char
 {
 	size_t n = strlen(name);
 
-	for (const char *line = output; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+	for (const char *line = output; line && *line;
+	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		const char *first = line + n + 1;
 		const char *second;
 
@@ -110,7 +115,7 @@ static bool find_line(const char *output, const char *name, char **outcome, char
 }
 
 static bool is_as_it_must(const struct attempt *a, const char *outcome, const char *detail, const char *token,
-			  bool untouched)
+                          bool untouched)
 {
 	if (str_is(a->name, "token"))
 		return !str_is(outcome, "none") && !strstr(outcome, token);
@@ -139,7 +144,7 @@ json *tour_judge(const char *output, const char *token, bool untouched, bool *as
 
 		if (!good)
 			happened = found ? xasprintf("NOT AS IT MUST BE: %s %s", outcome, detail) :
-					   xstrdup("NOT TRIED: the agent ended before");
+			                   xstrdup("NOT TRIED: the agent ended before");
 		else if (str_is(a->outcome, "denied") && *detail)
 			happened = xasprintf("%s: %s", a->happened, detail);
 		else
@@ -170,8 +175,8 @@ void tour_print(const struct ui *ui, const json *rows, bool as_told)
 		return;
 	}
 	ui_text("\nAll as it must be. A real agent, in a bottle of its own:\n\n"
-		"  bottle init                                      # a manifest to begin with\n"
-		"  export BOT_BOTTLE_CLAUDE_OAUTH_TOKEN=...         # stays on this side\n"
-		"  cd your/project && bottle start --backend namespace AGENT\n\n"
-		"  bottle doctor                                    # what this host still needs for microVMs\n");
+	        "  bottle init                                      # a manifest to begin with\n"
+	        "  export BOT_BOTTLE_CLAUDE_OAUTH_TOKEN=...         # stays on this side\n"
+	        "  cd your/project && bottle start --backend namespace AGENT\n\n"
+	        "  bottle doctor                                    # what this host still needs for microVMs\n");
 }

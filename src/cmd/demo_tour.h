@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "ui/ui.h"
 
-extern const char tour_script[];	/* sh; $1: port, $2: a file of the host */
-extern const char *const tour_start[];	/* options of `bottle start` */
+extern const char tour_script[];       /* sh; $1: port, $2: a file of the host */
+extern const char *const tour_start[]; /* options of `bottle start` */
 
 /* The manifest's text. */
 void tour_add_bottle(struct str *out, const char *host, const char *port);

@@ -9,4 +9,5 @@ int keeper_dial(struct command *c, const char *slug, struct err *err);
 
 /* Waits for that message, passing over progress and notes. A FAILED becomes @err. The
  * descriptors beside it stay in @raw. */
-int keeper_await(int fd, enum keeper_say wanted, struct msg *raw, struct keeper_message *out, struct err *err);
+int keeper_await(int fd, enum keeper_say wanted, struct msg *raw, struct keeper_message *out,
+                 struct err *err);

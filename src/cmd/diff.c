@@ -63,7 +63,8 @@ static int diff_run(struct command *c, struct err *err)
 	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0)
 		return -1;
 	if (changes.more)
-		ui_note(&c->ui, "not everything was looked at: directories are too deep, unreadable or too many");
+		ui_note(&c->ui,
+		        "not everything was looked at: directories are too deep, unreadable or too many");
 	if (c->ui.json || command_has(c, "names")) {
 		print_names(c, &changes);
 		return 0;
@@ -80,9 +81,10 @@ const struct verb verb_diff = {
 	.name = "diff",
 	.args = "[--names] SLUG",
 	.summary = "what a bottle changed in its workspace",
-	.details = "Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
-		   "use bottle export. Binary files, files over 1 MiB and links are named only. With --json, the list of "
-		   "changes.",
+	.details =
+		"Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
+		"use bottle export. Binary files, files over 1 MiB and links are named only. With --json, the list of "
+		"changes.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

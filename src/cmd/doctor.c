@@ -10,7 +10,13 @@ static void print_row(struct command *c, const json *row)
 	bool ok = json_get_truth(row, "ok", false);
 	bool needed = json_get_truth(row, "needed", false);
 
-	ui_shaded(&c->ui, ok ? UI_GREEN : needed ? UI_RED : UI_YELLOW, ok ? "ok      " : needed ? "FAILED  " : "absent  ");
+	ui_shaded(&c->ui,
+	          ok     ? UI_GREEN :
+	          needed ? UI_RED :
+	                   UI_YELLOW,
+	          ok     ? "ok      " :
+	          needed ? "FAILED  " :
+	                   "absent  ");
 	ui_escape(&found, json_get_string(row, "found", ""));
 	ui_text("%s%s%s\n", json_get_string(row, "check", ""), found.len ? ": " : "", str_c(&found));
 	if (ok)
@@ -46,12 +52,17 @@ static int doctor_run(struct command *c, struct err *err)
 		ui_text("\nThis host can run the backend %s.\n", host.backend);
 	else
 		ui_text("\nThis host can't run the backend %s yet.%s\n", host.backend,
-			str_is(host.backend, "namespace") ? "" : " The weaker tier: bottle start --backend namespace");
+		        str_is(host.backend, "namespace") ?
+		                "" :
+		                " The weaker tier: bottle start --backend namespace");
 	return report.able ? 0 : 1;
 }
 
 static const struct option doctor_options[] = {
-	{ .name = "backend", .value = "NAME", .complete = COMPLETE_BACKEND, .help = "judge by what this backend needs" },
+	{ .name = "backend",
+	  .value = "NAME",
+	  .complete = COMPLETE_BACKEND,
+	  .help = "judge by what this backend needs" },
 	{ .name = "bundle", .value = "NAME", .help = "embedded or docker" },
 	{ 0 },
 };
@@ -60,8 +71,9 @@ const struct verb verb_doctor = {
 	.name = "doctor",
 	.args = "[--backend NAME] [--bundle NAME]",
 	.summary = "can this host run a bottle: every check, why it matters, how to fix it",
-	.details = "Exits 1 if the chosen backend can't run. What another backend needs and this one does not is\n"
-		   "\"absent\".",
+	.details =
+		"Exits 1 if the chosen backend can't run. What another backend needs and this one does not is\n"
+		"\"absent\".",
 	.group = GROUP_HOST,
 	.flags = VERB_JSON,
 	.options = doctor_options,

@@ -19,10 +19,10 @@ enum { CHUNK = 32 * 1024, DRAIN_MS = 200 };
  * started it, and tells us how it ended. */
 struct streams {
 	int keeper, signals;
-	int in, out, err;	/* of the program; -1: closed. With a terminal all is @out */
+	int in, out, err; /* of the program; -1: closed. With a terminal all is @out */
 	bool terminal, started, take_input;
-	int status;		/* -1: it runs */
-	struct str input;	/* not taken by the program yet */
+	int status;       /* -1: it runs */
+	struct str input; /* not taken by the program yet */
 	struct ui_raw raw;
 	struct err why;
 };
@@ -55,7 +55,8 @@ static int take_streams(struct streams *s, struct msg *raw, struct err *err)
 	if (s->terminal) {
 		s->out = msg_take_fd(raw, 0);
 		s->in = s->out;
-		return s->out < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no terminal") : ui_raw_enter(&s->raw, STDIN_FILENO, err);
+		return s->out < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no terminal") :
+		                    ui_raw_enter(&s->raw, STDIN_FILENO, err);
 	}
 	s->in = msg_take_fd(raw, 0);
 	s->out = msg_take_fd(raw, 1);
@@ -163,8 +164,12 @@ static int step(struct streams *s, int ms, bool *quiet, struct err *err)
 	bool giving = s->in >= 0 && s->input.len > 0;
 	bool taking = s->started && s->take_input && !giving && s->status < 0;
 	struct pollfd fds[] = {
-		{ s->status < 0 ? s->keeper : -1, POLLIN, 0 }, { s->signals, POLLIN, 0 }, { s->out, POLLIN, 0 },
-		{ s->err, POLLIN, 0 }, { taking ? STDIN_FILENO : -1, POLLIN, 0 }, { giving ? s->in : -1, POLLOUT, 0 },
+		{ s->status < 0 ? s->keeper : -1, POLLIN, 0 },
+		{ s->signals, POLLIN, 0 },
+		{ s->out, POLLIN, 0 },
+		{ s->err, POLLIN, 0 },
+		{ taking ? STDIN_FILENO : -1, POLLIN, 0 },
+		{ giving ? s->in : -1, POLLOUT, 0 },
 	};
 
 	int n = poll(fds, ARRAY_LEN(fds), ms);
@@ -255,8 +260,16 @@ static const struct option options[] = {
 };
 
 const struct verb verb_exec = {
-	.name = "exec", .args = "SLUG [-it] [--user USER] -- CMD...", .summary = "run a command in a running bottle",
-	.details = "Ends with the command's status; 126: it can't be executed, 127: not found, 125: bottle itself failed.",
-	.group = GROUP_RUN, .flags = VERB_STATUS | VERB_REST, .min_args = 1, .max_args = 1, .complete = COMPLETE_SLUG,
-	.options = options, .run = run,
+	.name = "exec",
+	.args = "SLUG [-it] [--user USER] -- CMD...",
+	.summary = "run a command in a running bottle",
+	.details =
+		"Ends with the command's status; 126: it can't be executed, 127: not found, 125: bottle itself failed.",
+	.group = GROUP_RUN,
+	.flags = VERB_STATUS | VERB_REST,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = run,
 };

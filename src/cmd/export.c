@@ -39,9 +39,10 @@ static int take_paths(struct command *c, const struct changes *changes, struct s
 		size_t n = strlen(path);
 		for (size_t j = 0; j < changes->n && !found; j++)
 			found = strncmp(changes->v[j].path, path, n) == 0 &&
-				(n == 0 || changes->v[j].path[n] == '\0' || changes->v[j].path[n] == '/');
+			        (n == 0 || changes->v[j].path[n] == '\0' || changes->v[j].path[n] == '/');
 		if (!found)
-			return fail(err, ERR_MISSING, "nothing changed at %s; see bottle diff --names", c->args.v[i]);
+			return fail(err, ERR_MISSING, "nothing changed at %s; see bottle diff --names",
+			            c->args.v[i]);
 		/* "." is everything. */
 		if (n == 0) {
 			strv_clear(only);
@@ -56,9 +57,11 @@ static void say_what_remains(const struct told *t)
 	const struct ui *ui = &t->c->ui;
 
 	if (t->counts[EXPORT_HELD] > 0)
-		ui_note(ui, "%zu held: look at them, then use --include-executable-config", t->counts[EXPORT_HELD]);
+		ui_note(ui, "%zu held: look at them, then use --include-executable-config",
+		        t->counts[EXPORT_HELD]);
 	if (t->counts[EXPORT_DELETION] > 0)
-		ui_note(ui, "%zu deleted in the bottle: use --delete to delete them here too", t->counts[EXPORT_DELETION]);
+		ui_note(ui, "%zu deleted in the bottle: use --delete to delete them here too",
+		        t->counts[EXPORT_DELETION]);
 	if (t->counts[EXPORT_REFUSED] > 0)
 		ui_note(ui, "%zu refused: they are never exported", t->counts[EXPORT_REFUSED]);
 }
@@ -94,7 +97,8 @@ static int export_run(struct command *c, struct err *err)
 	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0 ||
 	    take_paths(c, &changes, &only, err) != 0)
 		return -1;
-	own_fd int to = to_path ? open_target(to_path, command_has(c, "dry-run"), err) : dir_open(layers.lower, ".", err);
+	own_fd int to = to_path ? open_target(to_path, command_has(c, "dry-run"), err) :
+	                          dir_open(layers.lower, ".", err);
 	if (to < 0)
 		return -1;
 	if (fstat(layers.lower, &st) != 0)
@@ -113,13 +117,17 @@ static int export_run(struct command *c, struct err *err)
 		return -1;
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
 	if (changes.more)
-		ui_note(&c->ui, "not everything was looked at: directories are too deep, unreadable or too many");
+		ui_note(&c->ui,
+		        "not everything was looked at: directories are too deep, unreadable or too many");
 	say_what_remains(&told);
 	return failed > 0 || changes.more ? 1 : 0;
 }
 
 static const struct option options[] = {
-	{ .name = "to", .value = "DIR", .complete = COMPLETE_DIRECTORY, .help = "where to, made if missing; default: the workspace directory" },
+	{ .name = "to",
+	  .value = "DIR",
+	  .complete = COMPLETE_DIRECTORY,
+	  .help = "where to, made if missing; default: the workspace directory" },
 	{ .name = "include-executable-config",
 	  .help = "also symlinks that stay inside, and what a tool on the host would run or obey" },
 	{ .name = "delete", .help = "also delete what was deleted in the bottle" },
@@ -131,11 +139,12 @@ const struct verb verb_export = {
 	.name = "export",
 	.args = "[--to DIR] [--include-executable-config] [--delete] [--dry-run] SLUG [PATH...]",
 	.summary = "bring out what a bottle changed",
-	.details = "Files are written whole, without set-id bits, and never through a link. Held back until "
-		   "--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
-		   ".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
-		   "same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
-		   "at paths that were hidden from the bottle. Deletions are listed, and carried out with --delete.",
+	.details =
+		"Files are written whole, without set-id bits, and never through a link. Held back until "
+		"--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
+		".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
+		"same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
+		"at paths that were hidden from the bottle. Deletions are listed, and carried out with --delete.",
 	.group = GROUP_RUN,
 	.flags = VERB_JSON,
 	.min_args = 1,

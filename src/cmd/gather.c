@@ -18,7 +18,8 @@ static int from_variable(const char *what, const char *name, struct secret *out,
 	const char *value = command_env(name);
 
 	if (!value)
-		return fail(err, ERR_MISSING, "%s needs the variable %s, which is not set; export it", what, name);
+		return fail(err, ERR_MISSING, "%s needs the variable %s, which is not set; export it", what,
+		            name);
 	secret_set(out, value, strlen(value));
 	return 0;
 }
@@ -42,7 +43,8 @@ static int from_file(const char *what, const char *path, struct secret *out, str
 	return n > 0 ? 0 : fail(err, ERR_INPUT, "%s: %s is empty", what, path);
 }
 
-static int read_token_file(struct command *c, const char *what, const char *path, struct secret *out, struct err *err)
+static int read_token_file(struct command *c, const char *what, const char *path, struct secret *out,
+                           struct err *err)
 {
 	if (!str_starts(path, "~/"))
 		return from_file(what, path, out, err);
@@ -58,7 +60,9 @@ static int from_systemd(const char *what, const char *name, struct secret *out, 
 	const char *dir = command_env("CREDENTIALS_DIRECTORY");
 
 	if (!dir)
-		return fail(err, ERR_MISSING, "%s: credential:%s is there only for a systemd service with LoadCredential=", what, name);
+		return fail(err, ERR_MISSING,
+		            "%s: credential:%s is there only for a systemd service with LoadCredential=",
+		            what, name);
 	own_mem char *path = xasprintf("%s/%s", dir, name);
 	return from_file(what, path, out, err);
 }
@@ -77,7 +81,7 @@ static void complete_basic(struct secret *value)
 
 /* The host's login: its token is the secret; what the guest gets in its place goes into the plan. */
 static int from_codex(struct command *c, struct plan *plan, struct plan_credential *from, struct secret *out,
-		      struct err *err)
+                      struct err *err)
 {
 	own_codex_login struct codex_login login = CODEX_LOGIN_INIT;
 	own_str struct str text = STR_INIT;
@@ -103,8 +107,8 @@ static int from_codex(struct command *c, struct plan *plan, struct plan_credenti
 	return 0;
 }
 
-static int gather_credential(struct command *c, struct plan *plan, struct plan_credential *from, struct secret *out,
-			     struct err *err)
+static int gather_credential(struct command *c, struct plan *plan, struct plan_credential *from,
+                             struct secret *out, struct err *err)
 {
 	own_mem char *what = xasprintf("the route to %s", from->host);
 	int rc;
@@ -130,7 +134,8 @@ static int gather_credential(struct command *c, struct plan *plan, struct plan_c
 	if (from->scheme == EGRESS_BASIC)
 		complete_basic(out);
 	if (secret_len(out) < EGRESS_SECRET_MIN)
-		return fail(err, ERR_INPUT, "%s: the credential has under %d characters", what, EGRESS_SECRET_MIN);
+		return fail(err, ERR_INPUT, "%s: the credential has under %d characters", what,
+		            EGRESS_SECRET_MIN);
 	return 0;
 }
 
@@ -153,7 +158,8 @@ int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *
 			return -1;
 	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
 	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
-		if (gather_credential(c, plan, &plan->credentials[out->ncredentials], &out->credentials[out->ncredentials], err) != 0)
+		if (gather_credential(c, plan, &plan->credentials[out->ncredentials],
+		                      &out->credentials[out->ncredentials], err) != 0)
 			return -1;
 	return 0;
 }
@@ -163,7 +169,7 @@ static char *program_in(const char *dir, size_t n, const char *name, const char 
 	struct stat st;
 	bool below_home = n >= 2 && dir[0] == '~' && dir[1] == '/';
 	char *path = below_home && home ? xasprintf("%s%.*s/%s", home, (int)n - 1, dir + 1, name) :
-					  xasprintf("%.*s/%s", (int)n, dir, name);
+	                                  xasprintf("%.*s/%s", (int)n, dir, name);
 
 	if (path[0] == '/' && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
 		return path;

@@ -25,8 +25,8 @@ void help_print_overview(struct command *c)
 	int width = (int)widest_verb();
 
 	ui_text("bottle runs a coding agent as if it were compromised: in a machine of its own, whose only\n"
-		"way out is a gateway that lets through what a manifest allows.\n\n"
-		"usage: bottle VERB [ARGUMENT...]\n");
+	        "way out is a gateway that lets through what a manifest allows.\n\n"
+	        "usage: bottle VERB [ARGUMENT...]\n");
 	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
 		bool begun = false;
 
@@ -64,7 +64,8 @@ void help_print_verb(struct command *c, const struct verb *verb)
 	int width = (int)strlen("-h, --help");
 
 	for (const struct option *o = verb->options; o && o->name; o++) {
-		int n = (int)(strlen(o->name) + 2 + (o->letter ? 4 : 0) + (o->value ? 1 + strlen(o->value) : 0));
+		int n = (int)(strlen(o->name) + 2 + (o->letter ? 4 : 0) +
+		              (o->value ? 1 + strlen(o->value) : 0));
 		width = n > width ? n : width;
 	}
 	ui_text("usage: bottle %s%s%s\n\n", verb->name, *verb->args ? " " : "", verb->args);
@@ -80,7 +81,7 @@ void help_print_verb(struct command *c, const struct verb *verb)
 	print_option(&help, width);
 	if (verb->flags & VERB_STATUS)
 		ui_text("\nThe exit status is the guest's; 125: bottle itself failed; 126, 127: the command can't be\n"
-			"executed, or was not found.\n");
+		        "executed, or was not found.\n");
 }
 
 static int help_run(struct command *c, struct err *err)

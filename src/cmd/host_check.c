@@ -11,7 +11,8 @@ static const char weaker[] = "namespace";
 /* As one word of a shell. */
 static void add_word(struct str *out, const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%";
 
 	str_addc(out, ' ');
 	if (*word && word[strspn(word, plain)] == '\0') {
@@ -50,7 +51,10 @@ static void add_line(struct str *out, const struct command *c)
 int host_check(struct command *c, const char *backend, const char *bundle, struct err *err)
 {
 	struct preflight_host host = {
-		.backend = backend, .bundle = bundle, .path = command_env("PATH"), .docker = command_env("DOCKER_HOST"),
+		.backend = backend,
+		.bundle = bundle,
+		.path = command_env("PATH"),
+		.docker = command_env("DOCKER_HOST"),
 	};
 	const struct paths *paths = command_paths(c, err);
 	struct err ignored = ERR_INIT;
@@ -69,6 +73,7 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 		return -1;
 	add_line(&line, c);
 	ui_escape(&shown, str_c(&line));
-	ui_note(&c->ui, "this host can't run the backend %s; the weaker tier runs here:\n  %s", backend, str_c(&shown));
+	ui_note(&c->ui, "this host can't run the backend %s; the weaker tier runs here:\n  %s", backend,
+	        str_c(&shown));
 	return -1;
 }

@@ -153,8 +153,9 @@ const struct verb verb_info = {
 	.name = "info",
 	.args = "SLUG|AGENT",
 	.summary = "everything about a bottle, or about an agent",
-	.details = "For a bottle: its record, what it still holds, the proof's result, and which limits are not enforced. "
-		   "For an agent: its resolved manifest.",
+	.details =
+		"For a bottle: its record, what it still holds, the proof's result, and which limits are not enforced. "
+		"For an agent: its resolved manifest.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

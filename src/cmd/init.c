@@ -11,7 +11,9 @@
 
 /* A first bottle that works as it stands: a shell that reaches nothing, and beside each line
  * what one would write there. */
-static const struct { const char *folder, *name, *text; } starters[] = {
+static const struct {
+	const char *folder, *name, *text;
+} starters[] = {
 	{ "bottles", "dev.md",
 	  "---\n"
 	  "# What an agent may do. Every field: man bot-bottle-manifest\n"
@@ -69,7 +71,8 @@ static int write_new(int dir, const char *name, const char *text, struct err *er
 
 static int init_run(struct command *c, struct err *err)
 {
-	static const struct ui_column columns[] = { { "file", "file", false }, { "result", "result", false } };
+	static const struct ui_column columns[] = { { "file", "file", false },
+		                                    { "result", "result", false } };
 	const struct paths *paths = command_paths(c, err);
 	own_json json *rows = json_array_of();
 
@@ -97,8 +100,9 @@ const struct verb verb_init = {
 	.name = "init",
 	.args = "",
 	.summary = "write a starter manifest",
-	.details = "Writes a bottle and an agent called dev below ~/.bot-bottle, with comments that say what else could "
-		   "stand there. A file that exists is left as it is.",
+	.details =
+		"Writes a bottle and an agent called dev below ~/.bot-bottle, with comments that say what else could "
+		"stand there. A file that exists is left as it is.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.run = init_run,

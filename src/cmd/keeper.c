@@ -15,6 +15,10 @@ static int run(struct command *c, struct err *err)
 }
 
 const struct verb verb_keeper = {
-	.name = "keeper", .args = "", .summary = "own a bottle; for `start` and `resume`", .group = GROUP_RUN,
-	.flags = VERB_HIDDEN, .run = run,
+	.name = "keeper",
+	.args = "",
+	.summary = "own a bottle; for `start` and `resume`",
+	.group = GROUP_RUN,
+	.flags = VERB_HIDDEN,
+	.run = run,
 };

@@ -9,8 +9,8 @@
 #include "base/banned.h"
 
 enum {
-	FOLLOW_MS = 200,		/* how often a log that has ended for now is looked at again */
-	LINE_LIMIT = 64 * 1024,		/* a longer line is shown in parts */
+	FOLLOW_MS = 200,        /* how often a log that has ended for now is looked at again */
+	LINE_LIMIT = 64 * 1024, /* a longer line is shown in parts */
 };
 
 /* Shows whole lines, so that no character is cut in two; the guest wrote them, so what a
@@ -85,7 +85,8 @@ static int logs_run(struct command *c, struct err *err)
 
 static const struct option options[] = {
 	{ .name = "follow", .letter = 'f', .help = "go on until the bottle ends" },
-	{ .name = "keeper", .help = "what the bottle's keeper and sidecars logged, in place of the agent's output" },
+	{ .name = "keeper",
+	  .help = "what the bottle's keeper and sidecars logged, in place of the agent's output" },
 	{ 0 },
 };
 

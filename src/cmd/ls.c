@@ -72,8 +72,8 @@ static json *row_of(struct command *c, struct listed *l)
 static int ls_run(struct command *c, struct err *err)
 {
 	static const struct ui_column columns[] = {
-		{ "slug", "BOTTLE", false }, { "agent", "AGENT", false },     { "backend", "BACKEND", false },
-		{ "state", "STATE", false }, { "age", "AGE", true },	      { "changed", "CHANGED", true },
+		{ "slug", "BOTTLE", false }, { "agent", "AGENT", false }, { "backend", "BACKEND", false },
+		{ "state", "STATE", false }, { "age", "AGE", true },      { "changed", "CHANGED", true },
 	};
 	own_listing struct listing listing = LISTING_INIT;
 	own_json json *rows = json_array_of();
@@ -91,8 +91,9 @@ const struct verb verb_ls = {
 	.name = "ls",
 	.args = "",
 	.summary = "list bottles: age, backend, state, changed files",
-	.details = "CHANGED is the number of files that differ from the workspace directory; \"-\" where the bottle has no "
-		   "layer of its own. A record that can't be read is listed as \"broken\" and left as it is.",
+	.details =
+		"CHANGED is the number of files that differ from the workspace directory; \"-\" where the bottle has no "
+		"layer of its own. A record that can't be read is listed as \"broken\" and left as it is.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.run = ls_run,

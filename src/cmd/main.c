@@ -12,8 +12,8 @@ static const struct {
 	enum err_kind kind;
 	int status;
 } statuses[] = {
-	{ ERR_USAGE, 2 },   { ERR_INPUT, 1 },	   { ERR_DENIED, 1 }, { ERR_MISSING, 1 },
-	{ ERR_BUSY, 1 },    { ERR_UNCONFINED, 1 }, { ERR_SYSTEM, 1 },
+	{ ERR_USAGE, 2 }, { ERR_INPUT, 1 },      { ERR_DENIED, 1 }, { ERR_MISSING, 1 },
+	{ ERR_BUSY, 1 },  { ERR_UNCONFINED, 1 }, { ERR_SYSTEM, 1 },
 };
 enum { STATUS_OWN_FAILURE = 125 };
 

@@ -12,7 +12,10 @@
 /* A file's kind, by the directory that it stands in, as the places of manifests have it. */
 static enum manifest_kind kind_of(const char *file)
 {
-	static const struct { const char *folder; enum manifest_kind kind; } folders[] = {
+	static const struct {
+		const char *folder;
+		enum manifest_kind kind;
+	} folders[] = {
 		{ "bottles", MANIFEST_KIND_BOTTLE },
 		{ "agents", MANIFEST_KIND_AGENT },
 		{ "providers", MANIFEST_KIND_PROVIDER },
@@ -72,7 +75,8 @@ static size_t add_row(json *rows, const char *file, int rc, const struct err *er
 
 /* What a start would do with it: bottles with their parents, agents with their bottle. An
  * agent without one is whole, as far as it goes. */
-static size_t check_names(const struct manifest_dirs *dirs, const struct manifest_names *names, bool agents, json *rows)
+static size_t check_names(const struct manifest_dirs *dirs, const struct manifest_names *names, bool agents,
+                          json *rows)
 {
 	size_t bad = 0;
 
@@ -96,7 +100,8 @@ static int check_all(struct command *c, json *rows, size_t *bad, struct err *err
 	own_manifest_names struct manifest_names bottles = { 0 }, agents = { 0 };
 	const struct manifest_dirs *dirs = command_manifest_dirs(c, err);
 
-	if (!dirs || manifest_list_bottles(dirs, &bottles, err) != 0 || manifest_list_agents(dirs, &agents, err) != 0)
+	if (!dirs || manifest_list_bottles(dirs, &bottles, err) != 0 ||
+	    manifest_list_agents(dirs, &agents, err) != 0)
 		return -1;
 	*bad += check_names(dirs, &bottles, false, rows);
 	*bad += check_names(dirs, &agents, true, rows);
@@ -105,7 +110,8 @@ static int check_all(struct command *c, json *rows, size_t *bad, struct err *err
 
 static int check_run(struct command *c, struct err *err)
 {
-	static const struct ui_column columns[] = { { "file", "file", false }, { "result", "result", false } };
+	static const struct ui_column columns[] = { { "file", "file", false },
+		                                    { "result", "result", false } };
 	own_json json *rows = json_array_of();
 	size_t bad = 0;
 
@@ -131,9 +137,10 @@ const struct verb verb_manifest_check = {
 	.name = "manifest check",
 	.args = "[FILE...]",
 	.summary = "find mistakes in manifests",
-	.details = "Without FILE every bottle and agent is resolved as a start would do it. A FILE is read by itself: its "
-		   "directory (bottles, agents, providers) says what it is, config.json is the host's configuration, "
-		   "anything else a bottle; parents are not looked for. Exits 1 when there is a mistake.",
+	.details =
+		"Without FILE every bottle and agent is resolved as a start would do it. A FILE is read by itself: its "
+		"directory (bottles, agents, providers) says what it is, config.json is the host's configuration, "
+		"anything else a bottle; parents are not looked for. Exits 1 when there is a mistake.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.max_args = ARGS_ANY,
@@ -144,7 +151,9 @@ const struct verb verb_manifest_check = {
 static void print_why(struct command *c, const struct manifest_plan *plan)
 {
 	static const struct ui_column columns[] = {
-		{ "field", "field", false }, { "value", "value", false }, { "source", "from", false },
+		{ "field", "field", false },
+		{ "value", "value", false },
+		{ "source", "from", false },
 	};
 	own_json json *rows = json_array_of();
 
@@ -170,8 +179,8 @@ static int show_run(struct command *c, struct err *err)
 	if (!dirs || manifest_resolve(dirs, command_arg(c, 0), &bottles, &plan, err) != 0)
 		return -1;
 	if (plan.bottle_is_suggestion)
-		ui_note(&c->ui, "bottle %s is only suggested, by %s; start asks before it uses it", plan.bottles.v[0],
-			plan.agent_file);
+		ui_note(&c->ui, "bottle %s is only suggested, by %s; start asks before it uses it",
+		        plan.bottles.v[0], plan.agent_file);
 	if (manifest_unsupported(&plan, &unsupported) != 0)
 		ui_note(&c->ui, "start refuses this: %s", unsupported.text);
 	if (command_has(c, "why")) {
@@ -189,7 +198,8 @@ static int show_run(struct command *c, struct err *err)
 }
 
 static const struct option show_options[] = {
-	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE, "use these bottles, left to right, in place of the agent's own" },
+	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE,
+	  "use these bottles, left to right, in place of the agent's own" },
 	{ "why", 0, NULL, false, COMPLETE_NOTHING, "say for every value which file and line it comes from" },
 	{ 0 },
 };
@@ -198,9 +208,10 @@ const struct verb verb_manifest_show = {
 	.name = "manifest show",
 	.args = "[AGENT] [--bottle BOTTLE]... [--why]",
 	.summary = "what a bottle comes to once everything is merged",
-	.details = "Prints the resolved manifest as YAML: parents and bottles laid on each other, the provider's routes under "
-		   "them, every default filled in. Values that are asked for or come from the environment are shown as "
-		   "they are written, never as what they are.",
+	.details =
+		"Prints the resolved manifest as YAML: parents and bottles laid on each other, the provider's routes under "
+		"them, every default filled in. Values that are asked for or come from the environment are shown as "
+		"they are written, never as what they are.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.max_args = 1,

@@ -25,7 +25,8 @@ void notify_manager(const char *state)
 	if (fd < 0)
 		return;
 	/* A manager that is not there is no reason to end. */
-	ssize_t ignored = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
-				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path == '/')));
+	ssize_t ignored =
+		sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
+	               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path == '/')));
 	(void)ignored;
 }

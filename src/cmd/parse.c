@@ -85,7 +85,8 @@ static int fail_verb(char *const *words, struct err *err)
 	near = nearest_name(words[0], names, n);
 	str_add_escaped(&shown, words[0], strlen(words[0]), 60);
 	if (near)
-		return fail(err, ERR_USAGE, "there is no verb \"%s\"; did you mean \"%s\"?", str_c(&shown), near);
+		return fail(err, ERR_USAGE, "there is no verb \"%s\"; did you mean \"%s\"?", str_c(&shown),
+		            near);
 	return fail(err, ERR_USAGE, "there is no verb \"%s\"; \"bottle help\" lists them", str_c(&shown));
 }
 
@@ -139,9 +140,9 @@ static int fail_option(const struct verb *verb, const char *word, struct err *er
 	str_add_escaped(&shown, word, strcspn(word, "="), 60);
 	if (near)
 		return fail(err, ERR_USAGE, "\"bottle %s\" has no option %s; did you mean --%s?", verb->name,
-			    str_c(&shown), near);
+		            str_c(&shown), near);
 	return fail(err, ERR_USAGE, "\"bottle %s\" has no option %s; \"bottle %s --help\" lists them",
-		    verb->name, str_c(&shown), verb->name);
+	            verb->name, str_c(&shown), verb->name);
 }
 
 static int give(struct command *c, const struct option *option, const char *value, struct err *err)
@@ -176,7 +177,7 @@ static int take_long(struct command *c, char *const **words, struct err *err)
 	if (option->value && !value) {
 		if (!(*words)[1])
 			return fail(err, ERR_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
-				    option->value);
+			            option->value);
 		value = *++*words;
 	}
 	return give(c, option, value, err);
@@ -197,7 +198,7 @@ static int take_short(struct command *c, char *const **words, struct err *err)
 			value = letter[1] ? letter + 1 : *++*words;
 			if (!value)
 				return fail(err, ERR_USAGE, "-%c needs a value: -%c %s", *letter, *letter,
-					    option->value);
+				            option->value);
 			return give(c, option, value, err);
 		}
 		if (give(c, option, NULL, err) < 0)
@@ -216,14 +217,14 @@ static int check_counts(const struct command *c, struct err *err)
 		return fail(err, ERR_USAGE, "there is no command behind --");
 	if (c->args.n < verb->min_args)
 		return fail(err, ERR_USAGE, "\"bottle %s\" needs more; usage: bottle %s %s", verb->name,
-			    verb->name, verb->args);
+		            verb->name, verb->args);
 	if (c->args.n > verb->max_args) {
 		own_str struct str shown = STR_INIT;
 
 		str_add_escaped(&shown, c->args.v[verb->max_args], strlen(c->args.v[verb->max_args]), 60);
 		return fail(err, ERR_USAGE, "\"%s\" is too much; usage: bottle %s%s%s%s", str_c(&shown),
-			    verb->name, *verb->args ? " " : "", verb->args,
-			    verb->flags & VERB_REST ? " (a command goes behind --)" : "");
+		            verb->name, *verb->args ? " " : "", verb->args,
+		            verb->flags & VERB_REST ? " (a command goes behind --)" : "");
 	}
 	return 0;
 }
@@ -312,7 +313,7 @@ const char *command_arg(const struct command *c, size_t i)
 }
 
 int command_number(const struct command *c, const char *option, unsigned long min, unsigned long max,
-		   unsigned long fallback, unsigned long *out, struct err *err)
+                   unsigned long fallback, unsigned long *out, struct err *err)
 {
 	const char *text = command_value(c, option);
 

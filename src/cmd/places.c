@@ -238,7 +238,8 @@ static char *beside(const char *place, const char *name, struct err *err)
 	for (int i = 0; i < 2; i++) {
 		slash = strrchr(self, '/');
 		if (!slash) {
-			fail(err, ERR_MISSING, "%s is no installed program: there is no directory above it", self);
+			fail(err, ERR_MISSING, "%s is no installed program: there is no directory above it",
+			     self);
 			return NULL;
 		}
 		*slash = 0;

@@ -8,14 +8,14 @@ struct places_held {
 	struct paths paths;
 	bool have_paths;
 	char *cwd;
-	int bottles, runtime;		/* descriptors; -1: not opened yet */
+	int bottles, runtime; /* descriptors; -1: not opened yet */
 	struct manifest_dirs dirs;
 	bool have_dirs;
-	struct manifest_dir *providers;	/* the configuration's, opened */
+	struct manifest_dir *providers; /* the configuration's, opened */
 	size_t nproviders;
 	char *share;
 	struct host_config config;
 	bool have_config;
-	int etc, user;			/* configuration directories; -1: none, or not opened yet */
+	int etc, user; /* configuration directories; -1: none, or not opened yet */
 };
 void places_clear(struct places_held **held);

@@ -9,18 +9,20 @@
 #include "base/banned.h"
 
 static const struct option options[] = {
-	{ "bottle", 0, "BOTTLE", true, COMPLETE_BOTTLE, "whose routes; more than one are merged from left to right" },
-	{ "header", 0, "NAME: VALUE", true, COMPLETE_NOTHING, "a header of the request, for routes that match on headers" },
+	{ "bottle", 0, "BOTTLE", true, COMPLETE_BOTTLE,
+	  "whose routes; more than one are merged from left to right" },
+	{ "header", 0, "NAME: VALUE", true, COMPLETE_NOTHING,
+	  "a header of the request, for routes that match on headers" },
 	{ 0 },
 };
 
 /* A request as the gateway would have read it. */
 struct probe {
-	struct str head;	/* the slices of the others point into it */
+	struct str head; /* the slices of the others point into it */
 	struct http_request request;
 	struct host host;
 	uint16_t port;
-	struct str path;	/* canonical */
+	struct str path; /* canonical */
 };
 
 static void probe_clear(struct probe *p)
@@ -38,7 +40,7 @@ static void head_write(struct command *c, const char *method, const char *url, s
 
 	authority = authority ? authority + 2 : url;
 	str_addf(out, "%s %.*s HTTP/1.1\r\nHost: %.*s\r\n", method, (int)strcspn(url, "#"), url,
-		 (int)strcspn(authority, "/?#"), authority);
+	         (int)strcspn(authority, "/?#"), authority);
 	command_values(c, "header", &headers);
 	for (size_t i = 0; i < headers.n; i++)
 		str_addf(out, "%s\r\n", headers.v[i]);
@@ -57,8 +59,8 @@ static int probe_read(struct command *c, struct probe *p, struct err *err)
 	head_write(c, command_arg(c, 0), url, &p->head);
 	if (http_request_parse((struct slice){ p->head.data, p->head.len }, &limits, r, &fault) < 0 ||
 	    host_parse(r->host, &p->host, &fault) < 0 || path_canonical(r->path, &p->path, &fault) < 0)
-		return fail(err, ERR_USAGE, "the gateway answers %d %s to this request: %s", wire_fault_status(fault),
-			    wire_fault_word(fault), wire_fault_text(fault));
+		return fail(err, ERR_USAGE, "the gateway answers %d %s to this request: %s",
+		            wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault));
 	p->port = (uint16_t)(r->port > 0 ? r->port : r->https ? 443 : 80);
 	return 0;
 }
@@ -82,7 +84,8 @@ static int policy_of_bottles(struct command *c, struct policy **out, struct err 
 	return policy_compile(text.data, text.len, out, err);
 }
 
-static json *answer_of(const struct probe *p, const struct policy_request *request, const struct policy_verdict *v)
+static json *answer_of(const struct probe *p, const struct policy_request *request,
+                       const struct policy_verdict *v)
 {
 	own_str struct str rule = STR_INIT, why = STR_INIT;
 	json *answer = json_object_of();
@@ -104,8 +107,9 @@ static json *answer_of(const struct probe *p, const struct policy_request *reque
 static int run_test(struct command *c, struct err *err)
 {
 	static const struct ui_column fields[] = {
-		{ "verdict", "verdict", false }, { "reason", "reason", false }, { "route", "route", false },
-		{ "rule", "rule", false },	 { "why", "why", false },	{ "path", "path as judged", false },
+		{ "verdict", "verdict", false }, { "reason", "reason", false },
+		{ "route", "route", false },     { "rule", "rule", false },
+		{ "why", "why", false },         { "path", "path as judged", false },
 	};
 	own_policy struct policy *policy = NULL;
 	own_probe struct probe probe = { 0 };
@@ -114,9 +118,14 @@ static int run_test(struct command *c, struct err *err)
 	if (policy_of_bottles(c, &policy, err) < 0 || probe_read(c, &probe, err) < 0)
 		return -1;
 	struct policy_request request = {
-		.host = &probe.host, .port = probe.port, .plain = !probe.request.https, .method = probe.request.method,
-		.path = { probe.path.data, probe.path.len }, .query = probe.request.query,
-		.upgrade = probe.request.upgrade, .fields = &probe.request.fields,
+		.host = &probe.host,
+		.port = probe.port,
+		.plain = !probe.request.https,
+		.method = probe.request.method,
+		.path = { probe.path.data, probe.path.len },
+		.query = probe.request.query,
+		.upgrade = probe.request.upgrade,
+		.fields = &probe.request.fields,
 	};
 	http_strip_forwarding(&probe.request.fields);
 	policy_decide(policy, &request, &verdict);
@@ -129,10 +138,11 @@ const struct verb verb_policy_test = {
 	.name = "policy test",
 	.args = "[--bottle BOTTLE]... [--header 'NAME: VALUE']... METHOD URL",
 	.summary = "which route and rule decide on a request, and why",
-	.details = "Reads the routes of the named bottles, merged as a launch would merge them, and decides on the request "
-		   "with the gateway's own code. Nothing is sent and nothing is resolved, so what depends on the host's "
-		   "address or on credentials is not judged. Status 0: it would be allowed; 1: it would be refused; "
-		   "2: the gateway would not even understand it.",
+	.details =
+		"Reads the routes of the named bottles, merged as a launch would merge them, and decides on the request "
+		"with the gateway's own code. Nothing is sent and nothing is resolved, so what depends on the host's "
+		"address or on credentials is not judged. Status 0: it would be allowed; 1: it would be refused; "
+		"2: the gateway would not even understand it.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 2,

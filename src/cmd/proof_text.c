@@ -19,7 +19,8 @@ void proof_text(const json *proof, struct str *out)
 	}
 	for (size_t i = 0; i < json_count(checks); i++) {
 		tried += !is_skipped(json_at(checks, i));
-		failed += !is_skipped(json_at(checks, i)) && !json_get_truth(json_at(checks, i), "as_expected", false);
+		failed += !is_skipped(json_at(checks, i)) &&
+		          !json_get_truth(json_at(checks, i), "as_expected", false);
 	}
 	bool confined = json_get_truth(proof, "confined", false);
 	str_addf(out, "%s, %zu checks", confined ? "confined" : "not confined", tried);

@@ -23,7 +23,7 @@ static int load_plan(struct command *c, const char *slug, struct plan *out, stru
 		return fail(err, ERR_BUSY, "bottle %s is dead; run bottle cleanup %s first", slug, slug);
 	if (record_shown_state(&r) != RECORD_STOPPED)
 		return fail(err, ERR_BUSY, "bottle %s is %s; only a stopped one is resumed", slug,
-			    record_state_name(record_shown_state(&r)));
+		            record_state_name(record_shown_state(&r)));
 	if (!r.plan)
 		return fail(err, ERR_INPUT, "the record of %s has no plan", slug);
 	return plan_from_json(r.plan, out, err) == 0 ? 0 : fail_in(err, "bottle %s", slug);
@@ -52,8 +52,16 @@ static const struct option options[] = {
 };
 
 const struct verb verb_resume = {
-	.name = "resume", .args = "SLUG [--detach]", .summary = "run a stopped bottle again, with its plan, home and work",
-	.details = "Same plan, same workspace layer and home; new placeholders, a new CA, and the proof again.",
-	.group = GROUP_RUN, .flags = VERB_STATUS, .min_args = 1, .max_args = 1, .complete = COMPLETE_SLUG,
-	.options = options, .run = run,
+	.name = "resume",
+	.args = "SLUG [--detach]",
+	.summary = "run a stopped bottle again, with its plan, home and work",
+	.details =
+		"Same plan, same workspace layer and home; new placeholders, a new CA, and the proof again.",
+	.group = GROUP_RUN,
+	.flags = VERB_STATUS,
+	.min_args = 1,
+	.max_args = 1,
+	.complete = COMPLETE_SLUG,
+	.options = options,
+	.run = run,
 };

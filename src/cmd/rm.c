@@ -19,13 +19,14 @@ static int remove_one(struct command *c, const char *slug, struct err *err)
 	if (registry_load(dir, &r, err) != 0)
 		return fail_in(err, "bottle %s is left as it is", slug);
 	if (!str_is(r.slug, slug))
-		return fail(err, ERR_INPUT, "bottle %s is left as it is: its record is that of %s", slug, r.slug);
+		return fail(err, ERR_INPUT, "bottle %s is left as it is: its record is that of %s", slug,
+		            r.slug);
 	if (r.state != RECORD_STOPPED && record_keeper_lives(&r))
 		return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", slug,
-			    record_state_name(record_shown_state(&r)), slug);
+		            record_state_name(record_shown_state(&r)), slug);
 	if (r.nresources > 0)
 		return fail(err, ERR_BUSY, "bottle %s still holds %s %s; run bottle cleanup %s first", slug,
-			    r.resources[0].kind, r.resources[0].name, slug);
+		            r.resources[0].kind, r.resources[0].name, slug);
 	return registry_remove(bottles, slug, err);
 }
 
@@ -55,8 +56,9 @@ const struct verb verb_rm = {
 	.name = "rm",
 	.args = "SLUG...",
 	.summary = "remove stopped bottles: record, logs and workspace",
-	.details = "A bottle that runs is refused, and so is a dead one that still holds something: see bottle cleanup. "
-		   "The changes that were not exported are gone afterwards.",
+	.details =
+		"A bottle that runs is refused, and so is a dead one that still holds something: see bottle cleanup. "
+		"The changes that were not exported are gone afterwards.",
 	.group = GROUP_RUN,
 	.min_args = 1,
 	.max_args = ARGS_ANY,

@@ -14,7 +14,7 @@
 #include "proto/keeper.h"
 #include "base/banned.h"
 
-enum { LEAVE_KEY = 0x1d };	/* Ctrl-] */
+enum { LEAVE_KEY = 0x1d }; /* Ctrl-] */
 
 struct relay {
 	struct command *c;
@@ -22,7 +22,7 @@ struct relay {
 	int keeper, signals;
 	struct ui_raw raw;
 	bool started, over, input_open;
-	struct err why;		/* what the keeper said */
+	struct err why; /* what the keeper said */
 };
 
 bool session_terminal(uint16_t *rows, uint16_t *columns)
@@ -82,7 +82,8 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 	case KEEPER_STARTED:
 		return on_started(r, m, err);
 	case KEEPER_OUTPUT:
-		return file_write_all(m->error_stream ? STDERR_FILENO : STDOUT_FILENO, str_c(&m->bytes), m->bytes.len, err);
+		return file_write_all(m->error_stream ? STDERR_FILENO : STDOUT_FILENO, str_c(&m->bytes),
+		                      m->bytes.len, err);
 	case KEEPER_EXITED:
 		r->s->status = (int)m->number;
 		if (r->s->launching)
@@ -98,7 +99,8 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 		r->over = true;
 		return 0;
 	default:
-		return fail(err, ERR_SYSTEM, "the bottle's keeper sent message %d, which makes no sense here", (int)m->say);
+		return fail(err, ERR_SYSTEM, "the bottle's keeper sent message %d, which makes no sense here",
+		            (int)m->say);
 	}
 }
 
@@ -114,9 +116,12 @@ static int on_keeper(struct relay *r, struct err *err)
 		return -1;
 	r->over = true;
 	if (r->why.kind == ERR_NONE && r->s->status < 0 && !r->s->launching)
-		return fail(err, ERR_BUSY, "the bottle let go of us: this end was too far behind in reading, or the keeper was killed");
+		return fail(
+			err, ERR_BUSY,
+			"the bottle let go of us: this end was too far behind in reading, or the keeper was killed");
 	if (r->why.kind == ERR_NONE && r->s->status < 0)
-		return fail(err, ERR_SYSTEM, "the bottle's keeper ended; `bottle cleanup` frees what it left");
+		return fail(err, ERR_SYSTEM,
+		            "the bottle's keeper ended; `bottle cleanup` frees what it left");
 	return 0;
 }
 
@@ -157,8 +162,9 @@ static int relay_once(struct relay *r, struct err *err)
 {
 	/* Input is the program's, so it waits for one. A file is always readable. */
 	bool listen = r->started && r->input_open && !r->over;
-	struct pollfd fds[3] = { { r->keeper, POLLIN, 0 }, { r->signals, POLLIN, 0 },
-				 { listen ? STDIN_FILENO : -1, POLLIN, 0 } };
+	struct pollfd fds[3] = { { r->keeper, POLLIN, 0 },
+		                 { r->signals, POLLIN, 0 },
+		                 { listen ? STDIN_FILENO : -1, POLLIN, 0 } };
 
 	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
 		return errno == EINTR ? 0 : fail_errno(err, "poll");

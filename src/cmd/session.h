@@ -10,15 +10,15 @@ int session_dial(struct command *c, const char *slug, struct err *err);
 /* Starts a keeper and hands it the plan and the secrets; the connection that launches.
  * @slug: of the bottle that is resumed; NULL: a new one. */
 int session_launch(struct command *c, const struct plan *plan, const struct launch_secrets *secrets,
-		   const char *slug, struct err *err);
+                   const char *slug, struct err *err);
 
 struct session {
-	bool launching;		/* the bottle ends with us, unless... */
-	bool detach;		/* we leave as soon as the program runs */
+	bool launching; /* the bottle ends with us, unless... */
+	bool detach;    /* we leave as soon as the program runs */
 	bool no_input;
-	char slug[SLUG_TEXT];	/* out: once it is known */
-	int status;		/* out: of the program, -1: it left none */
-	bool left;		/* out: detached, the bottle runs on */
+	char slug[SLUG_TEXT]; /* out: once it is known */
+	int status;           /* out: of the program, -1: it left none */
+	bool left;            /* out: detached, the bottle runs on */
 };
 /* The main program's streams and ours, until it ends. On failure @s->status may be set all
  * the same (126, 127). */

@@ -33,7 +33,8 @@ int session_dial(struct command *c, const char *slug, struct err *err)
 	if (fd < 0)
 		return fail_errno(err, "socket");
 	if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
-		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again", slug, slug);
+		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again",
+		            slug, slug);
 	return fd_steal(&fd);
 }
 
@@ -48,7 +49,9 @@ static int start_keeper(int theirs, struct err *err)
 	self[n] = '\0';
 	char *argv[] = { "bottle", "keeper", NULL };
 	const struct proc_fd fds[] = { { theirs, KEEPER_PAIR } };
-	struct proc_spec spec = { .path = self, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds), .new_session = true };
+	struct proc_spec spec = {
+		.path = self, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds), .new_session = true
+	};
 	if (proc_spawn(&spec, &keeper, err) != 0)
 		return fail_in(err, "the keeper");
 	/* It lives on by itself: only the connection ties us to it. */
@@ -76,7 +79,7 @@ static int seal_secrets(const struct launch_secrets *secrets, struct err *err)
 }
 
 int session_launch(struct command *c, const struct plan *plan, const struct launch_secrets *secrets,
-		   const char *slug, struct err *err)
+                   const char *slug, struct err *err)
 {
 	own_mem char *text = xstrdup(slug ? slug : "");
 	struct keeper_message m = { .say = KEEPER_LAUNCH, .text = text };
@@ -135,8 +138,8 @@ void session_summary(struct command *c, const char *slug)
 	if (dir < 0 || registry_load(dir, &r, &ignored) != 0)
 		return;
 	size_t n = count_changes(&r, dir, &more);
-	ui_note(&c->ui, "%zu file%s changed%s, %llu request%s refused", n, n == 1 ? "" : "s", more ? " at least" : "",
-		(unsigned long long)r.refused, r.refused == 1 ? "" : "s");
+	ui_note(&c->ui, "%zu file%s changed%s, %llu request%s refused", n, n == 1 ? "" : "s",
+	        more ? " at least" : "", (unsigned long long)r.refused, r.refused == 1 ? "" : "s");
 	ui_note(&c->ui, "  bottle diff %s      what changed", slug);
 	ui_note(&c->ui, "  bottle export %s    bring it out", slug);
 	ui_note(&c->ui, "  bottle audit %s     what was asked for, and the answers", slug);

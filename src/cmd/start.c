@@ -24,8 +24,9 @@ static int resolve(struct command *c, struct manifest_plan *out, bool *bare, str
 	command_values(c, "bottle", &bottles);
 	*bare = !agent && bottles.n == 0;
 	if (*bare && !c->has_rest)
-		return fail(err, ERR_USAGE, "start needs an agent, a --bottle, or a command behind --; "
-			    "`bottle init` writes a first manifest");
+		return fail(err, ERR_USAGE,
+		            "start needs an agent, a --bottle, or a command behind --; "
+		            "`bottle init` writes a first manifest");
 	if (*bare)
 		return 0;
 	if (manifest_resolve(dirs, agent, &bottles, out, err) != 0)
@@ -41,12 +42,15 @@ static int confirm_suggestion(struct command *c, const struct manifest_plan *m, 
 	if (!m->bottle_is_suggestion)
 		return 0;
 	if (command_has(c, "headless") || command_has(c, "yes"))
-		return fail(err, ERR_DENIED, "%s comes with this directory and names bottle %s; give --bottle to say that you want it",
-			    m->agent_file, m->agent.bottle);
+		return fail(
+			err, ERR_DENIED,
+			"%s comes with this directory and names bottle %s; give --bottle to say that you want it",
+			m->agent_file, m->agent.bottle);
 	own_str struct str question = STR_INIT;
 	str_add(&question, "The file ");
 	ui_escape(&question, m->agent_file);
-	str_addf(&question, ", which comes with this directory, wants the bottle %s. Use it?", m->agent.bottle);
+	str_addf(&question, ", which comes with this directory, wants the bottle %s. Use it?",
+	         m->agent.bottle);
 	if (ui_ask(str_c(&question), &yes, err) != 0)
 		return -1;
 	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
@@ -69,10 +73,13 @@ static int find_workspace(struct command *c, char **out, struct err *err)
 	const char *const inside[] = { home, state };
 	for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
 		size_t n = strlen(real);
-		bool holds = inside[i] && str_starts(inside[i], real) && (inside[i][n] == '/' || inside[i][n] == '\0');
+		bool holds = inside[i] && str_starts(inside[i], real) &&
+		             (inside[i][n] == '/' || inside[i][n] == '\0');
 		if (holds || str_is(real, "/"))
-			return fail(err, ERR_DENIED, "workspace %s holds your home or bot-bottle's own state; "
-				    "go to a project, or name one with --workspace", real);
+			return fail(err, ERR_DENIED,
+			            "workspace %s holds your home or bot-bottle's own state; "
+			            "go to a project, or name one with --workspace",
+			            real);
 	}
 	*out = mem_steal(&real);
 	return 0;
@@ -99,22 +106,32 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 		return -1;
 	const char *bundle = command_value(c, "bundle");
 	struct plan_options options = {
-		.backend = backend, .bundle = bundle ? bundle : config->bundle, .label = command_value(c, "label"),
-		.prompt = command_value(c, "prompt"), .workspace = workspace, .command = c->has_rest ? &c->rest : NULL,
-		.headless = command_has(c, "headless"), .detach = command_has(c, "detach"),
+		.backend = backend,
+		.bundle = bundle ? bundle : config->bundle,
+		.label = command_value(c, "label"),
+		.prompt = command_value(c, "prompt"),
+		.workspace = workspace,
+		.command = c->has_rest ? &c->rest : NULL,
+		.headless = command_has(c, "headless"),
+		.detach = command_has(c, "detach"),
 		.remove_at_end = command_has(c, "rm"),
 	};
 	own_mem char *program = m ? gather_program(&m->provider, paths->home) : NULL;
 	own_mem char *skills = xasprintf("%s/.bot-bottle/skills", paths->home);
 	struct err missing = ERR_INIT;
 	bool machine = str_is(backend, backend_smolmachines.name);
-	own_mem char *smolvm = machine ? preflight_find_program(command_env("PATH"), "smolvm", &missing) : NULL;
-	struct plan_facts facts = { .program = program, .home = paths->home, .skills = skills, .term = command_env("TERM"),
-				    .smolvm = smolvm };
+	own_mem char *smolvm =
+		machine ? preflight_find_program(command_env("PATH"), "smolvm", &missing) : NULL;
+	struct plan_facts facts = { .program = program,
+		                    .home = paths->home,
+		                    .skills = skills,
+		                    .term = command_env("TERM"),
+		                    .smolvm = smolvm };
 	if (check_bundle(options.bundle, err) != 0)
 		return -1;
 	bool docker = str_is(options.bundle, "docker");
-	own_mem char *docker_program = docker ? preflight_find_program(command_env("PATH"), "docker", err) : NULL;
+	own_mem char *docker_program =
+		docker ? preflight_find_program(command_env("PATH"), "docker", err) : NULL;
 	if (docker && !docker_program)
 		return -1;
 	facts.docker_program = docker_program;
@@ -128,16 +145,26 @@ static int ask_backend(struct command *c, struct plan *p, struct err *err)
 	const struct backend *backend;
 	const struct paths *paths = command_paths(c, err);
 	const struct manifest_resources resources = {
-		.cpus = p->cpus, .memory_mib = p->memory_mib, .disk_gib = p->disk_gib, .pids = p->pids,
-		.cpus_given = p->cpus_given, .memory_mib_given = p->memory_mib_given,
-		.disk_gib_given = p->disk_gib_given, .pids_given = p->pids_given,
+		.cpus = p->cpus,
+		.memory_mib = p->memory_mib,
+		.disk_gib = p->disk_gib,
+		.pids = p->pids,
+		.cpus_given = p->cpus_given,
+		.memory_mib_given = p->memory_mib_given,
+		.disk_gib_given = p->disk_gib_given,
+		.pids_given = p->pids_given,
 	};
 
 	if (!paths || backend_find(p->backend, &backend, err) != 0)
 		return -1;
 	struct guest_request request = {
-		.smolvm = p->smolvm, .image = p->image, .tools = &p->tools, .operator_home = paths->home, .resources = &resources,
-		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
+		.smolvm = p->smolvm,
+		.image = p->image,
+		.tools = &p->tools,
+		.operator_home = paths->home,
+		.resources = &resources,
+		.workspace = (enum manifest_workspace)p->workspace_mode,
+		.workspace_path = p->workspace,
 	};
 	return backend->check(&request, &p->unlimited, err);
 }
@@ -190,7 +217,8 @@ static int run(struct command *c, struct err *err)
 }
 
 static const struct option options[] = {
-	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE, "a bottle's manifest, in place of the agent's own; may be repeated" },
+	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE,
+	  "a bottle's manifest, in place of the agent's own; may be repeated" },
 	{ "backend", 0, "NAME", false, COMPLETE_BACKEND, "how the guest is run: smolmachines, namespace" },
 	{ "bundle", 0, "NAME", false, COMPLETE_NOTHING, "where the sidecars run: embedded, docker" },
 	{ "label", 0, "TEXT", false, COMPLETE_NOTHING, "what the bottle is called" },
@@ -205,10 +233,17 @@ static const struct option options[] = {
 };
 
 const struct verb verb_start = {
-	.name = "start", .args = "[AGENT] [OPTION...] [-- CMD...]",
+	.name = "start",
+	.args = "[AGENT] [OPTION...] [-- CMD...]",
 	.summary = "launch an agent, or a command, in a bottle of its own",
-	.details = "Resolves the manifest, shows what the bottle may do, proves its walls, and attaches the terminal. "
-		   "Ends with the guest's status; 125 is every failure of bottle itself.",
-	.group = GROUP_RUN, .flags = VERB_JSON | VERB_STATUS | VERB_REST, .min_args = 0, .max_args = 1,
-	.complete = COMPLETE_AGENT, .options = options, .run = run,
+	.details =
+		"Resolves the manifest, shows what the bottle may do, proves its walls, and attaches the terminal. "
+		"Ends with the guest's status; 125 is every failure of bottle itself.",
+	.group = GROUP_RUN,
+	.flags = VERB_JSON | VERB_STATUS | VERB_REST,
+	.min_args = 0,
+	.max_args = 1,
+	.complete = COMPLETE_AGENT,
+	.options = options,
+	.run = run,
 };

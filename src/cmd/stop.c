@@ -32,8 +32,10 @@ static int signal_keeper(struct command *c, const char *slug, struct proc *out, 
 	if (bottle_open(c, slug, &after, err) != 0)
 		return -1;
 	if (after.record.state == RECORD_STOPPED)
-		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again", slug, slug);
-	return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left", slug, slug);
+		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again",
+		            slug, slug);
+	return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left",
+	            slug, slug);
 }
 
 static int tell_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
@@ -48,7 +50,8 @@ static int tell_keeper(struct command *c, const char *slug, struct proc *out, st
 		return signal_keeper(c, slug, out, err);
 	if (msg_peer(keeper, &uid, &pid, err) != 0)
 		return -1;
-	if (proc_find(pid, proc_start_time(pid), out) == 0 && keeper_say(keeper, &stop, NULL, 0, &unreached) == 0)
+	if (proc_find(pid, proc_start_time(pid), out) == 0 &&
+	    keeper_say(keeper, &stop, NULL, 0, &unreached) == 0)
 		return 0;
 	fd_drop(&out->pidfd);
 	return signal_keeper(c, slug, out, err);
@@ -63,9 +66,11 @@ static int await_end(const struct proc *keeper, const char *slug, struct err *er
 	for (;;) {
 		uint64_t now = clock_ms();
 		if (now >= deadline)
-			return fail(err, ERR_SYSTEM, "the keeper of %s does not end; `kill -9 %d` ends it and all that is in the "
-						     "bottle, `bottle cleanup %s` frees the rest",
-				    slug, (int)keeper->pid, slug);
+			return fail(
+				err, ERR_SYSTEM,
+				"the keeper of %s does not end; `kill -9 %d` ends it and all that is in the "
+				"bottle, `bottle cleanup %s` frees the rest",
+				slug, (int)keeper->pid, slug);
 		int n = poll(&ended, 1, (int)(deadline - now));
 		if (n > 0)
 			return 0;
@@ -88,7 +93,8 @@ static int stop(struct command *c, const char *slug, struct err *err)
 	/* One that was started with --rm has no record any more. */
 	if (bottle_open(c, slug, &b, &gone) != 0 || b.record.state == RECORD_STOPPED)
 		return 0;
-	return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup %s`", slug, slug);
+	return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup %s`",
+	            slug, slug);
 }
 
 static int run(struct command *c, struct err *err)

@@ -14,10 +14,10 @@ enum { HOSTS_MAX = 200, WANTED_MAX = 20, PLAIN_PORT = 80, TLS_PORT = 443 };
 /* Refusals that a route would change. For every other reason a route is no answer: a foreign
  * credential, a bad certificate, a push over https. */
 static const char *const answerable[] = { "host-not-routed", "port-not-routed", "no-match", "plain-http",
-					  "name-not-qualified" };
+	                                  "name-not-qualified" };
 
 struct wanted {
-	char *method, *path;	/* NULL path: only the host was seen */
+	char *method, *path; /* NULL path: only the host was seen */
 };
 
 struct wish {
@@ -54,8 +54,8 @@ static bool host_is_plain(const char *host)
 {
 	size_t n = strlen(host);
 
-	return n > 0 && n <= 253 && strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n && host[0] != '-' &&
-	       host[0] != '.';
+	return n > 0 && n <= 253 && strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n &&
+	       host[0] != '-' && host[0] != '.';
 }
 
 /* What canonical paths and methods are made of; anything else in the log is not shown. */
@@ -110,20 +110,23 @@ static bool note(void *arg, const json *record)
 
 	if (!str_is(json_get_string(record, "kind", ""), "egress") ||
 	    !str_is(json_get_string(record, "verdict", ""), "deny") ||
-	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host) || str_ends(host, PROOF_HOSTS))
+	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host) ||
+	    str_ends(host, PROOF_HOSTS))
 		return true;
 	struct wish *w = wish_for(all, host, json_get_int(record, "port", TLS_PORT));
 	if (!w)
 		return true;
 	w->refused++;
-	if (path[0] == '/' && method[0] && !str_is(method, "CONNECT") && is_printable(path) && is_printable(method))
+	if (path[0] == '/' && method[0] && !str_is(method, "CONNECT") && is_printable(path) &&
+	    is_printable(method))
 		want(w, method, path);
 	return true;
 }
 
 static json *match_json(const struct wanted *one)
 {
-	json *match = json_object_of(), *methods = json_array_of(), *paths = json_array_of(), *path = json_object_of();
+	json *match = json_object_of(), *methods = json_array_of(), *paths = json_array_of(),
+	     *path = json_object_of();
 
 	json_push(methods, json_of_string(one->method));
 	json_set_string(path, "type", "exact");
@@ -209,8 +212,9 @@ const struct verb verb_policy_suggest = {
 	.name = "policy suggest",
 	.args = "SLUG",
 	.summary = "routes for what a bottle's gateway refused",
-	.details = "YAML for a bottle's manifest, no wider than what was asked for: exact paths and methods where the gateway saw "
-		   "them. Read it before you use it: the agent decided what to ask for.",
+	.details =
+		"YAML for a bottle's manifest, no wider than what was asked for: exact paths and methods where the gateway saw "
+		"them. Read it before you use it: the agent decided what to ask for.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 1,

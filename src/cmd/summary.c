@@ -48,7 +48,8 @@ static void print_wide_route(struct command *c, const json *route)
 		const char *what;
 	} rows[] = {
 		{ *host == '*', "every name below it, whoever holds it" },
-		{ json_get_truth(route, "allow_private", false), "may lead to private addresses: this host and its network" },
+		{ json_get_truth(route, "allow_private", false),
+		  "may lead to private addresses: this host and its network" },
 		{ plain && !json_get(route, "auth"), "without TLS: anybody on the way reads and changes it" },
 		{ plain && json_get(route, "auth"), "without TLS: anybody on the way reads its credential" },
 	};
@@ -87,7 +88,8 @@ static void print_secrets(struct command *c, const struct plan *p)
 	line(c, "secrets", &text);
 	str_reset(&text);
 	for (size_t i = 0; i < p->ncredentials; i++) {
-		own_mem char *one = xasprintf("%s for %s", p->credentials[i].reference, p->credentials[i].host);
+		own_mem char *one =
+			xasprintf("%s for %s", p->credentials[i].reference, p->credentials[i].host);
 		add_item(&text, one);
 	}
 	line(c, "kept outside", &text);
@@ -100,8 +102,9 @@ static void print_limits(struct command *c, const struct plan *p)
 		ui_note(&c->ui, "%-12s not limited", name);
 	}
 	if (p->upstream_proxy)
-		ui_note(&c->ui, "%-12s %s resolves the names: private addresses can't be told from public ones here",
-			"proxy", p->upstream_proxy);
+		ui_note(&c->ui,
+		        "%-12s %s resolves the names: private addresses can't be told from public ones here",
+		        "proxy", p->upstream_proxy);
 }
 
 void summary_print(struct command *c, const struct plan *p)
@@ -127,7 +130,9 @@ void summary_print(struct command *c, const struct plan *p)
 
 static int follow(struct command *c, const struct plan *p, int keeper, struct err *err)
 {
-	struct session s = { .launching = true, .detach = p->detach, .no_input = p->detach || (p->headless && isatty(STDIN_FILENO)) };
+	struct session s = { .launching = true,
+		             .detach = p->detach,
+		             .no_input = p->detach || (p->headless && isatty(STDIN_FILENO)) };
 	int rc = session_relay(c, keeper, &s, err);
 
 	if (rc != 0 && s.status < 0)
@@ -145,7 +150,8 @@ static int follow(struct command *c, const struct plan *p, int keeper, struct er
 }
 
 int launch_and_follow(struct command *c, struct plan *p, const char *slug,
-		      int (*confirm)(struct command *c, const struct plan *p, struct err *err), struct err *err)
+                      int (*confirm)(struct command *c, const struct plan *p, struct err *err),
+                      struct err *err)
 {
 	own_launch_secrets struct launch_secrets secrets = LAUNCH_SECRETS_INIT;
 

@@ -12,4 +12,5 @@ void summary_workspace(struct command *c, const struct plan *p);
 /* Secrets, @confirm (NULL: nobody is asked), launch, terminal, what came of it. Returns the
  * guest's status. @slug: of the bottle that is resumed; NULL: a new one. */
 int launch_and_follow(struct command *c, struct plan *p, const char *slug,
-		      int (*confirm)(struct command *c, const struct plan *p, struct err *err), struct err *err);
+                      int (*confirm)(struct command *c, const struct plan *p, struct err *err),
+                      struct err *err);

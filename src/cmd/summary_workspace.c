@@ -59,8 +59,10 @@ static void print_owners(struct command *c, const char *workspace)
 	k.owner = geteuid() == 0 ? st.st_uid : geteuid();
 	look_in(&k, AT_FDCWD, workspace, "", 0);
 	if (k.found > 0)
-		ui_note(&c->ui, "%-12s files of other owners (%zu%s) are only as open inside as they are to everybody: %s%s", "",
-			k.found, k.seen >= LOOK_ENTRIES ? " or more" : "", str_c(&k.names), k.found > NAMED ? ", ..." : "");
+		ui_note(&c->ui,
+		        "%-12s files of other owners (%zu%s) are only as open inside as they are to everybody: %s%s",
+		        "", k.found, k.seen >= LOOK_ENTRIES ? " or more" : "", str_c(&k.names),
+		        k.found > NAMED ? ", ..." : "");
 	str_clear(&k.names);
 }
 
@@ -74,10 +76,13 @@ static void print_layer(struct command *c)
 	if (bottles < 0 || fstatfs(bottles, &fs) != 0)
 		return;
 	const char *kind = fs.f_type == OVERLAYFS_SUPER_MAGIC ? "an overlay (a container's own file system)" :
-			   fs.f_type == NFS_SUPER_MAGIC ? "NFS" : NULL;
+	                   fs.f_type == NFS_SUPER_MAGIC       ? "NFS" :
+	                                                        NULL;
 	if (kind)
-		ui_note(&c->ui, "%-12s changes would lie on %s, where a layer of changes may not work; set XDG_STATE_HOME to a "
-			"local disk", "", kind);
+		ui_note(&c->ui,
+		        "%-12s changes would lie on %s, where a layer of changes may not work; set XDG_STATE_HOME to a "
+		        "local disk",
+		        "", kind);
 }
 
 void summary_workspace(struct command *c, const struct plan *p)
@@ -85,7 +90,8 @@ void summary_workspace(struct command *c, const struct plan *p)
 	own_str struct str text = STR_INIT;
 	static const char *const how[] = {
 		[MANIFEST_WORKSPACE_COPY] = "changes stay in the bottle until they are exported",
-		[MANIFEST_WORKSPACE_MOUNT] = "the agent works on these files themselves; what a tool of the host obeys stays as it is",
+		[MANIFEST_WORKSPACE_MOUNT] =
+			"the agent works on these files themselves; what a tool of the host obeys stays as it is",
 		[MANIFEST_WORKSPACE_NONE] = "none",
 	};
 

@@ -60,15 +60,15 @@ static X509 *make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issue
 	    !ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), number >> 1 | 1) ||
 	    !X509_gmtime_adj(X509_getm_notBefore(x), -SKEW_SECONDS) ||
 	    !X509_gmtime_adj(X509_getm_notAfter(x), LIFE_SECONDS) || !X509_set_pubkey(x, key) ||
-	    !X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name,
-					-1, -1, 0) ||
+	    !X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+	                                (const unsigned char *)name, -1, -1, 0) ||
 	    !X509_set_issuer_name(x, X509_get_subject_name(authority ? x : issuer)))
 		return NULL;
 	if (authority && (!add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE") ||
-			  !add_extension(x, x, NID_key_usage, "critical,keyCertSign")))
+	                  !add_extension(x, x, NID_key_usage, "critical,keyCertSign")))
 		return NULL;
 	if (!authority && (!add_extension(x, issuer, NID_subject_alt_name, alternative) ||
-			   !add_extension(x, issuer, NID_ext_key_usage, "serverAuth")))
+	                   !add_extension(x, issuer, NID_ext_key_usage, "serverAuth")))
 		return NULL;
 	if (!X509_sign(x, issuer_key, EVP_sha256()))
 		return NULL;

@@ -70,8 +70,10 @@ static void answer(SSL *tls, const struct secret *token)
 	if (SSL_accept(tls) != 1 || !read_head(tls, &head))
 		return;
 	str_addf(&body, "{\"origin\":\"reached\",\"token\":\"%s\"}\n", judge_token(&head, token));
-	str_addf(&whole, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-			 "Connection: close\r\n\r\n%s", body.len, str_c(&body));
+	str_addf(&whole,
+	         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+	         "Connection: close\r\n\r\n%s",
+	         body.len, str_c(&body));
 	SSL_write(tls, str_c(&whole), (int)whole.len);
 	SSL_shutdown(tls);
 }

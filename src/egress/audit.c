@@ -90,8 +90,8 @@ static void print(const struct audit_entry *e, struct str *out)
 	if (e->status)
 		str_addf(out, ",\"status\":%d", e->status);
 	str_addf(out, ",\"sent\":%llu,\"received\":%llu,\"ms\":%llu.%03llu%s}", (unsigned long long)e->sent,
-		 (unsigned long long)e->received, (unsigned long long)(e->us / 1000),
-		 (unsigned long long)(e->us % 1000), e->detail);
+	         (unsigned long long)e->received, (unsigned long long)(e->us / 1000),
+	         (unsigned long long)(e->us % 1000), e->detail);
 }
 
 static void on_time(void *arg)

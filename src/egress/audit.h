@@ -9,15 +9,15 @@
 #include "base/str.h"
 
 struct audit_entry {
-	const char *id;		   /* request id */
+	const char *id;            /* request id */
 	const char *method, *host; /* "" where unknown; canonical or escaped */
 	unsigned port;
-	const char *path;	  /* canonical */
-	const char *query;	  /* masked */
+	const char *path;         /* canonical */
+	const char *query;        /* masked */
 	const char *route, *rule; /* "" for none */
 	bool allowed;
-	const char *reason;	 /* a word of a closed list */
-	int status;		 /* what the guest was answered; 0: nothing */
+	const char *reason;      /* a word of a closed list */
+	int status;              /* what the guest was answered; 0: nothing */
 	uint64_t sent, received; /* body and head bytes: from the guest, to it */
 	uint64_t us;
 	const char *detail; /* JSON members of the log level, or "" */
@@ -29,7 +29,7 @@ struct audit {
 	struct strv queue;
 	size_t limit;
 	struct timer timer, wake;
-	bool stuck;		    /* the keeper's socket is full: wait for EPOLLOUT */
+	bool stuck;                 /* the keeper's socket is full: wait for EPOLLOUT */
 	void (*drained)(void *arg); /* the queue has room again */
 	void (*lost)(void *arg);    /* the keeper is gone */
 	void *arg;

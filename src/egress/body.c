@@ -9,13 +9,14 @@ void body_begin(struct body *b, enum http_framing framing, uint64_t length)
 }
 
 static enum body_step end_of_chunks(struct body *b, struct buffer *in, const struct http_limits *limits,
-				    struct http_fields *trailers, enum wire_fault *fault)
+                                    struct http_fields *trailers, enum wire_fault *fault)
 {
 	ssize_t n = http_head_end(buffer_view(in), &b->seen, limits, fault);
 
 	if (n == 0)
 		return BODY_MORE;
-	if (n < 0 || http_trailers_parse(slice_cut(buffer_view(in), 0, (size_t)n), limits, trailers, fault) != 0)
+	if (n < 0 ||
+	    http_trailers_parse(slice_cut(buffer_view(in), 0, (size_t)n), limits, trailers, fault) != 0)
 		return BODY_BAD;
 	/* Taking moves no bytes: the trailers' slices stay good until something is added. */
 	buffer_take(in, (size_t)n);
@@ -24,7 +25,7 @@ static enum body_step end_of_chunks(struct body *b, struct buffer *in, const str
 }
 
 static enum body_step next_chunk(struct body *b, struct buffer *in, const struct http_limits *limits,
-				 struct slice *piece, struct http_fields *trailers, enum wire_fault *fault)
+                                 struct slice *piece, struct http_fields *trailers, enum wire_fault *fault)
 {
 	if (b->pending) {
 		*piece = slice_cut(buffer_view(in), 0, b->pending);
@@ -50,7 +51,7 @@ static enum body_step next_chunk(struct body *b, struct buffer *in, const struct
 }
 
 enum body_step body_next(struct body *b, struct buffer *in, bool eof, const struct http_limits *limits,
-			 struct slice *piece, struct http_fields *trailers, enum wire_fault *fault)
+                         struct slice *piece, struct http_fields *trailers, enum wire_fault *fault)
 {
 	trailers->n = 0;
 	if (b->done)

@@ -43,8 +43,10 @@ static int set_serial(X509 *cert)
 
 static int set_name(X509_NAME *name, const char *common)
 {
-	return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"bot-bottle", -1, -1, 0) &&
-	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common, -1, -1, 0);
+	return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"bot-bottle", -1,
+	                                  -1, 0) &&
+	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common, -1, -1,
+	                                  0);
 }
 
 /* Everything that a CA and a leaf have in common. */
@@ -110,7 +112,8 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-int ca_issue(const struct ca *ca, const char *host, struct x509_st **cert, struct evp_pkey_st **key, struct err *err)
+int ca_issue(const struct ca *ca, const char *host, struct x509_st **cert, struct evp_pkey_st **key,
+             struct err *err)
 {
 	own_mem char *name = xasprintf("%s:%s", is_address(host) ? "IP" : "DNS", host);
 	EVP_PKEY *leaf_key = EVP_EC_gen("P-256");
@@ -124,7 +127,8 @@ int ca_issue(const struct ca *ca, const char *host, struct x509_st **cert, struc
 	    add_extension(leaf, ca->cert, NID_ext_key_usage, "serverAuth") &&
 	    add_extension(leaf, ca->cert, NID_subject_key_identifier, "hash") &&
 	    add_extension(leaf, ca->cert, NID_authority_key_identifier, "keyid:always") &&
-	    add_extension(leaf, ca->cert, NID_subject_alt_name, name) && X509_sign(leaf, ca->key, EVP_sha256())) {
+	    add_extension(leaf, ca->cert, NID_subject_alt_name, name) &&
+	    X509_sign(leaf, ca->key, EVP_sha256())) {
 		*cert = leaf;
 		*key = leaf_key;
 		return 0;

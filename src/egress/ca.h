@@ -12,14 +12,17 @@ struct ca {
 	struct evp_pkey_st *key;
 	struct str pem; /* the certificate, for the guest's trust stores */
 };
+/* clang-format off */
 #define CA_INIT   \
 	{         \
 		0 \
 	}
+/* clang-format on */
 
 int ca_make(const char *slug, struct ca *out, struct err *err);
 void ca_clear(struct ca *ca);
 
 /* A certificate for @host (a name, or an address literal without brackets) with a key of its
  * own; the caller frees both. */
-int ca_issue(const struct ca *ca, const char *host, struct x509_st **cert, struct evp_pkey_st **key, struct err *err);
+int ca_issue(const struct ca *ca, const char *host, struct x509_st **cert, struct evp_pkey_st **key,
+             struct err *err);

@@ -8,7 +8,7 @@
 enum {
 	LINGER_MS = 2000,
 	OPEN_MS = 1000, /* an exchange that lasts longer is recorded before it ends, too */
-	ROUNDS = 32,	/* one client's share before the others' turn */
+	ROUNDS = 32,    /* one client's share before the others' turn */
 };
 
 /* ---- deadlines ---- */
@@ -27,7 +27,8 @@ static uint64_t deadline_of(const struct client *c, enum refusal *why)
 	switch (c->state) {
 	case CLIENT_HEAD:
 		*why = REFUSE_HEAD_TIME;
-		return c->served && buffer_len(&c->stream.in) == 0 ? moved + limits->idle_ms : c->since + limits->head_ms;
+		return c->served && buffer_len(&c->stream.in) == 0 ? moved + limits->idle_ms :
+		                                                     c->since + limits->head_ms;
 	case CLIENT_HELLO:
 	case CLIENT_HANDSHAKE:
 		*why = REFUSE_GUEST_HANDSHAKE;
@@ -35,7 +36,8 @@ static uint64_t deadline_of(const struct client *c, enum refusal *why)
 	case CLIENT_EXCHANGE:
 	case CLIENT_WEBSOCKET:
 		*why = REFUSE_IDLE;
-		if (limits->total_ms && c->since + limits->total_ms < later(moved, c->since) + limits->idle_ms) {
+		if (limits->total_ms &&
+		    c->since + limits->total_ms < later(moved, c->since) + limits->idle_ms) {
 			*why = REFUSE_TOTAL;
 			return c->since + limits->total_ms;
 		}
@@ -84,8 +86,9 @@ static void on_deadline(void *arg)
 		plan_deadline(c);
 		return;
 	}
-	bool speaks = c->state == CLIENT_EXCHANGE || c->state == CLIENT_WEBSOCKET || c->state == CLIENT_HELLO ||
-		      c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_HEAD && buffer_len(&c->stream.in) > 0);
+	bool speaks = c->state == CLIENT_EXCHANGE || c->state == CLIENT_WEBSOCKET ||
+	              c->state == CLIENT_HELLO || c->state == CLIENT_HANDSHAKE ||
+	              (c->state == CLIENT_HEAD && buffer_len(&c->stream.in) > 0);
 	if (!speaks) {
 		client_free(c);
 		return;
@@ -160,7 +163,14 @@ void client_refuse_with(struct client *c, int status, const char *reason, const 
 {
 	struct exchange *x = &c->x;
 	struct str *out = &c->gateway->text;
-	struct refusal_page page = { .status = status, .reason = reason, .text = text, .host = str_c(&x->host), .rule = str_c(&x->rule), .id = x->id, .close = !keep, .head_only = x->is_head };
+	struct refusal_page page = { .status = status,
+		                     .reason = reason,
+		                     .text = text,
+		                     .host = str_c(&x->host),
+		                     .rule = str_c(&x->rule),
+		                     .id = x->id,
+		                     .close = !keep,
+		                     .head_only = x->is_head };
 
 	str_reset(out);
 	if (status) {

@@ -14,13 +14,13 @@ enum client_state {
 	CLIENT_EXCHANGE,
 	CLIENT_WEBSOCKET,
 	CLIENT_LAST_WORDS, /* sending what is left, then closing */
-	CLIENT_LINGER,	   /* all is sent: swallowing what still comes, so that it can be read */
+	CLIENT_LINGER,     /* all is sent: swallowing what still comes, so that it can be read */
 };
 
 /* One request and its response. Reset, not freed, between two of a connection. */
 struct exchange {
 	char id[REQUEST_ID];
-	uint64_t began;		 /* clock_us() */
+	uint64_t began;          /* clock_us() */
 	uint64_t received, sent; /* counters of the guest's stream when it began */
 	struct str method, host, path, query, rule, headers;
 	uint16_t port;
@@ -39,8 +39,8 @@ struct exchange {
 	char websocket_accept[WEBSOCKET_ACCEPT];
 	struct body request, response;
 	enum http_framing reply; /* how the response's body is framed to the guest */
-	bool origin_keeps;	 /* the origin's connection lives on after this */
-	bool answered;		 /* a final response head was read */
+	bool origin_keeps;       /* the origin's connection lives on after this */
+	bool answered;           /* a final response head was read */
 	int status;
 	size_t seen; /* of the response head */
 	struct decoder decoder;
@@ -62,10 +62,10 @@ struct client {
 	struct client *before, *after;
 	struct timer deadline, again;
 	uint64_t since; /* loop time at which the present state, or head, began */
-	size_t seen;	/* of the request head */
-	bool begun;	/* a byte of the present head came */
-	bool served;	/* at least one exchange is over */
-	bool waiting;	/* for the audit queue */
+	size_t seen;    /* of the request head */
+	bool begun;     /* a byte of the present head came */
+	bool served;    /* at least one exchange is over */
+	bool waiting;   /* for the audit queue */
 	/* A tunnel, or a transparent connection: whom it is for. */
 	bool bound;
 	struct origin target;
@@ -111,7 +111,7 @@ void client_cut(struct client *c, enum refusal why);
 void client_start_exchange(struct client *c);
 /* The same of a policy's verdict, and of bytes that no parser takes. */
 void request_refuse_verdict(struct client *c, const struct policy_verdict *verdict,
-			    const struct policy_request *request, bool keep);
+                            const struct policy_request *request, bool keep);
 void request_refuse_fault(struct client *c, enum wire_fault fault);
 /* Adds the help document (help.c): what this gateway allows, and how to ask for more. */
 void help_print(const struct gateway *g, struct str *out);

@@ -7,13 +7,7 @@
 
 /* Fields that say who is asking, at one service or another. */
 static const char *const credential_fields[] = {
-	"Authorization",
-	"X-Api-Key",
-	"Api-Key",
-	"X-Goog-Api-Key",
-	"Private-Token",
-	"X-Auth-Token",
-	"Cookie",
+	"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Private-Token", "X-Auth-Token", "Cookie",
 };
 static const char *const credential_parameters[] = { "key", "access_token" };
 
@@ -59,7 +53,8 @@ static bool row_fits(const struct egress_credential *row, const struct policy_ro
 	return row->port == (uint32_t)route->port;
 }
 
-static const struct egress_credential *row_of(const struct egress_config *config, const struct policy_route *route)
+static const struct egress_credential *row_of(const struct egress_config *config,
+                                              const struct policy_route *route)
 {
 	for (size_t i = 0; i < config->ncredentials; i++)
 		if (row_fits(&config->credentials[i], route))
@@ -68,7 +63,7 @@ static const struct egress_credential *row_of(const struct egress_config *config
 }
 
 static int compile_route(const struct policy_route *route, const struct egress_config *config,
-			 struct credentials *out, struct err *err)
+                         struct credentials *out, struct err *err)
 {
 	if (route->auth == POLICY_AUTH_NONE)
 		return 0;
@@ -76,17 +71,18 @@ static int compile_route(const struct policy_route *route, const struct egress_c
 	if (!row)
 		return fail(err, ERR_INPUT, "route %s has auth and no credential came with it", route->host);
 	if (!http_value_is_fine((struct slice){ secret_expose(&row->value), secret_len(&row->value) }))
-		return fail(err, ERR_INPUT, "the credential of %s can't stand in a header field; it may have no "
-					    "line break, control byte or blank at an end",
-			    route->host);
+		return fail(err, ERR_INPUT,
+		            "the credential of %s can't stand in a header field; it may have no "
+		            "line break, control byte or blank at an end",
+		            route->host);
 	struct credential *c = &out->at[out->n++];
 	*c = (struct credential){ .route = route, .row = row };
 	compose(c);
 	return 0;
 }
 
-int credentials_compile(const struct policy *policy, const struct egress_config *config, struct credentials *out,
-			struct err *err)
+int credentials_compile(const struct policy *policy, const struct egress_config *config,
+                        struct credentials *out, struct err *err)
 {
 	struct credentials c = CREDENTIALS_INIT;
 	size_t routes = policy_count(policy);
@@ -105,11 +101,12 @@ int credentials_compile(const struct policy *policy, const struct egress_config 
 		if (!used) {
 			credentials_clear(&c);
 			return fail(err, ERR_INPUT, "a credential for %s has no route of its own",
-				    config->credentials[i].host);
+			            config->credentials[i].host);
 		}
 	}
 	for (size_t i = 0; i < c.n; i++)
-		echo_set_add_bare(&c.placeholders, c.at[i].row->placeholder, strlen(c.at[i].row->placeholder));
+		echo_set_add_bare(&c.placeholders, c.at[i].row->placeholder,
+		                  strlen(c.at[i].row->placeholder));
 	echo_set_ready(&c.placeholders);
 	*out = c;
 	return 0;
@@ -153,7 +150,7 @@ static bool shows(struct slice value, const char *placeholder)
 		from--;
 	struct slice last = slice_cut(value, from, value.n);
 	if (last.n > 8192 || !(base64_decode(&decoded, last.at, last.n, false) ||
-			       base64_decode(&decoded, last.at, last.n, true)))
+	                       base64_decode(&decoded, last.at, last.n, true)))
 		return false;
 	return has((struct slice){ decoded.data, decoded.len }, placeholder);
 }
@@ -166,10 +163,12 @@ static bool is_credential_field(const struct credential *mine, struct slice name
 	return http_name_is(name, mine->name);
 }
 
-static bool field_shows_others(const struct credentials *c, const struct credential *mine, const struct http_field *f)
+static bool field_shows_others(const struct credentials *c, const struct credential *mine,
+                               const struct http_field *f)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (&c->at[i] != mine && (!mine || !str_is(c->at[i].row->placeholder, mine->row->placeholder)) &&
+		if (&c->at[i] != mine &&
+		    (!mine || !str_is(c->at[i].row->placeholder, mine->row->placeholder)) &&
 		    (shows(f->value, c->at[i].row->placeholder) || has(f->name, c->at[i].row->placeholder)))
 			return true;
 	return false;
@@ -212,7 +211,8 @@ static bool names_credential(struct slice name)
 
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.at[i];
-		if (c == '%' && i + 2 < name.n && char_hex(name.at[i + 1]) >= 0 && char_hex(name.at[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < name.n && char_hex(name.at[i + 1]) >= 0 &&
+		    char_hex(name.at[i + 2]) >= 0) {
 			c = (char)(char_hex(name.at[i + 1]) * 16 + char_hex(name.at[i + 2]));
 			i += 2;
 		}
@@ -250,7 +250,8 @@ static bool filter_query(const struct credential *mine, struct slice query, stru
 }
 
 enum credential_finding credential_judge(const struct credentials *c, const struct credential *mine,
-					 struct http_request *request, struct slice path, struct str *query_out)
+                                         struct http_request *request, struct slice path,
+                                         struct str *query_out)
 {
 	if (c->n && (text_shows_others(c, mine, path) || text_shows_others(c, mine, request->query)))
 		return CREDENTIAL_ELSEWHERE;
@@ -283,7 +284,7 @@ void credential_watch(const struct credentials *c, const struct credential *mine
 }
 
 bool credential_allows_trailers(const struct credentials *c, const struct credential *mine,
-				const struct http_fields *trailers)
+                                const struct http_fields *trailers)
 {
 	for (size_t i = 0; i < trailers->n; i++)
 		if (field_shows_others(c, NULL, &trailers->at[i]) ||

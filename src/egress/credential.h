@@ -18,15 +18,17 @@ struct credentials {
 	size_t n;
 	struct echo_set placeholders; /* of all of them, to be found in bodies */
 };
+/* clang-format off */
 #define CREDENTIALS_INIT \
 	{                \
 		0        \
 	}
+/* clang-format on */
 
 /* Every route with `auth` has exactly one row and every row a route, or it is ERR_INPUT.
  * @policy and @config outlive @out. */
-int credentials_compile(const struct policy *policy, const struct egress_config *config, struct credentials *out,
-			struct err *err);
+int credentials_compile(const struct policy *policy, const struct egress_config *config,
+                        struct credentials *out, struct err *err);
 void credentials_clear(struct credentials *c);
 
 /* NULL: the route has none. */
@@ -42,9 +44,10 @@ enum credential_finding {
  * On CREDENTIAL_FINE the guest's own credential fields are marked .skip and the query
  * without its credential parameters stands in @query_out. */
 enum credential_finding credential_judge(const struct credentials *c, const struct credential *mine,
-					 struct http_request *request, struct slice path, struct str *query_out);
+                                         struct http_request *request, struct slice path,
+                                         struct str *query_out);
 /* Looks for placeholders of others in what follows a head of that route. */
 void credential_watch(const struct credentials *c, const struct credential *mine, struct sight *sight);
 /* Trailers can't carry a credential at all. */
 bool credential_allows_trailers(const struct credentials *c, const struct credential *mine,
-				const struct http_fields *trailers);
+                                const struct http_fields *trailers);

@@ -18,12 +18,8 @@ bool decode_known(struct slice coding, enum decode_kind *out)
 		const char *name;
 		enum decode_kind kind;
 	} codings[] = {
-		{ "identity", DECODE_NONE },
-		{ "gzip", DECODE_GZIP },
-		{ "x-gzip", DECODE_GZIP },
-		{ "deflate", DECODE_GZIP },
-		{ "br", DECODE_BROTLI },
-		{ "zstd", DECODE_ZSTD },
+		{ "identity", DECODE_NONE }, { "gzip", DECODE_GZIP }, { "x-gzip", DECODE_GZIP },
+		{ "deflate", DECODE_GZIP },  { "br", DECODE_BROTLI }, { "zstd", DECODE_ZSTD },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(codings); i++) {

@@ -5,10 +5,7 @@
 #include <stdint.h>
 #include "base/slice.h"
 
-enum decode_kind { DECODE_NONE,
-		   DECODE_GZIP,
-		   DECODE_BROTLI,
-		   DECODE_ZSTD };
+enum decode_kind { DECODE_NONE, DECODE_GZIP, DECODE_BROTLI, DECODE_ZSTD };
 
 struct decoder {
 	enum decode_kind kind;
@@ -17,10 +14,12 @@ struct decoder {
 	bool done;     /* the coding's own end was seen */
 	bool held;     /* output waits inside: call again, without input too */
 };
+/* clang-format off */
 #define DECODER_INIT                \
 	{                           \
 		.kind = DECODE_NONE \
 	}
+/* clang-format on */
 
 /* The coding of a Content-Encoding value. False: one that is not known here, or several. */
 bool decode_known(struct slice coding, enum decode_kind *out);

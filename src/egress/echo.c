@@ -7,8 +7,7 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-enum { MASK = '*',
-       PAIR = 2 };
+enum { MASK = '*', PAIR = 2 };
 
 /* ---- the patterns ---- */
 
@@ -17,7 +16,8 @@ static void add_pattern(struct echo_set *set, const char *bytes, size_t n)
 	if (n < ECHO_SHORTEST)
 		return;
 	for (size_t i = 0; i < set->n; i++)
-		if (secret_len(&set->patterns[i]) == n && memcmp(secret_expose(&set->patterns[i]), bytes, n) == 0)
+		if (secret_len(&set->patterns[i]) == n &&
+		    memcmp(secret_expose(&set->patterns[i]), bytes, n) == 0)
 			return;
 	set->patterns = xrealloc(set->patterns, set->n + 1, sizeof *set->patterns);
 	set->patterns[set->n] = (struct secret)SECRET_INIT;
@@ -331,7 +331,7 @@ bool sight_finds(struct sight *s, struct slice piece)
 	size_t most = s->set->longest - 1, lead = piece.n < most ? piece.n : most;
 	str_addn(&s->tail, piece.at, lead);
 	bool found = echo_finds(s->set, (struct slice){ s->tail.data, s->tail.len }, s->except) ||
-		     (piece.n > lead && echo_finds(s->set, piece, s->except));
+	             (piece.n > lead && echo_finds(s->set, piece, s->except));
 	if (piece.n > lead) {
 		str_reset(&s->tail);
 		str_addn(&s->tail, piece.at + piece.n - most, most);

@@ -8,8 +8,7 @@
 #include "base/slice.h"
 #include "base/str.h"
 
-enum { ECHO_SHIFTS = 4096,
-       ECHO_SHORTEST = 4 };
+enum { ECHO_SHIFTS = 4096, ECHO_SHORTEST = 4 };
 
 struct echo_set {
 	size_t n, shortest, longest;
@@ -19,10 +18,10 @@ struct echo_set {
 	unsigned char shift[ECHO_SHIFTS];
 };
 
-void echo_set_add(struct echo_set *set, const void *value, size_t n);	    /* every spelling of it */
+void echo_set_add(struct echo_set *set, const void *value, size_t n);       /* every spelling of it */
 void echo_set_add_plain(struct echo_set *set, const void *value, size_t n); /* as it is, and in Base64 */
 void echo_set_add_bare(struct echo_set *set, const void *value, size_t n);  /* as it is */
-void echo_set_ready(struct echo_set *set);				    /* after the last addition */
+void echo_set_ready(struct echo_set *set);                                  /* after the last addition */
 void echo_set_clear(struct echo_set *set);
 
 /* A text that is there whole. Returns how many bytes were overwritten. */
@@ -32,7 +31,7 @@ struct echo {
 	const struct echo_set *set;
 	struct str held;  /* as the origin sent it */
 	size_t condemned; /* so many bytes at the front of `held` are part of a match already */
-	size_t gone;	  /* so many went on already, at a pause */
+	size_t gone;      /* so many went on already, at a pause */
 	size_t overwritten;
 };
 void echo_begin(struct echo *e, const struct echo_set *set);

@@ -62,12 +62,13 @@ static bool push_request(struct client *c)
 		if (buffer_len(&c->stream.in) < STREAM_PIECE)
 			stream_fill(&c->stream, 2 * STREAM_PIECE);
 		enum body_step step = body_next(&x->request, &c->stream.in, c->stream.eof, &g->limits, &piece,
-						&g->trailers, &fault);
+		                                &g->trailers, &fault);
 		if (step == BODY_MORE)
 			break;
 		any = true;
 		if (step == BODY_BAD) {
-			client_stop(c, wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault));
+			client_stop(c, wire_fault_status(fault), wire_fault_word(fault),
+			            wire_fault_text(fault));
 			return true;
 		}
 		if (step == BODY_PIECE) {
@@ -141,8 +142,8 @@ void exchange_end(struct client *c)
 {
 	struct exchange *x = &c->x;
 	struct stream *s = &c->up->stream;
-	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken && buffer_len(&s->in) == 0 &&
-			buffer_len(&s->out) == 0;
+	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken &&
+	                buffer_len(&s->in) == 0 && buffer_len(&s->out) == 0;
 
 	client_record(c, true, "allowed", x->status);
 	if (reusable)

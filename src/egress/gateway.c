@@ -49,7 +49,8 @@ static int init_parts(struct gateway *g, struct err *err)
 	return resolver_new(g->loop, config, &g->resolver, err);
 }
 
-int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *config, int control, struct err *err)
+int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *config, int control,
+                 struct err *err)
 {
 	*g = (struct gateway){ .loop = loop, .config = *config };
 	*config = (struct egress_config)EGRESS_CONFIG_INIT;

@@ -15,12 +15,9 @@
 #include "policy/policy.h"
 #include "proto/egress.h"
 
-enum { GATEWAY_LISTENERS = 8,
-       REQUEST_ID = 32 };
+enum { GATEWAY_LISTENERS = 8, REQUEST_ID = 32 };
 
-enum entrance { ENTER_PROXY,
-		ENTER_HTTPS,
-		ENTER_HTTP }; /* by which listener a guest came */
+enum entrance { ENTER_PROXY, ENTER_HTTPS, ENTER_HTTP }; /* by which listener a guest came */
 
 struct gateway;
 
@@ -42,8 +39,9 @@ struct gateway {
 	struct http_limits limits;
 	struct listener listeners[GATEWAY_LISTENERS];
 	size_t nlisteners;
-	bool paused;		/* accepting is */
-	struct timer starved;	/* set: there was no descriptor for a connection; until it fires nobody is let in */
+	bool paused; /* accepting is */
+	struct timer
+		starved; /* set: there was no descriptor for a connection; until it fires nobody is let in */
 	struct client *clients; /* all of them */
 	size_t nclients;
 	struct upstream *idle; /* newest first */
@@ -59,7 +57,8 @@ struct gateway {
 };
 
 /* Takes over @config (and leaves it empty). */
-int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *config, int control, struct err *err);
+int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *config, int control,
+                 struct err *err);
 /* Ends every connection, each with its record. */
 void gateway_clear(struct gateway *g);
 void gateway_next_id(struct gateway *g, char out[REQUEST_ID]);

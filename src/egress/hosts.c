@@ -44,8 +44,9 @@ static bool address_of(struct slice word, struct address *out)
 		return false;
 	memcpy(text, word.at, word.n);
 	text[word.n] = '\0';
-	out->n = inet_pton(AF_INET, text, out->bytes) == 1 ? 4 : inet_pton(AF_INET6, text, out->bytes) == 1 ? 16
-													    : 0;
+	out->n = inet_pton(AF_INET, text, out->bytes) == 1  ? 4 :
+	         inet_pton(AF_INET6, text, out->bytes) == 1 ? 16 :
+	                                                      0;
 	return out->n != 0;
 }
 

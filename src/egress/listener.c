@@ -6,12 +6,15 @@
 
 #include "base/banned.h"
 
-enum { ACCEPTS = 16, /* in one go, so that a flood does not starve those who are in */
-       STARVED_MS = 100 };
+enum {
+	ACCEPTS = 16, /* in one go, so that a flood does not starve those who are in */
+	STARVED_MS = 100
+};
 
 static bool may_accept(const struct gateway *g)
 {
-	return g->starved.slot == 0 && g->nclients < g->config.limits.connections && !audit_is_full(&g->audit);
+	return g->starved.slot == 0 && g->nclients < g->config.limits.connections &&
+	       !audit_is_full(&g->audit);
 }
 
 static void on_fed(void *arg)
@@ -68,7 +71,9 @@ int gateway_listen(struct gateway *g, int fd, const char *name, struct err *err)
 		if (!str_is(entrances[i].name, name))
 			continue;
 		struct listener *l = &g->listeners[g->nlisteners];
-		*l = (struct listener){ .gateway = g, .watch = WATCH_INIT, .fd = fd, .entrance = entrances[i].entrance };
+		*l = (struct listener){
+			.gateway = g, .watch = WATCH_INIT, .fd = fd, .entrance = entrances[i].entrance
+		};
 		int flags = fcntl(fd, F_GETFL);
 		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
 			return fail_errno(err, "listener %s", name);

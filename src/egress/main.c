@@ -17,8 +17,7 @@
 #define MAY_READ_ENVIRONMENT
 #include "base/banned.h"
 
-enum { FIRST_LISTENER = 3,
-       GOODBYE_MS = 2000 };
+enum { FIRST_LISTENER = 3, GOODBYE_MS = 2000 };
 
 struct program {
 	struct loop loop;
@@ -150,7 +149,8 @@ static int start(struct program *p, struct err *err)
 	p->signal_fd = loop_signals(signals, err);
 	if (p->signal_fd < 0 ||
 	    loop_watch(&p->loop, &p->signals, p->signal_fd, EPOLLIN, on_signal, p, err) != 0 ||
-	    loop_watch(&p->loop, &p->control, p->control_fd, EPOLLIN | EPOLLOUT | EPOLLET, on_control, p, err) != 0)
+	    loop_watch(&p->loop, &p->control, p->control_fd, EPOLLIN | EPOLLOUT | EPOLLET, on_control, p,
+	               err) != 0)
 		return -1;
 	if (egress_confine(getenv(SIDECAR_CONTAINED_ENV) != NULL, err) != 0)
 		return -1;
@@ -174,7 +174,9 @@ static void say_goodbye(struct program *p)
 
 int main(void)
 {
-	struct program p = { .loop = LOOP_INIT, .control = WATCH_INIT, .signals = WATCH_INIT, .signal_fd = -1 };
+	struct program p = {
+		.loop = LOOP_INIT, .control = WATCH_INIT, .signals = WATCH_INIT, .signal_fd = -1
+	};
 	struct err err = ERR_INIT, lost = ERR_INIT;
 
 	if (number_from(SIDECAR_CONTROL_ENV, 1024, &p.control_fd, &err) != 0)

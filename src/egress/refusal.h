@@ -56,4 +56,5 @@ struct refusal_page {
 /* The whole response, adds to @out. */
 void refusal_print(const struct refusal_page *page, struct str *out);
 /* The same for an answer of our own that is no refusal. */
-void answer_print(int status, const char *type, struct slice body, bool close, bool head_only, struct str *out);
+void answer_print(int status, const char *type, struct slice body, bool close, bool head_only,
+                  struct str *out);

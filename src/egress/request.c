@@ -9,18 +9,18 @@
 #define PROOF_HOST "proof.bot-bottle.invalid"
 #define HELP_PATH  "/.well-known/bot-bottle"
 
-enum { HTTP_PORT = 80,
-       HTTPS_PORT = 443 };
+enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* ---- saying no ---- */
 
 void request_refuse_fault(struct client *c, enum wire_fault fault)
 {
-	client_refuse_with(c, wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault), false);
+	client_refuse_with(c, wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault),
+	                   false);
 }
 
 void request_refuse_verdict(struct client *c, const struct policy_verdict *verdict,
-			    const struct policy_request *request, bool keep)
+                            const struct policy_request *request, bool keep)
 {
 	own_str struct str text = STR_INIT;
 
@@ -46,7 +46,7 @@ static bool refuse_fault(struct client *c, enum wire_fault fault)
 static bool value_is_kept(struct slice name)
 {
 	static const char *const kept[] = { "accept", "accept-encoding", "content-type", "content-encoding",
-					    "user-agent" };
+		                            "user-agent" };
 
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
 		if (slice_is_nocase(name, kept[i]))
@@ -93,8 +93,7 @@ static int find_target(struct client *c, const struct http_request *r, struct or
 		request_refuse_fault(c, fault);
 		return -1;
 	}
-	o.port = r->port >= 0 ? (uint16_t)r->port : o.plain ? HTTP_PORT
-							    : HTTPS_PORT;
+	o.port = r->port >= 0 ? (uint16_t)r->port : o.plain ? HTTP_PORT : HTTPS_PORT;
 	if (!c->bound) {
 		str_add(&c->x.host, o.host.text);
 		c->x.port = o.port;
@@ -105,7 +104,8 @@ static int find_target(struct client *c, const struct http_request *r, struct or
 	}
 	/* A transparent listener serves one port, whatever Host says. */
 	bool other_port = c->entrance == ENTER_HTTP && o.port != HTTP_PORT;
-	if (other_port || (c->bound && (!str_is(o.host.text, c->target.host.text) || o.port != c->target.port))) {
+	if (other_port ||
+	    (c->bound && (!str_is(o.host.text, c->target.host.text) || o.port != c->target.port))) {
 		client_refuse(c, REFUSE_HOST_MISMATCH, false);
 		return -1;
 	}
@@ -161,11 +161,11 @@ static void print_head(struct client *c, const struct http_request *r, const str
 	if (x->origin.port != (x->origin.plain ? HTTP_PORT : HTTPS_PORT))
 		str_addf(&authority, ":%u", x->origin.port);
 	http_request_print(r, (struct slice){ target.data, target.len },
-			   (struct slice){ authority.data, authority.len }, &x->head);
+	                   (struct slice){ authority.data, authority.len }, &x->head);
 	if (x->credential) {
 		const struct secret *value = &x->credential->value;
 		http_field_print(slice_of(x->credential->name),
-				 (struct slice){ secret_expose(value), secret_len(value) }, &x->head);
+		                 (struct slice){ secret_expose(value), secret_len(value) }, &x->head);
 		str_add(&x->head, "Accept-Encoding: identity\r\n");
 	}
 	if (x->expects)
@@ -183,13 +183,17 @@ static bool accept_request(struct client *c, struct http_request *r, bool keep)
 	enum credential_finding finding = judge_corpus(c, r, &query);
 
 	if (finding != CREDENTIAL_FINE)
-		return refuse(c, finding == CREDENTIAL_FOREIGN ? REFUSE_FOREIGN_CREDENTIAL : REFUSE_PLACEHOLDER_ELSEWHERE, keep);
+		return refuse(c,
+		              finding == CREDENTIAL_FOREIGN ? REFUSE_FOREIGN_CREDENTIAL :
+		                                              REFUSE_PLACEHOLDER_ELSEWHERE,
+		              keep);
 	if (x->credential)
 		make_readable(&r->fields);
 	if (r->upgrade.n && !websocket_begin(c))
 		return refuse(c, REFUSE_WEBSOCKET_REQUEST, keep);
 	x->expects = r->expect_continue && has_body(r);
-	bool safe = slice_is(r->method, "GET") || slice_is(r->method, "HEAD") || slice_is(r->method, "OPTIONS");
+	bool safe =
+		slice_is(r->method, "GET") || slice_is(r->method, "HEAD") || slice_is(r->method, "OPTIONS");
 	x->retryable = safe && !has_body(r) && !x->websocket;
 	body_begin(&x->request, r->framing, r->length);
 	credential_watch(&c->gateway->credentials, x->credential, &x->sight);

@@ -47,8 +47,8 @@ static void plan_timer(struct resolver *r)
 	struct timeval *left = ares_timeout(r->channel, NULL, &room);
 
 	if (left)
-		timer_set(r->loop, &r->timer, (uint64_t)left->tv_sec * 1000 + (uint64_t)left->tv_usec / 1000 + 1,
-			  on_time, r);
+		timer_set(r->loop, &r->timer,
+		          (uint64_t)left->tv_sec * 1000 + (uint64_t)left->tv_usec / 1000 + 1, on_time, r);
 	else
 		timer_cancel(r->loop, &r->timer);
 }
@@ -116,10 +116,12 @@ static void collect(const struct ares_addrinfo *info, struct addresses *out)
 		struct address *a = &out->at[out->n];
 		if (n->ai_family == AF_INET) {
 			a->n = 4;
-			memcpy(a->bytes, &((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr, 4);
+			memcpy(a->bytes, &((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr,
+			       4);
 		} else if (n->ai_family == AF_INET6) {
 			a->n = 16;
-			memcpy(a->bytes, &((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr, 16);
+			memcpy(a->bytes, &((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr,
+			       16);
 		} else {
 			continue;
 		}
@@ -154,7 +156,9 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 static void ask(struct query *q)
 {
 	/* Unsorted: sorting would dial each address to ask the kernel for its source. */
-	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT,
+		                             .ai_family = AF_UNSPEC,
+		                             .ai_socktype = SOCK_STREAM };
 	struct resolver *r = q->resolver;
 
 	ares_getaddrinfo(r->channel, q->name, NULL, &hints, on_answer, q);
@@ -162,7 +166,7 @@ static void ask(struct query *q)
 }
 
 void resolve_name(struct resolver *r, const char *name, struct lookup *lookup,
-		  void (*fn)(void *arg, const struct addresses *found), void *arg)
+                  void (*fn)(void *arg, const struct addresses *found), void *arg)
 {
 	struct addresses found = { 0 };
 
@@ -221,12 +225,19 @@ void resolver_update(struct resolver *r, const char *resolv_conf, const char *ho
 	}
 }
 
-int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out, struct err *err)
+int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out,
+                 struct err *err)
 {
 	char only_dns[] = "b";
 	struct resolver *r = xcalloc(1, sizeof *r);
-	struct ares_options options = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES, .timeout = TRY_MS, .tries = TRIES, .lookups = only_dns, .sock_state_cb = on_state, .sock_state_cb_data = r };
-	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+	struct ares_options options = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+		                        .timeout = TRY_MS,
+		                        .tries = TRIES,
+		                        .lookups = only_dns,
+		                        .sock_state_cb = on_state,
+		                        .sock_state_cb_data = r };
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+	           ARES_OPT_SOCK_STATE_CB;
 
 	r->loop = loop;
 	for (size_t i = 0; i < SOCKETS; i++)

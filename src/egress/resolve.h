@@ -21,20 +21,21 @@ struct addresses {
 struct resolver;
 
 /* @config's texts are copied. Reads what c-ares wants to read of the system: before the cage. */
-int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out, struct err *err);
+int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out,
+                 struct err *err);
 void resolver_free(struct resolver *r);
 /* Lookups under way begin again with what is known now. */
 void resolver_update(struct resolver *r, const char *resolv_conf, const char *hosts);
 
 /* One question, embedded in its owner, who cancels before it goes away. */
 struct lookup {
-	struct query *query;				      /* NULL: none under way */
+	struct query *query;                                  /* NULL: none under way */
 	void (*fn)(void *arg, const struct addresses *found); /* NULL: the name has none, or no answer came */
 	void *arg;
 };
 /* @fn may be called before this returns. */
 void resolve_name(struct resolver *r, const char *name, struct lookup *lookup,
-		  void (*fn)(void *arg, const struct addresses *found), void *arg);
+                  void (*fn)(void *arg, const struct addresses *found), void *arg);
 void lookup_cancel(struct lookup *lookup);
 
 /* Lines of hosts(5): adds the addresses of @name. True: it stands there. */

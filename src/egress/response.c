@@ -153,7 +153,8 @@ static long emit_decoded(struct client *c, struct slice piece)
 
 	do {
 		size_t taken = 0;
-		long n = decoder_run(&c->x.decoder, slice_cut(piece, used, piece.n), &taken, room, STREAM_PIECE);
+		long n = decoder_run(&c->x.decoder, slice_cut(piece, used, piece.n), &taken, room,
+		                     STREAM_PIECE);
 		if (n < 0)
 			return -1;
 		used += taken;
@@ -221,8 +222,8 @@ static bool move_body(struct client *c)
 			break;
 		if (buffer_len(&s->in) < STREAM_PIECE && !c->x.response.done)
 			stream_fill(s, 2 * STREAM_PIECE);
-		enum body_step step = body_next(&c->x.response, &s->in, s->eof, &g->limits, &piece, &g->trailers,
-						&fault);
+		enum body_step step =
+			body_next(&c->x.response, &s->in, s->eof, &g->limits, &piece, &g->trailers, &fault);
 		if (step == BODY_MORE && !s->eof && !s->broken)
 			break;
 		any = true;

@@ -83,7 +83,7 @@ static int find_issuer(X509 **issuer, X509_STORE_CTX *ctx, X509 *cert)
 	return X509_STORE_CTX_get1_issuer(issuer, ctx, cert);
 }
 
-static STACK_OF(X509) *find_called(X509_STORE_CTX *ctx, const X509_NAME *name)
+static STACK_OF(X509) * find_called(X509_STORE_CTX *ctx, const X509_NAME *name)
 {
 	read_those_called(X509_STORE_CTX_get0_store(ctx), name);
 	return X509_STORE_CTX_get1_certs(ctx, name);

@@ -6,7 +6,7 @@
 #include "base/err.h"
 
 struct root {
-	unsigned long subject;	/* a hash: what shares it is read along, and no harm is done */
+	unsigned long subject; /* a hash: what shares it is read along, and no harm is done */
 	unsigned char *der;
 	long n;
 	bool read;

@@ -98,14 +98,18 @@ static void on_events(void *arg, uint32_t events)
 	s->fn(s->arg);
 }
 
-int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg, struct err *err)
+int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg,
+                struct err *err)
 {
 	int on = 1;
 
-	*s = (struct stream){ .loop = loop, .fd = fd, .watch = WATCH_INIT, .fn = fn, .arg = arg, .moved = loop->now };
+	*s = (struct stream){
+		.loop = loop, .fd = fd, .watch = WATCH_INIT, .fn = fn, .arg = arg, .moved = loop->now
+	};
 	/* Whole messages are written at once, so there is nothing to gather. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (loop_watch(loop, &s->watch, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_events, s, err) == 0)
+	if (loop_watch(loop, &s->watch, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_events, s, err) ==
+	    0)
 		return 0;
 	fd_drop(&s->fd);
 	return -1;

@@ -17,27 +17,30 @@ enum {
 struct stream {
 	struct loop *loop;
 	struct watch watch;
-	int fd;		    /* -1: none */
+	int fd;             /* -1: none */
 	struct ssl_st *ssl; /* NULL: plain */
 	struct buffer raw;  /* came before TLS began, and belongs to it */
 	struct buffer in, out;
 	bool readable, writable; /* the kernel has not said EAGAIN since */
-	bool drained;		/* a short read emptied the socket: the next edge tells of more */
-	bool ending;		/* the kernel spoke of an end: no further edge may come */
-	bool eof;		 /* the other side ends cleanly: FIN, close_notify */
-	bool broken;		 /* reset, cut or a TLS error: nothing moves any more */
-	uint64_t moved;		 /* loop time of the last byte */
+	bool drained;            /* a short read emptied the socket: the next edge tells of more */
+	bool ending;             /* the kernel spoke of an end: no further edge may come */
+	bool eof;                /* the other side ends cleanly: FIN, close_notify */
+	bool broken;             /* reset, cut or a TLS error: nothing moves any more */
+	uint64_t moved;          /* loop time of the last byte */
 	uint64_t received, sent;
 	void (*fn)(void *arg); /* something may have changed */
 	void *arg;
 };
+/* clang-format off */
 #define STREAM_INIT                           \
 	{                                     \
 		.fd = -1, .watch = WATCH_INIT \
 	}
+/* clang-format on */
 
 /* Takes the descriptor over, also on failure. */
-int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg, struct err *err);
+int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg,
+                struct err *err);
 void stream_close(struct stream *s);
 
 /* From here on the bytes are TLS; what stands in `in` is taken as its beginning. Takes @ssl. */

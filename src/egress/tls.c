@@ -15,13 +15,14 @@ static int origin_index = -1;
 static const unsigned char http1[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' };
 
 static int choose_http1(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *offered,
-			unsigned offered_n, void *arg)
+                        unsigned offered_n, void *arg)
 {
 	unsigned char *chosen;
 
 	(void)ssl;
 	(void)arg;
-	if (SSL_select_next_proto(&chosen, n, http1, sizeof http1, offered, offered_n) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, n, http1, sizeof http1, offered, offered_n) !=
+	    OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -36,7 +37,7 @@ static SSL_CTX *context_of(const SSL_METHOD *method)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS);
+	                              SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384");
 	return ctx;

@@ -10,7 +10,9 @@ enum { HTTPS_PORT = 443 };
 static bool connection_allowed(struct client *c, bool can_answer)
 {
 	struct policy_verdict verdict;
-	struct policy_request request = { .host = &c->target.host, .port = c->target.port, .method = slice_of("CONNECT") };
+	struct policy_request request = { .host = &c->target.host,
+		                          .port = c->target.port,
+		                          .method = slice_of("CONNECT") };
 	own_str struct str text = STR_INIT;
 
 	policy_decide_connect(c->gateway->policy, &c->target.host, c->target.port, &verdict);
@@ -81,7 +83,8 @@ static bool check_name(struct client *c, const struct tls_hello *hello, enum ref
 	if (!hello->has_sni)
 		return c->bound && c->target.host.kind != HOST_NAME;
 	*why = REFUSE_SNI_MISMATCH;
-	if (host_parse((struct slice){ hello->sni, hello->sni_n }, &asked, &fault) != 0 || asked.kind != HOST_NAME)
+	if (host_parse((struct slice){ hello->sni, hello->sni_n }, &asked, &fault) != 0 ||
+	    asked.kind != HOST_NAME)
 		return false;
 	if (c->bound)
 		return str_is(asked.text, c->target.host.text);

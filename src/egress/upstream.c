@@ -46,7 +46,8 @@ static void on_deadline(void *arg)
 bool origin_addresses_fine(const struct addresses *found, bool allow_private)
 {
 	for (size_t i = 0; i < found->n; i++)
-		if (!host_class_is_allowed(host_address_class(found->at[i].bytes, found->at[i].n), allow_private))
+		if (!host_class_is_allowed(host_address_class(found->at[i].bytes, found->at[i].n),
+		                           allow_private))
 			return false;
 	return found->n > 0;
 }
@@ -79,7 +80,8 @@ static bool dial_next(struct upstream *up)
 		else
 			memcpy(&v6.sin6_addr, a->bytes, 16);
 		const void *to = a->n == 4 ? (const void *)&v4 : (const void *)&v6;
-		own_fd int fd = socket(a->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		own_fd int fd =
+			socket(a->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (fd < 0)
 			continue;
 		if (connect(fd, to, a->n == 4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS)
@@ -177,7 +179,7 @@ static void ask_proxy(struct upstream *up)
 	struct str text = STR_INIT;
 
 	str_addf(&text, "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n", up->origin.host.text, up->origin.port,
-		 up->origin.host.text, up->origin.port);
+	         up->origin.host.text, up->origin.port);
 	if (secret_len(login)) {
 		str_add(&text, "Proxy-Authorization: Basic ");
 		base64_encode(&text, secret_expose(login), secret_len(login));
@@ -223,7 +225,7 @@ static void on_proxy_answer(struct upstream *up)
 		return;
 	if (n <= 0 ||
 	    http_response_parse(slice_cut(buffer_view(&s->in), 0, (size_t)n), slice_of("CONNECT"), &g->limits,
-				&g->response, &fault) != 0 ||
+	                        &g->response, &fault) != 0 ||
 	    g->response.status / 100 != 2) {
 		fail_with(up, REFUSE_PROXY);
 		return;
@@ -239,7 +241,8 @@ static void on_handshake(struct upstream *up)
 	if (result > 0)
 		become_ready(up);
 	else if (result < 0)
-		fail_with(up, tls_refused_because(up->stream.ssl) ? REFUSE_CERTIFICATE : REFUSE_ORIGIN_HANDSHAKE);
+		fail_with(up,
+		          tls_refused_because(up->stream.ssl) ? REFUSE_CERTIFICATE : REFUSE_ORIGIN_HANDSHAKE);
 }
 
 static void progress(struct upstream *up)
@@ -254,15 +257,18 @@ static void progress(struct upstream *up)
 
 /* ---- life ---- */
 
-struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh, void (*fn)(void *arg),
-				  void *arg)
+struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh,
+                                  void (*fn)(void *arg), void *arg)
 {
-	own_mem char *key = xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text, origin->port);
+	own_mem char *key =
+		xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text, origin->port);
 	struct upstream *up = fresh ? NULL : pool_take(g, key);
 
 	if (!up) {
 		up = xcalloc(1, sizeof *up);
-		*up = (struct upstream){ .gateway = g, .origin = *origin, .key = mem_steal(&key), .stream = STREAM_INIT };
+		*up = (struct upstream){
+			.gateway = g, .origin = *origin, .key = mem_steal(&key), .stream = STREAM_INIT
+		};
 		timer_set(g->loop, &up->timer, g->config.limits.connect_ms, on_deadline, up);
 		find_address(up);
 	}

@@ -40,8 +40,8 @@ struct upstream {
 };
 
 /* Never NULL; maybe ready, maybe failed already. @fn is not called before this returns. */
-struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh, void (*fn)(void *arg),
-				  void *arg);
+struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh,
+                                  void (*fn)(void *arg), void *arg);
 void upstream_drop(struct upstream **up);
 /* Back to the pool, if there is room. */
 void upstream_release(struct upstream **up);

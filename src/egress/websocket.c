@@ -30,8 +30,9 @@ bool websocket_begin(struct client *c)
 	const struct http_field *version = http_field_find(&r->fields, "Sec-WebSocket-Version");
 
 	if (!slice_is_nocase(r->upgrade, "websocket") || !slice_is(r->method, "GET") || c->x.http10 ||
-	    r->framing == HTTP_CHUNKED || r->length != 0 || !version || !slice_is(version->value, "13") || !key ||
-	    http_field_next(&r->fields, key, "Sec-WebSocket-Key") || !websocket_key_is_fine(key->value))
+	    r->framing == HTTP_CHUNKED || r->length != 0 || !version || !slice_is(version->value, "13") ||
+	    !key || http_field_next(&r->fields, key, "Sec-WebSocket-Key") ||
+	    !websocket_key_is_fine(key->value))
 		return false;
 	/* Without extensions every payload is readable as it is. */
 	http_fields_strip(&r->fields, "Sec-WebSocket-Extensions");
@@ -48,7 +49,8 @@ bool websocket_switch(struct client *c)
 	uint32_t most = c->gateway->config.limits.frame_bytes;
 	struct str *text = &c->gateway->text;
 
-	if (!slice_is_nocase(r->upgrade, "websocket") || !accept || !slice_is(accept->value, x->websocket_accept) ||
+	if (!slice_is_nocase(r->upgrade, "websocket") || !accept ||
+	    !slice_is(accept->value, x->websocket_accept) ||
 	    http_field_find(&r->fields, "Sec-WebSocket-Extensions")) {
 		client_refuse(c, REFUSE_ORIGIN_UPGRADE, false);
 		return true;
@@ -91,7 +93,7 @@ static bool shows_placeholder(struct client *c, struct websocket_side *side, str
 	str_reset(text);
 	websocket_unmask(side, piece, text);
 	return sight_finds(websocket_is_control(side) ? &x->sight_control : &x->sight,
-			   (struct slice){ text->data, text->len });
+	                   (struct slice){ text->data, text->len });
 }
 
 /* True: bytes moved. @why: what may not be. */
@@ -110,8 +112,7 @@ static bool relay(struct client *c, struct websocket_side *side, enum refusal *w
 			*why = REFUSE_FRAME;
 			break;
 		}
-		size_t n = head ? (size_t)head : view.n < side->left ? view.n
-								     : (size_t)side->left;
+		size_t n = head ? (size_t)head : view.n < side->left ? view.n : (size_t)side->left;
 		if (n == 0)
 			break;
 		if (!head && shows_placeholder(c, side, slice_cut(view, 0, n))) {
@@ -149,7 +150,8 @@ static void pass_piece(struct client *c, struct slice piece, bool last)
 		echo_pause(&x->echo, text);
 	if (text->len == 0 && !last)
 		return;
-	send_frame(c, x->fragment_sent ? 0 : x->message_opcode, last, (struct slice){ text->data, text->len });
+	send_frame(c, x->fragment_sent ? 0 : x->message_opcode, last,
+	           (struct slice){ text->data, text->len });
 	x->fragment_sent = !last;
 }
 

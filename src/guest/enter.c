@@ -30,7 +30,8 @@ static int become_agent(unsigned long processes, struct err *err)
 			continue;
 	if (setrlimit(RLIMIT_NPROC, &limit) != 0)
 		return fail_errno(err, "the limit of programs");
-	if (setgroups(1, &only) != 0 || setresgid(AGENT, AGENT, AGENT) != 0 || setresuid(AGENT, AGENT, AGENT) != 0)
+	if (setgroups(1, &only) != 0 || setresgid(AGENT, AGENT, AGENT) != 0 ||
+	    setresuid(AGENT, AGENT, AGENT) != 0)
 		return fail_errno(err, "becoming the agent's user");
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : fail_errno(err, "refusing new privileges");
 }
@@ -44,7 +45,7 @@ int guest_enter(int argc, char **argv)
 	if (argc < 5 || !str_number(argv[2], 1, 1 << 22, &processes) || strcmp(argv[3], "--") != 0)
 		return guest_fail(GUEST_FAILED, "enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...]");
 	for (char **e = environ; *e; e++)
-		if (!str_starts(*e, "SMOLVM_") && !str_starts(*e, "KRUN_"))	/* the engine's own */
+		if (!str_starts(*e, "SMOLVM_") && !str_starts(*e, "KRUN_")) /* the engine's own */
 			strv_add(&env, *e);
 	own_fd int secrets = open(GUEST_SECRETS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (secrets < 0)

@@ -4,20 +4,20 @@
 
 enum { GUEST_FAILED = 125, GUEST_CANNOT_RUN = 126, GUEST_NOT_FOUND = 127 };
 
-int guest_init(int argc, char **argv);		/* process 1 */
-int guest_run(int argc, char **argv);		/* run FD -- PROGRAM [ARGUMENT...] */
-int guest_probe(int argc, char **argv);		/* probe: task on 0, report on 1 */
-int guest_send(int argc, char **argv);		/* send PATH: a tree as a stream on 1 */
-int guest_receive(int argc, char **argv);	/* receive PATH NAME: the stream on 0 as a tree */
+int guest_init(int argc, char **argv);    /* process 1 */
+int guest_run(int argc, char **argv);     /* run FD -- PROGRAM [ARGUMENT...] */
+int guest_probe(int argc, char **argv);   /* probe: task on 0, report on 1 */
+int guest_send(int argc, char **argv);    /* send PATH: a tree as a stream on 1 */
+int guest_receive(int argc, char **argv); /* receive PATH NAME: the stream on 0 as a tree */
 
 /* In a machine, where our side of the wall is its root. */
-#define GUEST_PRIVATE "/run/bot-bottle"		/* in memory, root's alone */
+#define GUEST_PRIVATE "/run/bot-bottle" /* in memory, root's alone */
 #define GUEST_SECRETS GUEST_PRIVATE "/secrets"
 enum { GUEST_SECRETS_MAX = 1024 * 1024 };
-int guest_setup(int argc, char **argv);		/* setup: the secrets on 0 */
-int guest_enter(int argc, char **argv);		/* enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...] */
-int guest_idle(int argc, char **argv);		/* idle: until it is told to end */
-int guest_ready(int argc, char **argv);		/* ready: programs can be run here */
+int guest_setup(int argc, char **argv); /* setup: the secrets on 0 */
+int guest_enter(int argc, char **argv); /* enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...] */
+int guest_idle(int argc, char **argv);  /* idle: until it is told to end */
+int guest_ready(int argc, char **argv); /* ready: programs can be run here */
 
 /* Adds the variables that stand behind @fd to an environment. */
 struct strv;

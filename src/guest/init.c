@@ -20,11 +20,15 @@
 #include "proto/init.h"
 #include "base/banned.h"
 
-struct running { uint32_t id; pid_t pid; int terminal; };
+struct running {
+	uint32_t id;
+	pid_t pid;
+	int terminal;
+};
 
 struct init {
 	int signals;
-	int self;	/* our own executable */
+	int self; /* our own executable */
 	struct running running[INIT_RUNNING_MAX];
 	size_t n;
 };
@@ -70,8 +74,9 @@ static void run(struct init *in, const struct init_msg *m, const struct msg *pac
 		return;
 	}
 	in->running[in->n++] = (struct running){ m->id, p.pid, p.terminal };
-	const struct init_msg started = { .kind = INIT_STARTED, .id = m->id, .pid = (int)p.pid,
-					  .has_terminal = p.terminal >= 0 };
+	const struct init_msg started = {
+		.kind = INIT_STARTED, .id = m->id, .pid = (int)p.pid, .has_terminal = p.terminal >= 0
+	};
 	answer(&started, &p.terminal, p.terminal >= 0);
 }
 
@@ -115,7 +120,9 @@ static void reap(struct init *in)
 		for (size_t i = 0; i < in->n; i++) {
 			if (in->running[i].pid != pid)
 				continue;
-			const struct init_msg m = { .kind = INIT_EXITED, .id = in->running[i].id, .status = status };
+			const struct init_msg m = { .kind = INIT_EXITED,
+				                    .id = in->running[i].id,
+				                    .status = status };
 			fd_drop(&in->running[i].terminal);
 			in->running[i] = in->running[--in->n];
 			answer(&m, NULL, 0);
@@ -152,13 +159,14 @@ int guest_init(int argc, char **argv)
 	if (argc != 1 || prepare(&in) != 0)
 		return guest_fail(GUEST_FAILED, "init: %s", strerror(errno));
 	answer(&ready, NULL, 0);
-	struct pollfd from[] = { { .fd = INIT_SOCKET, .events = POLLIN }, { .fd = in.signals, .events = POLLIN } };
+	struct pollfd from[] = { { .fd = INIT_SOCKET, .events = POLLIN },
+		                 { .fd = in.signals, .events = POLLIN } };
 	for (;;) {
 		if (poll(from, ARRAY_LEN(from), -1) < 0 && errno != EINTR)
 			return GUEST_FAILED;
 		if (from[1].revents)
 			reap(&in);
 		if (from[0].revents && !listen_to_keeper(&in))
-			return 0;	/* and with process 1 everything */
+			return 0; /* and with process 1 everything */
 	}
 }

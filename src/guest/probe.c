@@ -24,7 +24,7 @@ enum { DEADLINE_MAX_MS = 60 * 1000, NAME_PORT = 53 };
 struct attempt {
 	const struct probe_target *target;
 	struct probe_result *result;
-	int fd;		/* -1: it is over */
+	int fd; /* -1: it is over */
 };
 
 static void finish(struct attempt *a, enum probe_outcome outcome, int error)
@@ -134,7 +134,8 @@ static bool awaits_nonce(const struct probe_target *t)
 
 static bool has_nonce(const struct probe_target *t, const struct str *answer)
 {
-	return awaits_nonce(t) && answer->len > 0 && memmem(answer->data, answer->len, t->nonce, sizeof t->nonce);
+	return awaits_nonce(t) && answer->len > 0 &&
+	       memmem(answer->data, answer->len, t->nonce, sizeof t->nonce);
 }
 
 static void receive(struct attempt *a)

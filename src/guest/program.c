@@ -20,7 +20,9 @@
 
 enum { HIGH_FD = 64, TARGET_MAX = 63 };
 
-struct terminal { int master, slave; };
+struct terminal {
+	int master, slave;
+};
 
 static int open_terminal(const struct init_run *run, struct terminal *out, struct err *err)
 {
@@ -108,7 +110,7 @@ static void reset_signals(void)
 
 	for (int n = 1; n < NSIG; n++) {
 		struct sigaction usual = { .sa_handler = SIG_DFL };
-		sigaction(n, &usual, NULL);	/* KILL and STOP refuse; that is fine */
+		sigaction(n, &usual, NULL); /* KILL and STOP refuse; that is fine */
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

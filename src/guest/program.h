@@ -5,9 +5,11 @@
 
 struct program {
 	pid_t pid;
-	int terminal;	/* the master; -1: none */
+	int terminal; /* the master; -1: none */
 };
+/* clang-format off */
 #define PROGRAM_INIT { 0, -1 }
+/* clang-format on */
 
 /* @fds stand beside run->targets. @self is the descriptor of our own executable. Fails with the
  * errno of what could not be done; nothing runs then. */

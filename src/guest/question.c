@@ -33,8 +33,8 @@ void question_server(char out[QUESTION_SERVER_MAX])
 
 void question_encode(struct str *out, const char *name)
 {
-	static const unsigned char counts[] = { 1, 0, 0, 1, 0, 0, 0, 0, 0, 0 };	/* recursion, one question */
-	static const unsigned char tail[] = { 0, 0, 1, 0, 1 };			/* root; A, IN */
+	static const unsigned char counts[] = { 1, 0, 0, 1, 0, 0, 0, 0, 0, 0 }; /* recursion, one question */
+	static const unsigned char tail[] = { 0, 0, 1, 0, 1 };                  /* root; A, IN */
 	uint16_t id;
 
 	random_bytes(&id, sizeof id);

@@ -58,11 +58,12 @@ static int place_copy(const char *from, const char *path, struct err *err)
 
 static int bind_share(struct err *err)
 {
-	static const struct { const char *from, *to; } rows[] = { { SHARE "/home", "/home/agent" },
-								  { SHARE "/workspace", "/workspace" } };
+	static const struct {
+		const char *from, *to;
+	} rows[] = { { SHARE "/home", "/home/agent" }, { SHARE "/workspace", "/workspace" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		unlink(rows[i].to);	/* smolvm's own guest has a link there; a directory stays */
+		unlink(rows[i].to); /* smolvm's own guest has a link there; a directory stays */
 		if (make_directories(rows[i].to, 0755, err) != 0)
 			return -1;
 		if (mount(rows[i].from, rows[i].to, NULL, MS_BIND, NULL) != 0)
@@ -89,7 +90,8 @@ static int place_names(struct err *err)
 static int place_certificates(struct err *err)
 {
 	static const char *const stores[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem",
-					      "/etc/ssl/certs/ca-bundle.crt", "/etc/pki/tls/certs/ca-bundle.crt" };
+		                              "/etc/ssl/certs/ca-bundle.crt",
+		                              "/etc/pki/tls/certs/ca-bundle.crt" };
 	static const char *const places[] = { "/etc/bot-bottle", "/etc/ssl/certs", "/etc/pki/tls/certs" };
 	own_str struct str bundle = STR_INIT;
 
@@ -145,7 +147,8 @@ static void give(int parent, const char *name, uid_t uid, gid_t gid, int depth)
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
 	/* Not every file system lets itself be changed; then it stays as it is. */
-	if (fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
+	if (fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) ||
+	    depth == DEPTH_MAX)
 		return;
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -186,7 +189,8 @@ static int keep_secrets(struct err *err)
 		return -1;
 	if (make_directories(GUEST_PRIVATE, 0700, err) != 0)
 		return -1;
-	if (mount("private", GUEST_PRIVATE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=2m") != 0)
+	if (mount("private", GUEST_PRIVATE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=2m") !=
+	    0)
 		return fail_errno(err, "mounting " GUEST_PRIVATE);
 	int rc = place(GUEST_SECRETS, &bytes, 0600, err);
 	explicit_bzero(bytes.data, bytes.len);
@@ -201,7 +205,8 @@ int guest_setup(int argc, char **argv)
 	umask(022);
 	if (argc != 1)
 		return guest_fail(GUEST_FAILED, "setup");
-	if (bind_share(&err) != 0 || place_names(&err) != 0 || place_certificates(&err) != 0 || add_agent(&err) != 0)
+	if (bind_share(&err) != 0 || place_names(&err) != 0 || place_certificates(&err) != 0 ||
+	    add_agent(&err) != 0)
 		return guest_fail(GUEST_FAILED, "%s", err.text);
 	repair();
 	if (keep_secrets(&err) != 0)

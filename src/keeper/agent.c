@@ -23,7 +23,8 @@ static void write_log(struct keeper *k, const struct str *bytes)
 		a->logged = 0;
 	}
 	if (a->log < 0)
-		a->log = openat(k->launch.dir, RECORD_AGENT_LOG, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		a->log = openat(k->launch.dir, RECORD_AGENT_LOG,
+		                O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (a->log < 0)
 		return;
 	if (a->logged == 0) {
@@ -45,7 +46,7 @@ static bool read_once(struct keeper *k, int *fd, struct watch *w, bool error_str
 	ssize_t n = read(*fd, m.bytes.data, KEEPER_BYTES);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n <= 0) {	/* EIO: a terminal that nobody has open any more */
+	if (n <= 0) { /* EIO: a terminal that nobody has open any more */
 		loop_unwatch(&k->loop, w);
 		fd_drop(fd);
 		return false;
@@ -208,12 +209,20 @@ int agent_start(struct keeper *k, struct err *err)
 	own_fd int error = -1;
 
 	a->terminal = !k->plan.headless && k->rows > 0;
-	a->program = (struct program){ .started = agent_started, .failed = agent_failed, .exited = agent_exited, .arg = k };
-	if (!a->terminal && (make_pipe(&a->in, &in, true, err) != 0 || make_pipe(&a->out, &out, false, err) != 0 ||
-			     make_pipe(&a->err, &error, false, err) != 0))
+	a->program = (struct program){
+		.started = agent_started, .failed = agent_failed, .exited = agent_exited, .arg = k
+	};
+	if (!a->terminal &&
+	    (make_pipe(&a->in, &in, true, err) != 0 || make_pipe(&a->out, &out, false, err) != 0 ||
+	     make_pipe(&a->err, &error, false, err) != 0))
 		return -1;
-	struct launch_command c = { .argv = &k->plan.command, .terminal = a->terminal, .rows = k->rows,
-				    .columns = k->columns, .in = in, .out = out, .err = error };
+	struct launch_command c = { .argv = &k->plan.command,
+		                    .terminal = a->terminal,
+		                    .rows = k->rows,
+		                    .columns = k->columns,
+		                    .in = in,
+		                    .out = out,
+		                    .err = error };
 	return launch_run(&k->launch, &c, &a->program, err);
 }
 

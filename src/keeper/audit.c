@@ -28,7 +28,7 @@ static void first_head(char out[SHA256_TEXT])
 struct walk {
 	struct audit_found at;
 	const struct audit_claim *claim;
-	bool met;	/* the claim's count was passed, with its head */
+	bool met; /* the claim's count was passed, with its head */
 };
 
 static int check_line(struct walk *w, const char *line, size_t n, struct err *err)
@@ -39,16 +39,21 @@ static int check_line(struct walk *w, const char *line, size_t n, struct err *er
 	if (json_parse_unique(line, n, 16, &j, err) != 0 || json_kind(j) != JSON_OBJECT)
 		return fail(err, ERR_UNCONFINED, "line %llu of the audit log is not a JSON object", number);
 	if (json_get_int(j, "seq", -1) != (int64_t)number)
-		return fail(err, ERR_UNCONFINED, "line %llu of the audit log has another number; a line was removed or added",
-			    number);
+		return fail(err, ERR_UNCONFINED,
+		            "line %llu of the audit log has another number; a line was removed or added",
+		            number);
 	if (!str_is(json_get_string(j, "prev", NULL), w->at.head))
-		return fail(err, ERR_UNCONFINED, "line %llu of the audit log does not follow from the one before it; one of them was changed",
-			    number);
+		return fail(
+			err, ERR_UNCONFINED,
+			"line %llu of the audit log does not follow from the one before it; one of them was changed",
+			number);
 	w->at.count++;
 	sha256_text(line, n, w->at.head);
 	if (w->claim && w->claim->head && w->at.count == w->claim->count) {
 		if (!str_is(w->at.head, w->claim->head))
-			return fail(err, ERR_UNCONFINED, "line %llu of the audit log is not the one that the record names", number);
+			return fail(err, ERR_UNCONFINED,
+			            "line %llu of the audit log is not the one that the record names",
+			            number);
 		w->met = true;
 	}
 	return 0;
@@ -61,15 +66,17 @@ static int check_lines(FILE *f, struct walk *w, struct err *err)
 	while (fgets(line, AUDIT_LINE_MAX + 2, f)) {
 		size_t n = strlen(line);
 		if (n == 0 || line[n - 1] != '\n')
-			return fail(err, ERR_UNCONFINED, "line %llu of the audit log is cut, or over the limit of %d bytes",
-				    (unsigned long long)w->at.count + 1, AUDIT_LINE_MAX);
+			return fail(err, ERR_UNCONFINED,
+			            "line %llu of the audit log is cut, or over the limit of %d bytes",
+			            (unsigned long long)w->at.count + 1, AUDIT_LINE_MAX);
 		if (check_line(w, line, n - 1, err) != 0)
 			return -1;
 	}
 	return ferror(f) ? fail_errno(err, "reading the audit log") : 0;
 }
 
-int audit_verify(int dirfd, const struct audit_claim *claim, bool at_least, struct audit_found *out, struct err *err)
+int audit_verify(int dirfd, const struct audit_claim *claim, bool at_least, struct audit_found *out,
+                 struct err *err)
 {
 	struct walk w = { .claim = claim };
 	struct stat st;
@@ -92,8 +99,9 @@ int audit_verify(int dirfd, const struct audit_claim *claim, bool at_least, stru
 	if (claim && claim->head) {
 		bool same = w.met && (at_least || w.at.count == claim->count);
 		if (!same)
-			return fail(err, ERR_UNCONFINED, "the audit log has %llu lines, and the record says %llu",
-				    (unsigned long long)w.at.count, (unsigned long long)claim->count);
+			return fail(err, ERR_UNCONFINED,
+			            "the audit log has %llu lines, and the record says %llu",
+			            (unsigned long long)w.at.count, (unsigned long long)claim->count);
 	}
 	*out = w.at;
 	return 0;
@@ -148,7 +156,8 @@ int audit_append(struct audit *a, const json *record, struct err *err)
 		return fail(err, ERR_INPUT, "an audit record that brings its own seq or prev");
 	json_print(line, &text);
 	if (text.len > AUDIT_LINE_MAX)
-		return fail(err, ERR_INPUT, "an audit record of %zu bytes is over the limit of %d", text.len, AUDIT_LINE_MAX);
+		return fail(err, ERR_INPUT, "an audit record of %zu bytes is over the limit of %d", text.len,
+		            AUDIT_LINE_MAX);
 	char head[SHA256_TEXT];
 	sha256_text(text.data, text.len, head);
 	str_addc(&text, '\n');

@@ -15,11 +15,13 @@
 enum { AUDIT_LINE_MAX = 32 * 1024 };
 
 struct audit {
-	int fd;			/* O_APPEND; -1: closed */
-	uint64_t count;		/* lines written */
-	char head[SHA256_TEXT];	/* of the last one, without its newline */
+	int fd;                 /* O_APPEND; -1: closed */
+	uint64_t count;         /* lines written */
+	char head[SHA256_TEXT]; /* of the last one, without its newline */
 };
+/* clang-format off */
 #define AUDIT_INIT { .fd = -1 }
+/* clang-format on */
 
 /* Opens (or makes) the log below the bottle's state directory. What is there is verified
  * first, and a log that does not verify is not continued. */
@@ -47,4 +49,5 @@ struct audit_found {
 /* Reads the log from its start. ERR_UNCONFINED names the first line that does not fit, or
  * how the log and the claim differ. @at_least: the log may have grown past the claim (the
  * bottle runs), but must contain it. */
-int audit_verify(int dirfd, const struct audit_claim *claim, bool at_least, struct audit_found *out, struct err *err);
+int audit_verify(int dirfd, const struct audit_claim *claim, bool at_least, struct audit_found *out,
+                 struct err *err);

@@ -8,11 +8,11 @@
 
 enum {
 	CONNECTIONS_MAX = 64,
-	AGENT_LOG_MAX = 4 << 20,	/* bytes; the one before it is kept as agent.log.1 */
-	SAVE_MS = 2000,			/* the record follows the audit log at this distance */
+	AGENT_LOG_MAX = 4 << 20, /* bytes; the one before it is kept as agent.log.1 */
+	SAVE_MS = 2000,          /* the record follows the audit log at this distance */
 	STARVED_MS = 100,
-	BEHIND_MAX = 1 << 20,		/* bytes that wait for one who looks on; over it, that one is let go */
-	STOP_MS = 5000,			/* between the agent's SIGTERM and the end of everything */
+	BEHIND_MAX = 1 << 20, /* bytes that wait for one who looks on; over it, that one is let go */
+	STOP_MS = 5000,       /* between the agent's SIGTERM and the end of everything */
 };
 
 struct keeper;
@@ -25,11 +25,11 @@ struct connection {
 	int fd;
 	enum role role;
 	struct watch watch;
-	struct str pending;		/* encoded messages that did not fit yet, each behind its length */
-	size_t pending_at;		/* where the first of them begins */
-	bool let_go;			/* it was too far behind: nothing more for it */
-	struct program program;		/* ROLE_EXEC */
-	int ours[3];			/* ROLE_EXEC: ends to be handed out at its start */
+	struct str pending;     /* encoded messages that did not fit yet, each behind its length */
+	size_t pending_at;      /* where the first of them begins */
+	bool let_go;            /* it was too far behind: nothing more for it */
+	struct program program; /* ROLE_EXEC */
+	int ours[3];            /* ROLE_EXEC: ends to be handed out at its start */
 	bool terminal;
 	struct connection *next;
 };
@@ -39,14 +39,14 @@ struct agent {
 	struct program program;
 	bool running, ended;
 	bool terminal;
-	int in, out, err;		/* our ends; with a terminal all is in @in and @out (two copies) */
+	int in, out, err; /* our ends; with a terminal all is in @in and @out (two copies) */
 	struct watch on_in, on_out, on_err;
-	struct str input;		/* not written yet */
+	struct str input; /* not written yet */
 	bool input_ends;
 	int log;
 	size_t logged;
 	int status;
-	struct err why;			/* it could not be started */
+	struct err why; /* it could not be started */
 	int why_status;
 };
 
@@ -63,18 +63,18 @@ struct keeper {
 	int runtime, listener, signals, log;
 	struct watch on_listener, on_signal;
 	struct timer save, stop;
-	struct timer starved;		/* set: no descriptor for a connection; nobody is let in until it fires */
+	struct timer starved; /* set: no descriptor for a connection; nobody is let in until it fires */
 	bool stopping, down;
-	struct err why;			/* of the end; kind ERR_NONE: nothing was wrong */
+	struct err why; /* of the end; kind ERR_NONE: nothing was wrong */
 	uint16_t rows, columns;
 	uint64_t began;
-	int watcher;			/* inotify on the resolver's files; -1: none */
+	int watcher; /* inotify on the resolver's files; -1: none */
 	struct watch on_watcher;
 };
 
 /* keeper.c */
-void keeper_end(struct keeper *k, const struct err *why);	/* the loop ends, then everything */
-void keeper_stop(struct keeper *k, int signo);			/* the agent first, politely */
+void keeper_end(struct keeper *k, const struct err *why); /* the loop ends, then everything */
+void keeper_stop(struct keeper *k, int signo);            /* the agent first, politely */
 int keeper_audit(struct keeper *k, const char *event, json *details, struct err *err);
 
 /* connection.c */
@@ -86,13 +86,13 @@ void connections_tell(struct keeper *k, const struct keeper_message *m, bool att
 bool connections_behind(const struct keeper *k);
 /* After the end: what the launcher has not read yet, for as long as it is there. */
 void connections_linger(struct keeper *k);
-void connections_hold(struct keeper *k, bool hold);	/* take no input for now */
+void connections_hold(struct keeper *k, bool hold); /* take no input for now */
 
 /* agent.c */
 int agent_start(struct keeper *k, struct err *err);
 void agent_input(struct keeper *k, const struct str *bytes);
-void agent_flow(struct keeper *k);	/* output goes on, if nobody is behind */
-void agent_drain(struct keeper *k);	/* what it still said before its end */
+void agent_flow(struct keeper *k);  /* output goes on, if nobody is behind */
+void agent_drain(struct keeper *k); /* what it still said before its end */
 void agent_clear(struct keeper *k);
 
 /* status.c */

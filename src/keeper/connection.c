@@ -210,8 +210,11 @@ struct connection *connection_add(struct keeper *k, int fd, enum role role, stru
 {
 	struct connection *c = xcalloc(1, sizeof *c);
 
-	*c = (struct connection){ .keeper = k, .fd = fd, .role = role, .watch = WATCH_INIT, .ours = { -1, -1, -1 } };
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || loop_watch(&k->loop, &c->watch, fd, EPOLLIN, on_message, c, err) != 0) {
+	*c = (struct connection){
+		.keeper = k, .fd = fd, .role = role, .watch = WATCH_INIT, .ours = { -1, -1, -1 }
+	};
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+	    loop_watch(&k->loop, &c->watch, fd, EPOLLIN, on_message, c, err) != 0) {
 		fail_errno(err, "a connection");
 		free(c);
 		return NULL;
@@ -280,7 +283,7 @@ int connections_listen(struct keeper *k, struct err *err)
 	record_add_resource(&k->launch.record, "socket", name);
 	if (launch_save(&k->launch, err) != 0)
 		return -1;
-	unlinkat(k->runtime, name, 0);	/* of a keeper that was killed; the slug is ours alone */
+	unlinkat(k->runtime, name, 0); /* of a keeper that was killed; the slug is ours alone */
 	mode_t before = umask(0177);
 	int bound = bind(k->listener, (struct sockaddr *)&at, sizeof at);
 	umask(before);

@@ -156,7 +156,12 @@ static void on_lost(void *arg, const struct err *why)
 }
 
 static const struct launch_events launch_events = {
-	.step = on_step, .note = on_note, .opened = on_opened, .audit = on_audit, .log = on_log, .lost = on_lost,
+	.step = on_step,
+	.note = on_note,
+	.opened = on_opened,
+	.audit = on_audit,
+	.log = on_log,
+	.lost = on_lost,
 };
 
 static void on_signal(void *arg, uint32_t events)
@@ -214,7 +219,9 @@ static int take_launch(struct keeper *k, int pair, char **slug, struct err *err)
 	k->runtime = msg_take_fd(&raw, KEEPER_FD_RUNTIME);
 	if (*m.text)
 		*slug = mem_steal(&m.text);
-	return read_plan(k, raw.fds[KEEPER_FD_PLAN], err) == 0 ? read_secrets(k, raw.fds[KEEPER_FD_SECRETS], err) : -1;
+	return read_plan(k, raw.fds[KEEPER_FD_PLAN], err) == 0 ?
+	               read_secrets(k, raw.fds[KEEPER_FD_SECRETS], err) :
+	               -1;
 }
 
 static int begin(struct keeper *k, int pair, const char *libexec, struct err *err)
@@ -224,7 +231,8 @@ static int begin(struct keeper *k, int pair, const char *libexec, struct err *er
 	if (loop_init(&k->loop, err) != 0)
 		return -1;
 	k->signals = loop_signals(signals, err);
-	if (k->signals < 0 || loop_watch(&k->loop, &k->on_signal, k->signals, EPOLLIN, on_signal, k, err) != 0)
+	if (k->signals < 0 ||
+	    loop_watch(&k->loop, &k->on_signal, k->signals, EPOLLIN, on_signal, k, err) != 0)
 		return -1;
 	if (!connection_add(k, pair, ROLE_LAUNCHER, err))
 		return -1;
@@ -246,7 +254,8 @@ static int run_bottle(struct keeper *k, struct err *err)
 		return -1;
 	resolver_watch(k);
 	if (launch_fault(FAULT_PROGRAM, FAULT_BEFORE, err) != 0 || agent_start(k, err) != 0 ||
-	    launch_fault(FAULT_PROGRAM, FAULT_AFTER, err) != 0 || (!k->stopping && loop_run(&k->loop, err) != 0))
+	    launch_fault(FAULT_PROGRAM, FAULT_AFTER, err) != 0 ||
+	    (!k->stopping && loop_run(&k->loop, err) != 0))
 		return -1;
 	agent_drain(k);
 	if (k->why.kind == ERR_NONE)
@@ -260,7 +269,8 @@ static void tell_outcome(struct keeper *k, const struct err *err)
 	struct keeper_message m = { .say = KEEPER_EXITED };
 
 	if (k->agent.why.kind != ERR_NONE || err->kind != ERR_NONE) {
-		struct keeper_message failed = { .say = KEEPER_FAILED, .why = err->kind != ERR_NONE ? *err : k->agent.why };
+		struct keeper_message failed = { .say = KEEPER_FAILED,
+			                         .why = err->kind != ERR_NONE ? *err : k->agent.why };
 		connections_tell(k, &failed, false);
 	}
 	if (k->launch.exit_status >= 0 || k->agent.why_status) {
@@ -309,12 +319,28 @@ static void clear(struct keeper *k)
 
 int keeper_run(int pair, const char *libexec, struct err *err)
 {
-	OWN(clear) struct keeper k = {
-		.loop = LOOP_INIT, .launch = LAUNCH_INIT, .plan = PLAN_INIT, .secrets = LAUNCH_SECRETS_INIT,
-		.audit = AUDIT_INIT, .runtime = -1, .listener = -1, .signals = -1, .log = -1, .watcher = -1,
-		.on_listener = WATCH_INIT, .on_signal = WATCH_INIT, .on_watcher = WATCH_INIT,
-		.agent = { .in = -1, .out = -1, .err = -1, .log = -1, .on_in = WATCH_INIT, .on_out = WATCH_INIT,
-			   .on_err = WATCH_INIT },
+	OWN(clear)
+	struct keeper k = {
+		.loop = LOOP_INIT,
+		.launch = LAUNCH_INIT,
+		.plan = PLAN_INIT,
+		.secrets = LAUNCH_SECRETS_INIT,
+		.audit = AUDIT_INIT,
+		.runtime = -1,
+		.listener = -1,
+		.signals = -1,
+		.log = -1,
+		.watcher = -1,
+		.on_listener = WATCH_INIT,
+		.on_signal = WATCH_INIT,
+		.on_watcher = WATCH_INIT,
+		.agent = { .in = -1,
+		           .out = -1,
+		           .err = -1,
+		           .log = -1,
+		           .on_in = WATCH_INIT,
+		           .on_out = WATCH_INIT,
+		           .on_err = WATCH_INIT },
 	};
 	own_mem char *slug = NULL;
 

@@ -6,12 +6,12 @@
 #include "base/err.h"
 
 enum {
-	KEEPER_PAIR = 3,	/* descriptor: the connection to the CLI that launches */
+	KEEPER_PAIR = 3, /* descriptor: the connection to the CLI that launches */
 	/* Beside the LAUNCH message, in this order. */
-	KEEPER_FD_PLAN = 0,	/* sealed file: the plan's JSON */
-	KEEPER_FD_SECRETS,	/* sealed file: launch_secrets_encode() */
-	KEEPER_FD_BOTTLES,	/* directory of the registry */
-	KEEPER_FD_RUNTIME,	/* directory for the control socket */
+	KEEPER_FD_PLAN = 0, /* sealed file: the plan's JSON */
+	KEEPER_FD_SECRETS,  /* sealed file: launch_secrets_encode() */
+	KEEPER_FD_BOTTLES,  /* directory of the registry */
+	KEEPER_FD_RUNTIME,  /* directory for the control socket */
 	KEEPER_FDS,
 };
 

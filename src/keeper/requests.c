@@ -81,7 +81,8 @@ static int make_pipes(struct connection *c, int theirs[3], struct err *err)
 /* What the guest program may be asked to be, beside what the keeper itself asks it. */
 static bool is_copy(const struct keeper_message *m)
 {
-	return m->argv.n > 2 && !m->terminal && (str_is(m->argv.v[1], "send") || str_is(m->argv.v[1], "receive"));
+	return m->argv.n > 2 && !m->terminal &&
+	       (str_is(m->argv.v[1], "send") || str_is(m->argv.v[1], "receive"));
 }
 
 static int answer_exec(struct connection *c, const struct keeper_message *m, struct err *err)
@@ -100,16 +101,27 @@ static int answer_exec(struct connection *c, const struct keeper_message *m, str
 	if (!k->launch.is_up || k->stopping)
 		return fail(err, ERR_BUSY, "the bottle is not running yet, or not any more");
 	if (m->user && !str_is(m->user, "agent"))
-		return fail(err, ERR_DENIED, "there is no user %s in this bottle; the namespace backend has one, agent", m->user);
+		return fail(err, ERR_DENIED,
+		            "there is no user %s in this bottle; the namespace backend has one, agent",
+		            m->user);
 	if (m->self && !is_copy(m))
 		return fail(err, ERR_DENIED, "the guest program only copies for a caller");
 	c->role = ROLE_EXEC;
 	c->terminal = m->terminal;
-	c->program = (struct program){ .started = exec_started, .failed = exec_failed, .exited = exec_exited, .arg = c };
+	c->program = (struct program){
+		.started = exec_started, .failed = exec_failed, .exited = exec_exited, .arg = c
+	};
 	int rc = m->terminal ? 0 : make_pipes(c, theirs, err);
-	struct launch_command command = { .argv = &m->argv, .self = m->self, .env = &m->env, .directory = m->directory,
-					  .terminal = m->terminal, .rows = (uint16_t)m->rows, .columns = (uint16_t)m->columns,
-					  .in = theirs[0], .out = theirs[1], .err = theirs[2] };
+	struct launch_command command = { .argv = &m->argv,
+		                          .self = m->self,
+		                          .env = &m->env,
+		                          .directory = m->directory,
+		                          .terminal = m->terminal,
+		                          .rows = (uint16_t)m->rows,
+		                          .columns = (uint16_t)m->columns,
+		                          .in = theirs[0],
+		                          .out = theirs[1],
+		                          .err = theirs[2] };
 	if (rc == 0)
 		rc = launch_run(&k->launch, &command, &c->program, err);
 	for (size_t i = 0; i < ARRAY_LEN(theirs); i++)
@@ -127,7 +139,8 @@ static int answer_attach(struct connection *c, const struct keeper_message *m, s
 	c->role = ROLE_ATTACHED;
 	connection_say(c, &started, NULL, 0);
 	if (k->agent.terminal && m->rows > 0)
-		return guest_resize(&k->launch.guest, &k->agent.program, (uint16_t)m->rows, (uint16_t)m->columns, err);
+		return guest_resize(&k->launch.guest, &k->agent.program, (uint16_t)m->rows,
+		                    (uint16_t)m->columns, err);
 	return 0;
 }
 
@@ -139,7 +152,8 @@ static int answer_info(struct connection *c, struct err *err)
 
 	json_print(status, &text);
 	if (text.len > KEEPER_STATUS_MAX)
-		return fail(err, ERR_SYSTEM, "the bottle's status is over the limit of %d bytes", KEEPER_STATUS_MAX);
+		return fail(err, ERR_SYSTEM, "the bottle's status is over the limit of %d bytes",
+		            KEEPER_STATUS_MAX);
 	m.text = str_steal(&text);
 	connection_say(c, &m, NULL, 0);
 	return 0;
@@ -188,7 +202,8 @@ int request_obey(struct connection *c, struct keeper_message *m, struct err *err
 		agent_input(k, &m->bytes);
 		return 0;
 	case KEEPER_RESIZE:
-		guest_resize(&k->launch.guest, program_of(c), (uint16_t)m->rows, (uint16_t)m->columns, &ignored);
+		guest_resize(&k->launch.guest, program_of(c), (uint16_t)m->rows, (uint16_t)m->columns,
+		             &ignored);
 		return 0;
 	case KEEPER_SIGNAL:
 		return answer_signal(c, (int)m->number, err);

@@ -37,7 +37,8 @@ static void on_change(void *arg, uint32_t events)
 		str_reset(&resolv_conf);
 		str_add(&resolv_conf, LAUNCH_DOCKER_RESOLVER);
 	}
-	if (k->launch.gateway.ready && sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0)
+	if (k->launch.gateway.ready &&
+	    sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0)
 		log_warn("the gateway was not told of a change of the resolver why=%s", err.text);
 }
 

@@ -11,7 +11,7 @@
 enum { DEPTH_MAX = 16, NAME_LENGTH_MAX = 128 };
 
 /* Where the tokens say which account they are of. */
-#define CLAIMS "https://api.openai.com/auth"
+#define CLAIMS       "https://api.openai.com/auth"
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define LOG_IN_AGAIN "run `codex login` on the host"
 
@@ -41,9 +41,10 @@ static int read_claims(const char *token, json **out, struct err *err)
 		return fail(err, ERR_INPUT, "the access token has not the form of one; " LOG_IN_AGAIN);
 	str_reserve(&text, strlen(token));
 	bool good = base64_decode(&text, payload + 1, (size_t)(end - payload - 1), true) &&
-		    json_parse_unique(text.data, text.len, DEPTH_MAX, out, err) == 0;
+	            json_parse_unique(text.data, text.len, DEPTH_MAX, out, err) == 0;
 	explicit_bzero(text.data, text.len);
-	return good ? 0 : fail(err, ERR_INPUT, "the access token says nothing that can be read; " LOG_IN_AGAIN);
+	return good ? 0 :
+	              fail(err, ERR_INPUT, "the access token says nothing that can be read; " LOG_IN_AGAIN);
 }
 
 static char *name_in(const json *j, const char *key)
@@ -59,11 +60,13 @@ static int check_expiry(int64_t expires, int64_t now_ms, struct err *err)
 
 	/* A year of five digits is no date that a token carries. */
 	if (expires <= 0 || expires > 253402300799)
-		return fail(err, ERR_INPUT, "the access token does not say until when it is good; " LOG_IN_AGAIN);
+		return fail(err, ERR_INPUT,
+		            "the access token does not say until when it is good; " LOG_IN_AGAIN);
 	if (expires > now_ms / 1000)
 		return 0;
 	clock_text(expires * 1000, text);
-	return fail(err, ERR_INPUT, "the login ran out at %s; use codex once on the host, which renews it", text);
+	return fail(err, ERR_INPUT, "the login ran out at %s; use codex once on the host, which renews it",
+	            text);
 }
 
 static int read_tokens(const json *file, int64_t now_ms, struct codex_login *out, struct err *err)
@@ -73,8 +76,9 @@ static int read_tokens(const json *file, int64_t now_ms, struct codex_login *out
 	const char *access = json_get_string(tokens, "access_token", NULL);
 
 	if (!access && json_get_string(file, "OPENAI_API_KEY", NULL))
-		return fail(err, ERR_INPUT, "it holds an API key and no login; " LOG_IN_AGAIN
-			    " with an account, or write a route with the key as its auth");
+		return fail(err, ERR_INPUT,
+		            "it holds an API key and no login; " LOG_IN_AGAIN
+		            " with an account, or write a route with the key as its auth");
 	if (!access || *access == '\0')
 		return fail(err, ERR_INPUT, "it holds no access token; " LOG_IN_AGAIN);
 	if (read_claims(access, &claims, err) != 0)
@@ -174,7 +178,7 @@ static void set_file(struct plan *p, const char *path, char *content)
 }
 
 void codex_fill_plan(const struct codex_login *l, int64_t now_ms, struct plan_credential *credential,
-		     struct plan *p)
+                     struct plan *p)
 {
 	mem_drop(&credential->placeholder);
 	credential->placeholder = hollow_token(l);

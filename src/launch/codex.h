@@ -8,15 +8,17 @@
 #include "base/secret.h"
 #include "launch/plan.h"
 
-#define CODEX_AUTH ".codex/auth.json"	/* below a home: the person's, and the guest's */
+#define CODEX_AUTH ".codex/auth.json" /* below a home: the person's, and the guest's */
 
 struct codex_login {
 	struct secret access;
-	int64_t expires;	/* seconds, as the token itself says */
-	char *account;		/* NULL: it names none */
-	char *plan_type;	/* NULL: the same */
+	int64_t expires; /* seconds, as the token itself says */
+	char *account;   /* NULL: it names none */
+	char *plan_type; /* NULL: the same */
 };
+/* clang-format off */
 #define CODEX_LOGIN_INIT { 0 }
+/* clang-format on */
 void codex_login_clear(struct codex_login *l);
 #define own_codex_login __attribute__((cleanup(codex_login_clear)))
 
@@ -29,4 +31,4 @@ int codex_login_read(const void *bytes, size_t n, int64_t now_ms, struct codex_l
 /* The placeholder's form becomes a token with the real one's expiry (a client whose token
  * seems to have run out would try to renew it), and the twin one of the guest's files. */
 void codex_fill_plan(const struct codex_login *l, int64_t now_ms, struct plan_credential *credential,
-		     struct plan *p);
+                     struct plan *p);

@@ -9,20 +9,20 @@
 enum { GATEWAY_PORT = 9099 };
 
 static const char *const proxy_names[] = { "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
-					   "http_proxy", "https_proxy", "all_proxy" };
+	                                   "http_proxy", "https_proxy", "all_proxy" };
 
 /* Every client that ships its own roots has its own variable. */
 static const char *const bundle_names[] = {
-	"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE",
-	"CARGO_HTTP_CAINFO", "DENO_CERT", "CODEX_CA_CERTIFICATE", "NIX_SSL_CERT_FILE",
+	"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",       "PIP_CERT",
+	"AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO",  "DENO_CERT",      "CODEX_CA_CERTIFICATE", "NIX_SSL_CERT_FILE",
 };
 
 static void set_network(const struct launch *l, struct strv *env)
 {
 	own_mem char *proxy = xasprintf("http://%s:%d", l->backend->address, GATEWAY_PORT);
-	own_mem char *direct = xasprintf("localhost,127.0.0.1,::1%s%s",
-					 str_is(l->backend->address, "127.0.0.1") ? "" : ",",
-					 str_is(l->backend->address, "127.0.0.1") ? "" : l->backend->address);
+	own_mem char *direct =
+		xasprintf("localhost,127.0.0.1,::1%s%s", str_is(l->backend->address, "127.0.0.1") ? "" : ",",
+	                  str_is(l->backend->address, "127.0.0.1") ? "" : l->backend->address);
 
 	for (size_t i = 0; i < ARRAY_LEN(proxy_names); i++)
 		strv_setenv(env, proxy_names[i], proxy);

@@ -7,6 +7,7 @@
 
 /* First in, last out. A row is a step of the life of a bottle; what another backend or
  * bundle needs (an image, a lease, a machine) becomes one more row here. */
+/* clang-format off */
 static const struct step steps[] = {
 	{ "recording the bottle",	record_up,	record_down,	NULL },	/* first in, last out: a crash is findable */
 	{ "building the cage",		cage_up,	cage_down,	NULL },
@@ -21,6 +22,7 @@ static const struct step steps[] = {
 	{ "proving the walls",		proof_up,	NULL,		NULL },
 	{ "preparing the home",		provision_up,	NULL,		NULL },
 };
+/* clang-format on */
 
 static void tell_step(void *arg, const char *name, bool down)
 {

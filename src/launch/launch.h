@@ -22,7 +22,9 @@ struct launch_secrets {
 	struct secret *credentials;
 	size_t ncredentials;
 };
+/* clang-format off */
 #define LAUNCH_SECRETS_INIT { 0 }
+/* clang-format on */
 void launch_secrets_clear(struct launch_secrets *s);
 #define own_launch_secrets __attribute__((cleanup(launch_secrets_clear)))
 /* For the way to the keeper, through memory that has no name. */
@@ -43,14 +45,16 @@ struct launch_events {
 /* Of the docker bundle. */
 struct launch_docker {
 	struct docker docker;
-	int leases;			/* directory of the locks; -1: none */
+	int leases; /* directory of the locks; -1: none */
 	struct pool_taken taken;
 	struct lease lease;
 	struct subnet subnet;
-	char *network, *container;	/* journalled, and to be removed; NULL: none */
-	struct proc attached;		/* docker, carrying the container's streams */
+	char *network, *container; /* journalled, and to be removed; NULL: none */
+	struct proc attached;      /* docker, carrying the container's streams */
 };
+/* clang-format off */
 #define LAUNCH_DOCKER_INIT { .leases = -1, .lease = LEASE_INIT, .attached = PROC_INIT }
+/* clang-format on */
 
 struct launch {
 	/* Given by the owner before launch_up(); borrowed. */
@@ -60,35 +64,38 @@ struct launch {
 	struct launch_secrets *secrets;
 	const struct launch_events *events;
 	void *arg;
-	int bottles;		/* directory of the registry */
-	int runtime;		/* directory of sockets, and of the user's own leases */
+	int bottles; /* directory of the registry */
+	int runtime; /* directory of sockets, and of the user's own leases */
 	const char *libexec;
-	const char *slug;	/* resume: of the record that is there; NULL: a new bottle */
+	const char *slug; /* resume: of the record that is there; NULL: a new bottle */
 
 	/* Of the steps. */
 	struct walk walk;
 	bool is_up;
-	struct err interrupted;	/* kind ERR_NONE: not */
+	struct err interrupted; /* kind ERR_NONE: not */
 	struct record record;
-	int dir;		/* of the bottle; -1: none */
+	int dir; /* of the bottle; -1: none */
 	const struct backend *backend;
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
-	struct strv obeyed;	/* workspace: mount: what a tool of the host would run or obey there, at the start */
+	struct strv
+		obeyed; /* workspace: mount: what a tool of the host would run or obey there, at the start */
 	struct sidecar gateway;
 	struct launch_docker docker;
-	char *ca;		/* the bottle's CA certificate, PEM; NULL: not told yet */
-	struct str bundle;	/* PEM of everything that the guest trusts */
-	char nonce[LAUNCH_NONCE_TEXT];		/* what the gateway's self-test answers */
+	char *ca;                      /* the bottle's CA certificate, PEM; NULL: not told yet */
+	struct str bundle;             /* PEM of everything that the guest trusts */
+	char nonce[LAUNCH_NONCE_TEXT]; /* what the gateway's self-test answers */
 	char *canary;
-	struct strv placeholders;		/* of plan.credentials, in their order */
-	uint64_t refused;	/* requests that the gateway refused */
+	struct strv placeholders; /* of plan.credentials, in their order */
+	uint64_t refused;         /* requests that the gateway refused */
 	bool agent_ran;
-	int exit_status;	/* of the agent, as a shell reports it; -1: none */
+	int exit_status; /* of the agent, as a shell reports it; -1: none */
 };
+/* clang-format off */
 #define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
 		      .docker = LAUNCH_DOCKER_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
+/* clang-format on */
 
 /* Everything but the agent itself. On failure the caller calls launch_down() too. */
 int launch_up(struct launch *l, struct err *err);
@@ -113,11 +120,11 @@ void launch_environment(const struct launch *l, struct strv *out, struct strv *s
 /* Something to run in the bottle, as the agent's user. */
 struct launch_command {
 	const struct strv *argv;
-	bool self;			/* argv is for the guest program itself, which gets no secrets */
-	const struct strv *env;		/* NAME=value, added to the bottle's; NULL: none */
-	const char *directory;		/* NULL: the workspace */
+	bool self;              /* argv is for the guest program itself, which gets no secrets */
+	const struct strv *env; /* NAME=value, added to the bottle's; NULL: none */
+	const char *directory;  /* NULL: the workspace */
 	bool terminal;
 	uint16_t rows, columns;
-	int in, out, err;		/* without a terminal; borrowed, -1: /dev/null */
+	int in, out, err; /* without a terminal; borrowed, -1: /dev/null */
 };
 int launch_run(struct launch *l, const struct launch_command *c, struct program *p, struct err *err);

@@ -26,7 +26,8 @@ static bool below(const char *path, const char *dir)
 /* A program is there inside when one of the tree's directories holds it. */
 static bool is_visible(const struct plan *p, const char *program)
 {
-	static const char *const shown[] = { "/usr", "/bin", "/sbin", "/nix/store", "/opt", "/run/current-system" };
+	static const char *const shown[] = { "/usr",       "/bin", "/sbin",
+		                             "/nix/store", "/opt", "/run/current-system" };
 
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
 		if (below(program, shown[i]))
@@ -40,7 +41,13 @@ static bool is_visible(const struct plan *p, const char *program)
 static void plan_path(struct plan *p)
 {
 	static const char *const standard[] = {
-		GUEST_HOME "/.local/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin",
+		GUEST_HOME "/.local/bin",
+		"/usr/local/sbin",
+		"/usr/local/bin",
+		"/usr/sbin",
+		"/usr/bin",
+		"/sbin",
+		"/bin",
 		"/run/current-system/sw/bin",
 	};
 
@@ -53,7 +60,7 @@ static void plan_path(struct plan *p)
 }
 
 static int plan_command(struct plan *p, const struct manifest_plan *m, const struct plan_options *o,
-			const struct plan_facts *f, struct err *err)
+                        const struct plan_facts *f, struct err *err)
 {
 	if (o->command) {
 		strv_copy(&p->command, o->command);
@@ -65,20 +72,25 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 	const struct word words[] = {
 		{ "prompt", o->prompt && *o->prompt ? o->prompt : NULL },
 		{ "system_prompt", *m->prompt ? m->prompt : NULL },
-		{ "workspace", GUEST_WORKSPACE }, { "home", GUEST_HOME },
+		{ "workspace", GUEST_WORKSPACE },
+		{ "home", GUEST_HOME },
 	};
 	const char *name = m->provider.command.v[0];
 	/* A machine runs what its image holds, and finds it by the image's own PATH. */
 	bool machine = str_is(p->backend, backend_smolmachines.name);
 	const char *program = machine ? name : f->program;
 	if (!program)
-		return fail(err, ERR_MISSING, "%s is not on this host; install it, or give a command behind --", name);
+		return fail(err, ERR_MISSING,
+		            "%s is not on this host; install it, or give a command behind --", name);
 	if (!machine && !is_visible(p, program))
-		return fail(err, ERR_MISSING, "%s stands outside of what a bottle sees; add its installation directory to `tools`",
-			    program);
+		return fail(
+			err, ERR_MISSING,
+			"%s stands outside of what a bottle sees; add its installation directory to `tools`",
+			program);
 	own_strv struct strv command = STRV_INIT;
 	if (!words_fill_list(&m->provider.command, words, ARRAY_LEN(words), &command))
-		return fail(err, ERR_INPUT, "provider %s: its command needs a prompt; give --prompt", m->provider.name);
+		return fail(err, ERR_INPUT, "provider %s: its command needs a prompt; give --prompt",
+		            m->provider.name);
 	strv_add(&p->command, program);
 	for (size_t i = 1; i < command.n; i++)
 		strv_add(&p->command, command.v[i]);
@@ -98,15 +110,17 @@ static void plan_env(struct plan *p, const struct manifest_plan *m)
 	p->env = xcalloc(m->provider.nenv + b->nenv + 1, sizeof *p->env);
 	p->secrets = xcalloc(b->nenv + 1, sizeof *p->secrets);
 	for (size_t i = 0; i < m->provider.nenv; i++)
-		p->env[p->nenv++] = (struct plan_env){ copy(m->provider.env[i].name),
-						       words_fill(m->provider.env[i].value, words, ARRAY_LEN(words)) };
+		p->env[p->nenv++] =
+			(struct plan_env){ copy(m->provider.env[i].name),
+			                   words_fill(m->provider.env[i].value, words, ARRAY_LEN(words)) };
 	for (size_t i = 0; i < b->nenv; i++) {
 		const struct manifest_env *e = &b->env[i];
 		if (e->mode == MANIFEST_ENV_LITERAL)
 			p->env[p->nenv++] = (struct plan_env){ copy(e->name), copy(e->value) };
 		else
-			p->secrets[p->nsecrets++] = (struct plan_secret){ copy(e->name), e->mode == MANIFEST_ENV_ASK,
-									  copy(e->value) };
+			p->secrets[p->nsecrets++] =
+				(struct plan_secret){ copy(e->name), e->mode == MANIFEST_ENV_ASK,
+				                      copy(e->value) };
 	}
 }
 
@@ -114,20 +128,24 @@ static unsigned long scheme_of(const struct manifest_auth *a)
 {
 	if (!a->scheme_given)
 		return EGRESS_HEADER;
-	return a->scheme == MANIFEST_BEARER ? EGRESS_BEARER : a->scheme == MANIFEST_TOKEN ? EGRESS_TOKEN : EGRESS_BASIC;
+	return a->scheme == MANIFEST_BEARER ? EGRESS_BEARER :
+	       a->scheme == MANIFEST_TOKEN  ? EGRESS_TOKEN :
+	                                      EGRESS_BASIC;
 }
 
 static unsigned long source_of(const struct manifest_auth *a)
 {
 	return a->from == MANIFEST_TOKEN_VARIABLE ? PLAN_VARIABLE :
-	       a->from == MANIFEST_TOKEN_FILE	  ? PLAN_FILE :
-	       a->from == MANIFEST_TOKEN_HOST	  ? PLAN_CODEX : PLAN_CREDENTIAL;
+	       a->from == MANIFEST_TOKEN_FILE     ? PLAN_FILE :
+	       a->from == MANIFEST_TOKEN_HOST     ? PLAN_CODEX :
+	                                            PLAN_CREDENTIAL;
 }
 
 /* The host variable whose value the provider's agent would hold. */
 static const char *provider_token(const struct manifest_plan *m)
 {
-	return m->bottle.agent_provider.auth_token ? m->bottle.agent_provider.auth_token : m->provider.auth_token;
+	return m->bottle.agent_provider.auth_token ? m->bottle.agent_provider.auth_token :
+	                                             m->provider.auth_token;
 }
 
 static int plan_credentials(struct plan *p, const struct manifest_plan *m, struct err *err)
@@ -135,20 +153,27 @@ static int plan_credentials(struct plan *p, const struct manifest_plan *m, struc
 	const struct manifest_egress *e = &m->bottle.egress;
 	const char *own = provider_token(m);
 
-	if (m->provider.host_credentials == MANIFEST_CREDENTIALS_CODEX && !m->bottle.agent_provider.forward_host_credentials)
-		return fail(err, ERR_INPUT, "agent_provider.forward_host_credentials: %s needs it to be true", m->provider.name);
+	if (m->provider.host_credentials == MANIFEST_CREDENTIALS_CODEX &&
+	    !m->bottle.agent_provider.forward_host_credentials)
+		return fail(err, ERR_INPUT, "agent_provider.forward_host_credentials: %s needs it to be true",
+		            m->provider.name);
 	p->credentials = xcalloc(e->nroutes + 1, sizeof *p->credentials);
 	for (size_t i = 0; i < e->nroutes; i++) {
 		const struct manifest_route *r = &e->routes[i];
 		if (!r->auth_given)
 			continue;
 		bool login = r->auth.from == MANIFEST_TOKEN_HOST;
-		bool provider = login || (r->auth.from == MANIFEST_TOKEN_VARIABLE && own && str_is(own, r->auth.token));
+		bool provider = login || (r->auth.from == MANIFEST_TOKEN_VARIABLE && own &&
+		                          str_is(own, r->auth.token));
 		p->credentials[p->ncredentials++] = (struct plan_credential){
-			.host = copy(r->host), .port = r->port_given ? r->port : 443, .scheme = scheme_of(&r->auth),
+			.host = copy(r->host),
+			.port = r->port_given ? r->port : 443,
+			.scheme = scheme_of(&r->auth),
 			.header = xstrdup(r->auth.header ? r->auth.header : ""),
-			.source = source_of(&r->auth), .reference = copy(r->auth.token),
-			.placeholder = xstrdup(provider && m->provider.placeholder ? m->provider.placeholder : GENERIC_PLACEHOLDER),
+			.source = source_of(&r->auth),
+			.reference = copy(r->auth.token),
+			.placeholder = xstrdup(provider && m->provider.placeholder ? m->provider.placeholder :
+			                                                             GENERIC_PLACEHOLDER),
 			.provider = provider,
 		};
 	}
@@ -157,18 +182,21 @@ static int plan_credentials(struct plan *p, const struct manifest_plan *m, struc
 
 static void plan_files(struct plan *p, const struct manifest_plan *m)
 {
-	const struct word words[] = { { "workspace", GUEST_WORKSPACE }, { "home", GUEST_HOME },
-				      { "system_prompt", m->prompt } };
+	const struct word words[] = { { "workspace", GUEST_WORKSPACE },
+		                      { "home", GUEST_HOME },
+		                      { "system_prompt", m->prompt } };
 
 	p->files = xcalloc(m->provider.nfiles + 1, sizeof *p->files);
 	for (size_t i = 0; i < m->provider.nfiles; i++) {
 		const struct manifest_provider_file *file = &m->provider.files[i];
-		p->files[p->nfiles++] = (struct plan_file){ copy(file->path),
-							    words_fill(file->content, words, ARRAY_LEN(words)), file->executable };
+		p->files[p->nfiles++] = (struct plan_file){
+			copy(file->path), words_fill(file->content, words, ARRAY_LEN(words)), file->executable
+		};
 	}
 }
 
-static int plan_skills(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f, struct err *err)
+static int plan_skills(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f,
+                       struct err *err)
 {
 	const struct strv *skills = &m->agent.skills;
 
@@ -182,7 +210,7 @@ static int plan_skills(struct plan *p, const struct manifest_plan *m, const stru
 	p->skills = xcalloc(skills->n, sizeof *p->skills);
 	for (size_t i = 0; i < skills->n; i++)
 		p->skills[p->nskills++] = (struct plan_skill){ copy(skills->v[i]),
-							       xasprintf("%s/%s", f->skills, skills->v[i]) };
+			                                       xasprintf("%s/%s", f->skills, skills->v[i]) };
 	return 0;
 }
 
@@ -208,7 +236,8 @@ static void plan_tools(struct plan *p, const struct strv *tools, const char *hom
 	}
 }
 
-static int plan_manifest(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f, struct err *err)
+static int plan_manifest(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f,
+                         struct err *err)
 {
 	own_json json *routes = manifest_routes_json(m);
 	own_str struct str text = STR_INIT;
@@ -234,7 +263,9 @@ static int plan_manifest(struct plan *p, const struct manifest_plan *m, const st
 /* What a manifest would say that says nothing: no route, the usual limits. */
 static void plan_bare(struct plan *p)
 {
-	static const struct manifest_resources usual = { .cpus = 4, .memory_mib = 8192, .disk_gib = 10, .pids = 4096 };
+	static const struct manifest_resources usual = {
+		.cpus = 4, .memory_mib = 8192, .disk_gib = 10, .pids = 4096
+	};
 
 	p->routes = xstrdup("{\"routes\":[]}");
 	p->log = MANIFEST_LOG_BLOCKS;
@@ -249,7 +280,8 @@ static void plan_host_config(struct plan *p, const struct host_config *c)
 	strv_copy(&p->resolver, &c->resolver);
 	p->hosts = xcalloc(c->nhosts + 1, sizeof *p->hosts);
 	for (size_t i = 0; i < c->nhosts; i++)
-		p->hosts[p->nhosts++] = (struct plan_host){ copy(c->hosts[i].name), copy(c->hosts[i].address) };
+		p->hosts[p->nhosts++] =
+			(struct plan_host){ copy(c->hosts[i].name), copy(c->hosts[i].address) };
 	p->head_bytes = c->limits.head_bytes;
 	p->headers = c->limits.headers;
 	p->head_ms = c->limits.head_ms;
@@ -282,7 +314,8 @@ static int plan_name(struct plan *p, const struct plan_options *o, struct err *e
 }
 
 int plan_make(const struct manifest_plan *manifest, const struct host_config *config,
-	      const struct plan_options *options, const struct plan_facts *facts, struct plan *out, struct err *err)
+              const struct plan_options *options, const struct plan_facts *facts, struct plan *out,
+              struct err *err)
 {
 	own_plan struct plan p = PLAN_INIT;
 

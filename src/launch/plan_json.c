@@ -11,56 +11,111 @@ enum kind { TEXT, FLAG, NUMBER, WORDS, LIST };
 struct column {
 	const char *name;
 	enum kind kind;
-	size_t at;			/* of the member */
+	size_t at; /* of the member */
 	/* LIST: of the count, the size of an element, and its columns. */
 	size_t count_at, size;
 	const struct column *columns;
 };
 
+/* clang-format off */
 #define COLUMN(type, kind, member) { #member, kind, offsetof(struct type, member), 0, 0, NULL }
 #define ROWS(member, count, type, columns) \
-	{ #member, LIST, offsetof(struct plan, member), offsetof(struct plan, count), sizeof(struct type), columns }
+	{ #member, LIST, offsetof(struct plan, member), offsetof(struct plan, count), \
+	  sizeof(struct type), columns }
 #define END { NULL, TEXT, 0, 0, 0, NULL }
+/* clang-format on */
 
-static const struct column env_columns[] = { COLUMN(plan_env, TEXT, name), COLUMN(plan_env, TEXT, value), END };
+static const struct column env_columns[] = { COLUMN(plan_env, TEXT, name), COLUMN(plan_env, TEXT, value),
+	                                     END };
 static const struct column secret_columns[] = {
-	COLUMN(plan_secret, TEXT, name), COLUMN(plan_secret, FLAG, ask), COLUMN(plan_secret, TEXT, reference), END,
+	COLUMN(plan_secret, TEXT, name),
+	COLUMN(plan_secret, FLAG, ask),
+	COLUMN(plan_secret, TEXT, reference),
+	END,
 };
 static const struct column credential_columns[] = {
-	COLUMN(plan_credential, TEXT, host), COLUMN(plan_credential, NUMBER, port),
-	COLUMN(plan_credential, NUMBER, scheme), COLUMN(plan_credential, TEXT, header),
-	COLUMN(plan_credential, NUMBER, source), COLUMN(plan_credential, TEXT, reference),
-	COLUMN(plan_credential, TEXT, placeholder), COLUMN(plan_credential, FLAG, provider), END,
+	COLUMN(plan_credential, TEXT, host),
+	COLUMN(plan_credential, NUMBER, port),
+	COLUMN(plan_credential, NUMBER, scheme),
+	COLUMN(plan_credential, TEXT, header),
+	COLUMN(plan_credential, NUMBER, source),
+	COLUMN(plan_credential, TEXT, reference),
+	COLUMN(plan_credential, TEXT, placeholder),
+	COLUMN(plan_credential, FLAG, provider),
+	END,
 };
 static const struct column file_columns[] = {
-	COLUMN(plan_file, TEXT, path), COLUMN(plan_file, TEXT, content), COLUMN(plan_file, FLAG, executable), END,
+	COLUMN(plan_file, TEXT, path),
+	COLUMN(plan_file, TEXT, content),
+	COLUMN(plan_file, FLAG, executable),
+	END,
 };
-static const struct column skill_columns[] = { COLUMN(plan_skill, TEXT, name), COLUMN(plan_skill, TEXT, path), END };
-static const struct column host_columns[] = { COLUMN(plan_host, TEXT, name), COLUMN(plan_host, TEXT, address), END };
+static const struct column skill_columns[] = { COLUMN(plan_skill, TEXT, name), COLUMN(plan_skill, TEXT, path),
+	                                       END };
+static const struct column host_columns[] = { COLUMN(plan_host, TEXT, name), COLUMN(plan_host, TEXT, address),
+	                                      END };
 
 static const struct column plan_columns[] = {
-	COLUMN(plan, TEXT, name), COLUMN(plan, TEXT, agent), COLUMN(plan, TEXT, label), COLUMN(plan, WORDS, bottles),
-	COLUMN(plan, TEXT, backend), COLUMN(plan, TEXT, bundle), COLUMN(plan, TEXT, image), COLUMN(plan, TEXT, smolvm),
-	COLUMN(plan, WORDS, command), COLUMN(plan, FLAG, headless), COLUMN(plan, FLAG, detach),
-	COLUMN(plan, FLAG, remove_at_end), COLUMN(plan, TEXT, workspace), COLUMN(plan, NUMBER, workspace_mode),
-	COLUMN(plan, WORDS, workspace_exclude), COLUMN(plan, WORDS, tools), COLUMN(plan, WORDS, path),
-	ROWS(env, nenv, plan_env, env_columns), ROWS(secrets, nsecrets, plan_secret, secret_columns),
-	ROWS(credentials, ncredentials, plan_credential, credential_columns), COLUMN(plan, WORDS, ca_env),
-	ROWS(files, nfiles, plan_file, file_columns), ROWS(skills, nskills, plan_skill, skill_columns),
-	COLUMN(plan, TEXT, skills_dir), COLUMN(plan, TEXT, git_name), COLUMN(plan, TEXT, git_email),
-	COLUMN(plan, NUMBER, cpus), COLUMN(plan, NUMBER, memory_mib), COLUMN(plan, NUMBER, disk_gib),
-	COLUMN(plan, NUMBER, pids), COLUMN(plan, FLAG, cpus_given), COLUMN(plan, FLAG, memory_mib_given),
-	COLUMN(plan, FLAG, disk_gib_given), COLUMN(plan, FLAG, pids_given), COLUMN(plan, TEXT, routes),
-	COLUMN(plan, NUMBER, log), COLUMN(plan, TEXT, upstream_proxy), COLUMN(plan, WORDS, extra_ca),
-	COLUMN(plan, WORDS, resolver), ROWS(hosts, nhosts, plan_host, host_columns),
-	COLUMN(plan, NUMBER, head_bytes), COLUMN(plan, NUMBER, headers), COLUMN(plan, NUMBER, head_ms),
-	COLUMN(plan, NUMBER, idle_ms), COLUMN(plan, NUMBER, total_ms), COLUMN(plan, NUMBER, connect_ms),
-	COLUMN(plan, NUMBER, connections), COLUMN(plan, NUMBER, pool), COLUMN(plan, NUMBER, pool_ms),
-	COLUMN(plan, NUMBER, decoded_bytes), COLUMN(plan, NUMBER, frame_bytes),
+	COLUMN(plan, TEXT, name),
+	COLUMN(plan, TEXT, agent),
+	COLUMN(plan, TEXT, label),
+	COLUMN(plan, WORDS, bottles),
+	COLUMN(plan, TEXT, backend),
+	COLUMN(plan, TEXT, bundle),
+	COLUMN(plan, TEXT, image),
+	COLUMN(plan, TEXT, smolvm),
+	COLUMN(plan, WORDS, command),
+	COLUMN(plan, FLAG, headless),
+	COLUMN(plan, FLAG, detach),
+	COLUMN(plan, FLAG, remove_at_end),
+	COLUMN(plan, TEXT, workspace),
+	COLUMN(plan, NUMBER, workspace_mode),
+	COLUMN(plan, WORDS, workspace_exclude),
+	COLUMN(plan, WORDS, tools),
+	COLUMN(plan, WORDS, path),
+	ROWS(env, nenv, plan_env, env_columns),
+	ROWS(secrets, nsecrets, plan_secret, secret_columns),
+	ROWS(credentials, ncredentials, plan_credential, credential_columns),
+	COLUMN(plan, WORDS, ca_env),
+	ROWS(files, nfiles, plan_file, file_columns),
+	ROWS(skills, nskills, plan_skill, skill_columns),
+	COLUMN(plan, TEXT, skills_dir),
+	COLUMN(plan, TEXT, git_name),
+	COLUMN(plan, TEXT, git_email),
+	COLUMN(plan, NUMBER, cpus),
+	COLUMN(plan, NUMBER, memory_mib),
+	COLUMN(plan, NUMBER, disk_gib),
+	COLUMN(plan, NUMBER, pids),
+	COLUMN(plan, FLAG, cpus_given),
+	COLUMN(plan, FLAG, memory_mib_given),
+	COLUMN(plan, FLAG, disk_gib_given),
+	COLUMN(plan, FLAG, pids_given),
+	COLUMN(plan, TEXT, routes),
+	COLUMN(plan, NUMBER, log),
+	COLUMN(plan, TEXT, upstream_proxy),
+	COLUMN(plan, WORDS, extra_ca),
+	COLUMN(plan, WORDS, resolver),
+	ROWS(hosts, nhosts, plan_host, host_columns),
+	COLUMN(plan, NUMBER, head_bytes),
+	COLUMN(plan, NUMBER, headers),
+	COLUMN(plan, NUMBER, head_ms),
+	COLUMN(plan, NUMBER, idle_ms),
+	COLUMN(plan, NUMBER, total_ms),
+	COLUMN(plan, NUMBER, connect_ms),
+	COLUMN(plan, NUMBER, connections),
+	COLUMN(plan, NUMBER, pool),
+	COLUMN(plan, NUMBER, pool_ms),
+	COLUMN(plan, NUMBER, decoded_bytes),
+	COLUMN(plan, NUMBER, frame_bytes),
 	COLUMN(plan, NUMBER, audit_queue),
-	COLUMN(plan, TEXT, docker_program), COLUMN(plan, TEXT, docker_host), COLUMN(plan, TEXT, lease_first),
-	COLUMN(plan, TEXT, lease_last), COLUMN(plan, TEXT, lease_directory),
-	COLUMN(plan, WORDS, unlimited), COLUMN(plan, TEXT, term), END,
+	COLUMN(plan, TEXT, docker_program),
+	COLUMN(plan, TEXT, docker_host),
+	COLUMN(plan, TEXT, lease_first),
+	COLUMN(plan, TEXT, lease_last),
+	COLUMN(plan, TEXT, lease_directory),
+	COLUMN(plan, WORDS, unlimited),
+	COLUMN(plan, TEXT, term),
+	END,
 };
 
 enum { PLAN_ROWS_MAX = 10000 };
@@ -109,7 +164,7 @@ static json *print_member(const struct column *c, const char *base)
 	case FLAG:
 		return json_of_truth(*(const bool *)at);
 	case NUMBER:
-		return json_of_int((int64_t)*(const unsigned long *)at);
+		return json_of_int((int64_t) * (const unsigned long *)at);
 	case WORDS:
 		return print_words((const struct strv *)at);
 	case LIST:
@@ -169,7 +224,8 @@ static int read_list(const struct column *c, const json *j, char *base, struct e
 static int read_member(const struct column *c, const json *j, char *base, struct err *err)
 {
 	static const enum json_kind wanted[] = {
-		[TEXT] = JSON_STRING, [FLAG] = JSON_BOOL, [NUMBER] = JSON_INT, [WORDS] = JSON_ARRAY, [LIST] = JSON_ARRAY,
+		[TEXT] = JSON_STRING, [FLAG] = JSON_BOOL,  [NUMBER] = JSON_INT,
+		[WORDS] = JSON_ARRAY, [LIST] = JSON_ARRAY,
 	};
 	char *at = base + c->at;
 
@@ -177,7 +233,7 @@ static int read_member(const struct column *c, const json *j, char *base, struct
 		return 0;
 	if (json_kind(j) != wanted[c->kind])
 		return fail(err, ERR_INPUT, "plan: %s is %s, not %s", c->name, json_kind_name(json_kind(j)),
-			    json_kind_name(wanted[c->kind]));
+		            json_kind_name(wanted[c->kind]));
 	switch (c->kind) {
 	case TEXT:
 		*(char **)at = xstrdup(json_string(j, ""));
@@ -208,7 +264,8 @@ static int read_columns(const struct column *columns, const json *j, char *base,
 		if (read_member(c, json_get(j, c->name), base, err) != 0)
 			return -1;
 	if (json_count(j) != n)
-		return fail(err, ERR_INPUT, "plan: %zu members in place of %zu; another version wrote it", json_count(j), n);
+		return fail(err, ERR_INPUT, "plan: %zu members in place of %zu; another version wrote it",
+		            json_count(j), n);
 	return 0;
 }
 

@@ -7,7 +7,8 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum probe_family family, const char *name)
+struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum probe_family family,
+                              const char *name)
 {
 	if (p->n == PROOF_CHECKS_MAX)
 		bug("over %d checks in a proof", PROOF_CHECKS_MAX);
@@ -19,13 +20,16 @@ struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum pr
 
 /* A question for the address of example.com: a name that there is, so that a server which asks
  * anybody has an answer. Over TCP the length stands before it. */
-static const char question[] = "\0\x1d" "bb\1\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1";
+static const char question[] = "\0\x1d"
+			       "bb\1\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1";
 enum { QUESTION_PREFIX = 2, NAME_PORT = 53, NAME_HEADER = 12 };
 
 static void add_literal(struct proof *p, const char *address, uint16_t port)
 {
-	static const struct { enum probe_family family; const char *name; } kinds[] = { { PROBE_TCP, "tcp" },
-											 { PROBE_UDP, "udp" } };
+	static const struct {
+		enum probe_family family;
+		const char *name;
+	} kinds[] = { { PROBE_TCP, "tcp" }, { PROBE_UDP, "udp" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		char name[sizeof p->checks[0].name];
@@ -56,8 +60,8 @@ void proof_add_literals(struct proof *p, const char *resolver)
 	snprintf(name->address, sizeof name->address, "lookup.bot-bottle.invalid");
 }
 
-static struct proof_check *add_sidecar(struct proof *p, enum proof_expect expect, const char *address, uint16_t port,
-				       const char *name)
+static struct proof_check *add_sidecar(struct proof *p, enum proof_expect expect, const char *address,
+                                       uint16_t port, const char *name)
 {
 	struct proof_check *c = proof_add(p, expect, PROBE_TCP, name);
 
@@ -71,9 +75,11 @@ void proof_add_gateway(struct proof *p, const char *address, const char *gateway
 	struct proof_check *c = add_sidecar(p, PROOF_NONCE, address, 9099, "gateway answers");
 
 	memcpy(c->nonce, gateway_nonce, sizeof c->nonce);
-	c->request = "GET http://" PROOF_HOST "/ HTTP/1.1\r\nHost: " PROOF_HOST "\r\nConnection: close\r\n\r\n";
+	c->request =
+		"GET http://" PROOF_HOST "/ HTTP/1.1\r\nHost: " PROOF_HOST "\r\nConnection: close\r\n\r\n";
 	c = add_sidecar(p, PROOF_REFUSES, address, 9099, "gateway refuses");
-	c->request = "GET http://" PROOF_DENIED "/ HTTP/1.1\r\nHost: " PROOF_DENIED "\r\nConnection: close\r\n\r\n";
+	c->request = "GET http://" PROOF_DENIED "/ HTTP/1.1\r\nHost: " PROOF_DENIED
+		     "\r\nConnection: close\r\n\r\n";
 	add_sidecar(p, PROOF_CONNECTS, address, 443, "gateway listens on 443");
 	add_sidecar(p, PROOF_CONNECTS, address, 80, "gateway listens on 80");
 }
@@ -106,11 +112,14 @@ void proof_task(const struct proof *p, struct probe_task *out)
 		if (c->skipped)
 			continue;
 		struct probe_target *t = &out->targets[out->n++];
-		*t = (struct probe_target){ .id = (uint32_t)i, .family = c->family, .address = xstrdup(c->address),
-					    .port = c->port };
+		*t = (struct probe_target){ .id = (uint32_t)i,
+			                    .family = c->family,
+			                    .address = xstrdup(c->address),
+			                    .port = c->port };
 		memcpy(t->nonce, c->nonce, sizeof t->nonce);
 		if (c->request)
-			str_addn(&t->request, c->request, c->request_len ? c->request_len : strlen(c->request));
+			str_addn(&t->request, c->request,
+			         c->request_len ? c->request_len : strlen(c->request));
 		bool waits = c->expect == PROOF_REFUSES || (p->machine && c->expect == PROOF_UNREACHED);
 		t->want = waits ? PROBE_ANSWER_MAX : 0;
 	}
@@ -118,9 +127,11 @@ void proof_task(const struct proof *p, struct probe_task *out)
 
 static const char *outcome_name(enum probe_outcome outcome)
 {
-	static const char *const names[] = { [PROBE_REFUSED] = "refused", [PROBE_SILENT] = "silent",
-					     [PROBE_CONNECTED] = "connected", [PROBE_NONCE_SEEN] = "reached",
-					     [PROBE_RESOLVED] = "resolved" };
+	static const char *const names[] = { [PROBE_REFUSED] = "refused",
+		                             [PROBE_SILENT] = "silent",
+		                             [PROBE_CONNECTED] = "connected",
+		                             [PROBE_NONCE_SEEN] = "reached",
+		                             [PROBE_RESOLVED] = "resolved" };
 
 	return (unsigned)outcome < ARRAY_LEN(names) && names[outcome] ? names[outcome] : "unknown";
 }
@@ -128,8 +139,8 @@ static const char *outcome_name(enum probe_outcome outcome)
 /* The words of a kernel that has no way there. Any other errno may mean that there is one. */
 static bool is_wall(int error)
 {
-	static const int walls[] = { ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, EADDRNOTAVAIL, EAFNOSUPPORT, ENOENT,
-				     EACCES, EPERM };
+	static const int walls[] = { ENETUNREACH,  EHOSTUNREACH, ECONNREFUSED, EADDRNOTAVAIL,
+		                     EAFNOSUPPORT, ENOENT,       EACCES,       EPERM };
 
 	for (size_t i = 0; i < ARRAY_LEN(walls); i++)
 		if (error == walls[i])
@@ -164,7 +175,8 @@ static bool is_behind_relay(const struct proof_check *c, const struct probe_resu
 	if (r->outcome == PROBE_CONNECTED)
 		return r->answer.len == 0 || is_refused_name(c, r);
 	return r->outcome == PROBE_SILENT ||
-	       (r->outcome == PROBE_REFUSED && (is_wall(r->error) || r->error == ECONNRESET || r->error == ETIMEDOUT));
+	       (r->outcome == PROBE_REFUSED &&
+	        (is_wall(r->error) || r->error == ECONNRESET || r->error == ETIMEDOUT));
 }
 
 static bool came_out(const struct proof *p, const struct proof_check *c, const struct probe_result *r)
@@ -197,8 +209,8 @@ static const struct probe_result *result_of(const struct probe_report *report, s
 	return found;
 }
 
-static int judge_check(const struct proof *p, const struct proof_check *c, const struct probe_result *r, size_t times,
-		       json *row, struct err *err)
+static int judge_check(const struct proof *p, const struct proof_check *c, const struct probe_result *r,
+                       size_t times, json *row, struct err *err)
 {
 	json_set_string(row, "check", c->name);
 	json_set_string(row, "expected", c->expect == PROOF_UNREACHED ? "unreachable" : "works");
@@ -218,8 +230,8 @@ static int judge_check(const struct proof *p, const struct proof_check *c, const
 	if (good)
 		return 0;
 	return fail(err, ERR_UNCONFINED, "the proof failed: \"%s\" must be %s and was %s%s%s", c->name,
-		    c->expect == PROOF_UNREACHED ? "unreachable" : "working", outcome_name(r->outcome),
-		    r->error ? ": " : "", r->error ? strerror(r->error) : "");
+	            c->expect == PROOF_UNREACHED ? "unreachable" : "working", outcome_name(r->outcome),
+	            r->error ? ": " : "", r->error ? strerror(r->error) : "");
 }
 
 int proof_judge(const struct proof *p, const struct probe_report *report, json **result, struct err *err)

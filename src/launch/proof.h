@@ -7,33 +7,35 @@
 #include "base/json.h"
 #include "proto/probe.h"
 
-#define PROOF_HOST	"proof.bot-bottle.invalid"	/* the gateway answers for it by itself */
-#define PROOF_DENIED	"denied.bot-bottle.invalid"	/* no route can name it */
-#define PROOF_HOSTS	".bot-bottle.invalid"		/* what the names of the proof end in */
+#define PROOF_HOST   "proof.bot-bottle.invalid"  /* the gateway answers for it by itself */
+#define PROOF_DENIED "denied.bot-bottle.invalid" /* no route can name it */
+#define PROOF_HOSTS  ".bot-bottle.invalid"       /* what the names of the proof end in */
 
 enum {
 	PROOF_CHECKS_MAX = 48,
-	PROOF_DEADLINE_MS = 1500, PROOF_WAIT_MS = 2000,
-	PROOF_MACHINE_DEADLINE_MS = 7000, PROOF_MACHINE_WAIT_MS = 10000,
+	PROOF_DEADLINE_MS = 1500,
+	PROOF_WAIT_MS = 2000,
+	PROOF_MACHINE_DEADLINE_MS = 7000,
+	PROOF_MACHINE_WAIT_MS = 10000,
 };
 
 enum proof_expect {
-	PROOF_UNREACHED,	/* the kernel says no */
-	PROOF_NONCE,		/* the target's nonce comes back */
+	PROOF_UNREACHED, /* the kernel says no */
+	PROOF_NONCE,     /* the target's nonce comes back */
 	PROOF_CONNECTS,
-	PROOF_REFUSES,		/* an answer of the gateway: 403, with our body */
+	PROOF_REFUSES, /* an answer of the gateway: 403, with our body */
 };
 
 struct proof_check {
 	char name[64];
 	enum proof_expect expect;
-	const char *skipped;	/* why it does not apply to this host; NULL: it does */
+	const char *skipped; /* why it does not apply to this host; NULL: it does */
 	enum probe_family family;
 	char address[PROBE_PATH_MAX];
 	uint16_t port;
 	unsigned char nonce[PROBE_NONCE];
-	const char *request;	/* NULL: none */
-	size_t request_len;	/* 0: strlen(request) */
+	const char *request; /* NULL: none */
+	size_t request_len;  /* 0: strlen(request) */
 };
 
 struct proof {
@@ -46,7 +48,8 @@ struct proof {
 };
 
 /* Adds a row and returns it. */
-struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum probe_family family, const char *name);
+struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum probe_family family,
+                              const char *name);
 /* What must fail without any listener of ours, and what must work. @resolver: the host's, NULL: none.
  * @gateway_nonce has PROBE_NONCE characters. */
 void proof_add_literals(struct proof *p, const char *resolver);

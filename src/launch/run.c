@@ -27,8 +27,17 @@ int launch_run(struct launch *l, const struct launch_command *c, struct program 
 		strv_setenv(&env, name, equals + 1);
 	}
 	const struct guest_command command = {
-		.self = c->self, .argv = c->argv, .env = &env, .secrets = &secrets, .directory = c->directory ? c->directory : GUEST_WORKSPACE,
-		.terminal = c->terminal, .rows = c->rows, .columns = c->columns, .in = c->in, .out = c->out, .err = c->err,
+		.self = c->self,
+		.argv = c->argv,
+		.env = &env,
+		.secrets = &secrets,
+		.directory = c->directory ? c->directory : GUEST_WORKSPACE,
+		.terminal = c->terminal,
+		.rows = c->rows,
+		.columns = c->columns,
+		.in = c->in,
+		.out = c->out,
+		.err = c->err,
 	};
 	return l->backend->run(&l->guest, &command, p, err);
 }

@@ -31,18 +31,24 @@ bool docker_wanted(void *arg)
 static bool is_loopback(const char *place)
 {
 	return str_starts(place, "127.") || str_starts(place, "[::1]") || str_is(place, "::1") ||
-	       str_starts(place, "http://127.") || str_starts(place, "http://[::1]") || str_starts(place, "http://localhost");
+	       str_starts(place, "http://127.") || str_starts(place, "http://[::1]") ||
+	       str_starts(place, "http://localhost");
 }
 
 static int check_plan(const struct plan *p, struct err *err)
 {
 	for (size_t i = 0; i < p->resolver.n; i++)
 		if (is_loopback(p->resolver.v[i]))
-			return fail(err, ERR_INPUT, "resolver: %s can't be reached from the docker bundle's container; leave it "
-				    "out, or use --bundle embedded", p->resolver.v[i]);
+			return fail(
+				err, ERR_INPUT,
+				"resolver: %s can't be reached from the docker bundle's container; leave it "
+				"out, or use --bundle embedded",
+				p->resolver.v[i]);
 	if (p->upstream_proxy && is_loopback(p->upstream_proxy))
-		return fail(err, ERR_INPUT, "upstream_proxy: %s can't be reached from the docker bundle's container; name an "
-			    "address of the host's network, or use --bundle embedded", p->upstream_proxy);
+		return fail(err, ERR_INPUT,
+		            "upstream_proxy: %s can't be reached from the docker bundle's container; name an "
+		            "address of the host's network, or use --bundle embedded",
+		            p->upstream_proxy);
 	return 0;
 }
 
@@ -88,7 +94,7 @@ static int journal(struct launch *l, const char *kind, const char *name, struct 
 }
 
 static void free_resource(struct launch *l, const char *kind, char **name,
-			  int (*remove)(const struct docker *d, const char *name, struct err *err))
+                          int (*remove)(const struct docker *d, const char *name, struct err *err))
 {
 	struct err err = ERR_INIT;
 
@@ -135,8 +141,13 @@ static int create_and_publish(struct launch *l, const char *image, struct err *e
 		return -1;
 	for (;;) {
 		const struct docker_container c = {
-			.name = d->container, .network = d->network, .image = image, .address = d->subnet.bundle,
-			.publish = d->lease.address, .port = BUNDLE_PORT, .command = image_command,
+			.name = d->container,
+			.network = d->network,
+			.image = image,
+			.address = d->subnet.bundle,
+			.publish = d->lease.address,
+			.port = BUNDLE_PORT,
+			.command = image_command,
 		};
 		struct err why = ERR_INIT;
 		if (docker_create(&d->docker, &c, err) != 0)
@@ -167,15 +178,17 @@ static int check_published(struct launch *l, char out[INET_ADDRSTRLEN], struct e
 	if (docker_published_at(&d->docker, d->container, BUNDLE_PORT, &at, err) != 0)
 		return fail_in(err, "the sidecars were to be at %s:%d", out, BUNDLE_PORT);
 	if (at.sin_addr.s_addr != d->lease.address.s_addr || ntohs(at.sin_port) != BUNDLE_PORT)
-		return fail(err, ERR_UNCONFINED, "docker publishes the sidecars somewhere else than at %s:%d", out, BUNDLE_PORT);
+		return fail(err, ERR_UNCONFINED, "docker publishes the sidecars somewhere else than at %s:%d",
+		            out, BUNDLE_PORT);
 	return 0;
 }
 
-static int start_relay(struct launch *l, int stream, struct bundle_config *c, const struct sidecar_events *events,
-		       struct err *err)
+static int start_relay(struct launch *l, int stream, struct bundle_config *c,
+                       const struct sidecar_events *events, struct err *err)
 {
 	static const char *const names[LAUNCH_LISTENERS] = { "proxy", "https", "http" };
-	struct sidecar_listener sockets[LAUNCH_LISTENERS + 1] = { [LAUNCH_LISTENERS] = { BUNDLE_CHANNEL, stream } };
+	struct sidecar_listener sockets[LAUNCH_LISTENERS + 1] = { [LAUNCH_LISTENERS] = { BUNDLE_CHANNEL,
+		                                                                         stream } };
 	own_mem char *program = xasprintf("%s/bottle-relay", l->libexec);
 	own_str struct str bytes = STR_INIT;
 
@@ -185,15 +198,22 @@ static int start_relay(struct launch *l, int stream, struct bundle_config *c, co
 	}
 	bundle_config_encode(c, &bytes);
 	const struct sidecar_spec spec = {
-		.name = "relay", .program = program, .host_network = true, .listeners = sockets,
-		.nlisteners = ARRAY_LEN(sockets), .config = &bytes, .events = events, .arg = l,
+		.name = "relay",
+		.program = program,
+		.host_network = true,
+		.listeners = sockets,
+		.nlisteners = ARRAY_LEN(sockets),
+		.config = &bytes,
+		.events = events,
+		.arg = l,
 	};
 	int rc = sidecar_start(l->loop, &spec, &l->gateway, err);
 	explicit_bzero(bytes.data, bytes.len);
 	return rc;
 }
 
-int container_start(struct launch *l, const struct str *config, const struct sidecar_events *events, struct err *err)
+int container_start(struct launch *l, const struct str *config, const struct sidecar_events *events,
+                    struct err *err)
 {
 	struct launch_docker *d = &l->docker;
 	own_bundle_config struct bundle_config c = BUNDLE_CONFIG_INIT;

@@ -43,7 +43,8 @@ void guest_hosts(const struct plan *p, const char *address, struct str *out)
 }
 
 /* What of the workspace is hidden (excluded), and what a tool of the host would obey. */
-static int look_through_workspace(const struct plan *p, struct strv *hidden, struct strv *obeyed, struct err *err)
+static int look_through_workspace(const struct plan *p, struct strv *hidden, struct strv *obeyed,
+                                  struct err *err)
 {
 	bool mount = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
 
@@ -69,19 +70,35 @@ int cage_up(void *arg, struct err *err)
 	own_strv struct strv hidden = STRV_INIT;
 	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
 	const struct manifest_resources resources = {
-		.cpus = p->cpus, .memory_mib = p->memory_mib, .disk_gib = p->disk_gib, .pids = p->pids,
-		.cpus_given = p->cpus_given, .memory_mib_given = p->memory_mib_given,
-		.disk_gib_given = p->disk_gib_given, .pids_given = p->pids_given,
+		.cpus = p->cpus,
+		.memory_mib = p->memory_mib,
+		.disk_gib = p->disk_gib,
+		.pids = p->pids,
+		.cpus_given = p->cpus_given,
+		.memory_mib_given = p->memory_mib_given,
+		.disk_gib_given = p->disk_gib_given,
+		.pids_given = p->pids_given,
 	};
 
-	if (backend_find(p->backend, &l->backend, err) != 0 || look_through_workspace(p, &hidden, &l->obeyed, err) != 0)
+	if (backend_find(p->backend, &l->backend, err) != 0 ||
+	    look_through_workspace(p, &hidden, &l->obeyed, err) != 0)
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
 	struct guest_request request = {
-		.slug = l->record.slug, .program = program, .smolvm = p->smolvm, .image = p->image, .tools = &p->tools,
-		.workspace = (enum manifest_workspace)p->workspace_mode, .workspace_path = p->workspace,
-		.hidden = &hidden, .obeyed = &l->obeyed, .resources = &resources, .dir = l->dir,
-		.hosts = str_c(&hosts), .listeners = listeners, .nlisteners = ARRAY_LEN(listeners),
+		.slug = l->record.slug,
+		.program = program,
+		.smolvm = p->smolvm,
+		.image = p->image,
+		.tools = &p->tools,
+		.workspace = (enum manifest_workspace)p->workspace_mode,
+		.workspace_path = p->workspace,
+		.hidden = &hidden,
+		.obeyed = &l->obeyed,
+		.resources = &resources,
+		.dir = l->dir,
+		.hosts = str_c(&hosts),
+		.listeners = listeners,
+		.nlisteners = ARRAY_LEN(listeners),
 	};
 	if (l->backend->up(&request, &l->guest, l->listeners, err) != 0)
 		return fail_in(err, "the cage");
@@ -116,8 +133,9 @@ static void tell_of_new(struct launch *l)
 			continue;
 		text_add_visible(&shown, now.v[i], strlen(now.v[i]), false);
 		json_push(paths, json_of_string(str_c(&shown)));
-		own_mem char *line = xasprintf("new in the workspace, and obeyed by a tool of the host (look before you work there): %s",
-					       str_c(&shown));
+		own_mem char *line = xasprintf(
+			"new in the workspace, and obeyed by a tool of the host (look before you work there): %s",
+			str_c(&shown));
 		l->events->note(l->arg, line);
 	}
 	bool any = json_count(paths) > 0;

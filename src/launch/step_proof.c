@@ -15,11 +15,11 @@
 #include "base/banned.h"
 
 struct probing {
-	bool done;		/* the probe has ended, and so has its report */
+	bool done; /* the probe has ended, and so has its report */
 	bool ended;
 	int status;
 	struct err err;
-	int from;		/* of the report */
+	int from; /* of the report */
 	struct str report;
 	struct watch watch;
 	struct loop *loop;
@@ -61,7 +61,8 @@ static void read_report(void *arg, uint32_t events)
 		return;
 	}
 	if (n > 0)
-		fail(&b->err, ERR_UNCONFINED, "the probe's report is over the limit of %d bytes", PROBE_PACK_MAX);
+		fail(&b->err, ERR_UNCONFINED, "the probe's report is over the limit of %d bytes",
+		     PROBE_PACK_MAX);
 	loop_unwatch(b->loop, &b->watch);
 	fd_drop(&b->from);
 	check_done(b);
@@ -74,8 +75,13 @@ static int ask_cage(struct launch *l, const int fds[2], struct program *program,
 
 	strv_add(&argv, "bottle-guest");
 	strv_add(&argv, "probe");
-	struct init_run run = { .self = true, .argv = argv, .cwd = (char *)"/", .uid = CAGE_UID, .gid = CAGE_UID,
-				.targets = { 0, 1 }, .ntargets = 2 };
+	struct init_run run = { .self = true,
+		                .argv = argv,
+		                .cwd = (char *)"/",
+		                .uid = CAGE_UID,
+		                .gid = CAGE_UID,
+		                .targets = { 0, 1 },
+		                .ntargets = 2 };
 	return guest_run(&l->guest, &run, fds, program, err);
 }
 
@@ -86,13 +92,18 @@ static int ask_machine(struct launch *l, const int fds[2], struct program *progr
 
 	strv_add(&argv, l->backend->guest_program);
 	strv_add(&argv, "probe");
-	const struct guest_command command = { .argv = &argv, .env = &nothing, .secrets = &nothing, .directory = "/",
-					       .in = fds[0], .out = fds[1], .err = -1 };
+	const struct guest_command command = { .argv = &argv,
+		                               .env = &nothing,
+		                               .secrets = &nothing,
+		                               .directory = "/",
+		                               .in = fds[0],
+		                               .out = fds[1],
+		                               .err = -1 };
 	return l->backend->run(&l->guest, &command, program, err);
 }
 
-static int ask(struct launch *l, bool machine, const struct str *task, struct probing *b, struct program *program,
-	       struct err *err)
+static int ask(struct launch *l, bool machine, const struct str *task, struct probing *b,
+               struct program *program, struct err *err)
 {
 	int pipe_fds[2];
 
@@ -144,7 +155,8 @@ static int run_probe(struct launch *l, const struct proof *p, struct probe_repor
 	probe_task_encode(task, &bytes);
 	int rc = ask(l, p->machine, &bytes, &b, &program, err);
 	if (rc == 0)
-		rc = launch_wait(l, &b.done, p->machine ? PROOF_MACHINE_WAIT_MS : PROOF_WAIT_MS, "the proof's report", err);
+		rc = launch_wait(l, &b.done, p->machine ? PROOF_MACHINE_WAIT_MS : PROOF_WAIT_MS,
+		                 "the proof's report", err);
 	guest_forget(&l->guest, &program);
 	if (rc != 0)
 		return -1;
@@ -154,7 +166,7 @@ static int run_probe(struct launch *l, const struct proof *p, struct probe_repor
 	}
 	if (b.status != 0 || probe_report_decode(b.report.data, b.report.len, report, err) != 0)
 		return fail(err, ERR_UNCONFINED, "the probe ended with status %d and no report of use",
-			    proc_exit_code(b.status));
+		            proc_exit_code(b.status));
 	return 0;
 }
 
@@ -177,7 +189,8 @@ static bool host_resolver(char out[64])
 	return false;
 }
 
-static int write_down(struct launch *l, const struct proof *p, json *result, uint64_t took_ms, struct err *err)
+static int write_down(struct launch *l, const struct proof *p, json *result, uint64_t took_ms,
+                      struct err *err)
 {
 	own_json json *entry = json_object_of();
 

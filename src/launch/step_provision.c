@@ -66,7 +66,9 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-struct copying { size_t entries; };
+struct copying {
+	size_t entries;
+};
 
 static int copy_directory(struct copying *c, int from, int to, int depth, struct err *err);
 
@@ -75,7 +77,8 @@ static int copy_entry(struct copying *c, int from, int to, const char *name, int
 	struct stat st;
 
 	if (++c->entries > SKILL_ENTRIES || depth > SKILL_DEPTH)
-		return fail(err, ERR_INPUT, "over %d files, or %d directories deep", SKILL_ENTRIES, SKILL_DEPTH);
+		return fail(err, ERR_INPUT, "over %d files, or %d directories deep", SKILL_ENTRIES,
+		            SKILL_DEPTH);
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return fail_errno(err, "%s", name);
 	if (S_ISDIR(st.st_mode)) {
@@ -86,7 +89,7 @@ static int copy_entry(struct copying *c, int from, int to, const char *name, int
 		return made < 0 ? -1 : copy_directory(c, inner, made, depth + 1, err);
 	}
 	if (!S_ISREG(st.st_mode))
-		return 0;	/* a link may lead anywhere on the host */
+		return 0; /* a link may lead anywhere on the host */
 	own_str struct str bytes = STR_INIT;
 	if (file_read(from, name, SKILL_FILE_MAX, &bytes, err) != 0)
 		return -1;
@@ -143,7 +146,7 @@ static int place_files(const struct launch *l, int home, struct err *err)
 		const struct plan_file *f = &l->plan->files[i];
 		own_mem char *content = words_fill(f->content, words, ARRAY_LEN(words));
 		if (!content)
-			continue;	/* it would hold a credential, and there is none */
+			continue; /* it would hold a credential, and there is none */
 		if (write_file(home, f->path, content, f->executable ? 0700 : 0600, err) != 0)
 			return -1;
 	}
@@ -184,8 +187,8 @@ int provision_up(void *arg, struct err *err)
 		return fail_errno(err, "open the guest's home");
 	/* A secret that opens nothing: where it turns up, somebody was looking for one. */
 	if (write_file(home, ".config/bot-bottle/credentials", l->canary, 0600, err) != 0 ||
-	    launch_fault("preparing the home", FAULT_DURING, err) != 0 ||
-	    place_files(l, home, err) != 0 || place_git(l->plan, home, err) != 0 || place_skills(l->plan, home, err) != 0)
+	    launch_fault("preparing the home", FAULT_DURING, err) != 0 || place_files(l, home, err) != 0 ||
+	    place_git(l->plan, home, err) != 0 || place_skills(l->plan, home, err) != 0)
 		return fail_in(err, "the guest's home");
 	return 0;
 }

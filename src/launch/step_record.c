@@ -13,8 +13,9 @@
 
 static const char *mode_name(const struct plan *p)
 {
-	static const char *const names[] = { [MANIFEST_WORKSPACE_COPY] = "copy", [MANIFEST_WORKSPACE_MOUNT] = "mount",
-					     [MANIFEST_WORKSPACE_NONE] = "none" };
+	static const char *const names[] = { [MANIFEST_WORKSPACE_COPY] = "copy",
+		                             [MANIFEST_WORKSPACE_MOUNT] = "mount",
+		                             [MANIFEST_WORKSPACE_NONE] = "none" };
 
 	return p->workspace_mode < ARRAY_LEN(names) ? names[p->workspace_mode] : "none";
 }
@@ -63,7 +64,7 @@ static int open_stopped(struct launch *l, struct err *err)
 		return -1;
 	if (record_shown_state(&l->record) != RECORD_STOPPED)
 		return fail(err, ERR_BUSY, "bottle %s is %s; only a stopped one is resumed", l->slug,
-			    record_state_name(record_shown_state(&l->record)));
+		            record_state_name(record_shown_state(&l->record)));
 	fill_run(l);
 	return registry_save(l->dir, &l->record, err);
 }
@@ -71,9 +72,12 @@ static int open_stopped(struct launch *l, struct err *err)
 static int make_directories(int dir, struct err *err)
 {
 	/* The guest's own go by 0700; what it only reads must be passable for its id. */
-	static const struct { const char *path; mode_t mode; } rows[] = {
-		{ RECORD_HOME, 0700 }, { RECORD_WORKSPACE, 0755 }, { RECORD_UPPER, 0755 }, { RECORD_WORK, 0755 },
-		{ GUEST_ETC_DIR, 0755 },
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} rows[] = {
+		{ RECORD_HOME, 0700 }, { RECORD_WORKSPACE, 0755 }, { RECORD_UPPER, 0755 },
+		{ RECORD_WORK, 0755 }, { GUEST_ETC_DIR, 0755 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -134,8 +138,9 @@ void record_down(void *arg)
 	l->record.exit_status = l->exit_status;
 	l->record.ended_ms = clock_unix_ms();
 	if (launch_save(l, &err) != 0) {
-		own_mem char *note = xasprintf("the record of %s can't be written: %s; when it can, run bottle cleanup %s",
-					       l->record.slug, err.text, l->record.slug);
+		own_mem char *note =
+			xasprintf("the record of %s can't be written: %s; when it can, run bottle cleanup %s",
+		                  l->record.slug, err.text, l->record.slug);
 		l->events->log(l->arg, LOG_ERROR, note);
 		l->events->note(l->arg, note);
 	}

@@ -17,8 +17,11 @@ enum { ROOTS_MAX = 4 << 20, PEM_MAX = 64 * 1024, RANDOM_BYTES = 16 };
 
 /* Where hosts keep the roots that they trust. */
 static const char *const root_files[] = {
-	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-	"/etc/ssl/cert.pem", "/etc/ssl/certs/ca-bundle.crt",
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+	"/etc/ssl/certs/ca-bundle.crt",
 };
 
 char *random_text(void)
@@ -97,7 +100,8 @@ static int config_upstream(const struct plan *p, struct egress_config *c, struct
 
 	if (!p->upstream_proxy)
 		return 0;
-	const char *host = str_starts(p->upstream_proxy, "http://") ? p->upstream_proxy + strlen("http://") : NULL;
+	const char *host =
+		str_starts(p->upstream_proxy, "http://") ? p->upstream_proxy + strlen("http://") : NULL;
 	const char *colon = host ? strrchr(host, ':') : NULL;
 	own_mem char *digits = colon ? xstrndup(colon + 1, strcspn(colon + 1, "/")) : xstrdup("");
 	if (!colon || !str_number(digits, 1, 65535, &port))
@@ -123,8 +127,9 @@ static int config_credentials(const struct launch *l, struct egress_config *c, s
 	const struct plan *p = l->plan;
 
 	if (l->secrets->ncredentials != p->ncredentials || l->secrets->nenv != p->nsecrets)
-		return fail(err, ERR_INPUT, "the plan wants %zu credentials and %zu variables; %zu and %zu were gathered",
-			    p->ncredentials, p->nsecrets, l->secrets->ncredentials, l->secrets->nenv);
+		return fail(err, ERR_INPUT,
+		            "the plan wants %zu credentials and %zu variables; %zu and %zu were gathered",
+		            p->ncredentials, p->nsecrets, l->secrets->ncredentials, l->secrets->nenv);
 	for (size_t i = 0; i < p->ncredentials; i++) {
 		const struct plan_credential *from = &p->credentials[i];
 		struct egress_credential *to = egress_config_add_credential(c);
@@ -150,8 +155,9 @@ static void fill_hosts(const struct plan *p, struct egress_config *c)
 
 static int fill_config(struct launch *l, struct egress_config *c, struct err *err)
 {
-	static const enum egress_log logs[] = { [MANIFEST_LOG_OFF] = EGRESS_LOG_OFF, [MANIFEST_LOG_BLOCKS] = EGRESS_LOG_BLOCKS,
-						[MANIFEST_LOG_ALL] = EGRESS_LOG_ALL };
+	static const enum egress_log logs[] = { [MANIFEST_LOG_OFF] = EGRESS_LOG_OFF,
+		                                [MANIFEST_LOG_BLOCKS] = EGRESS_LOG_BLOCKS,
+		                                [MANIFEST_LOG_ALL] = EGRESS_LOG_ALL };
 	const struct plan *p = l->plan;
 	own_str struct str extra = STR_INIT;
 
@@ -170,7 +176,7 @@ static int fill_config(struct launch *l, struct egress_config *c, struct err *er
 	c->roots = host_roots();
 	c->extra_ca = str_steal(&extra);
 	c->resolv_conf = launch_in_docker(l) ? xstrdup(LAUNCH_DOCKER_RESOLVER) :
-					       read_if_there("/etc/resolv.conf", SIDECAR_FILE_MAX);
+	                                       read_if_there("/etc/resolv.conf", SIDECAR_FILE_MAX);
 	c->hosts = read_if_there("/etc/hosts", SIDECAR_FILE_MAX);
 	c->nonce = xstrdup(l->nonce);
 	c->log = logs[p->log];
@@ -235,18 +241,29 @@ static int gateway_own(void *arg, const struct str *bytes, struct err *err)
 }
 
 static const struct sidecar_events gateway_events = {
-	.audit = gateway_audit, .log = gateway_log, .died = gateway_died, .own = gateway_own,
+	.audit = gateway_audit,
+	.log = gateway_log,
+	.died = gateway_died,
+	.own = gateway_own,
 };
 
 static int start_embedded(struct launch *l, const struct str *config, struct err *err)
 {
 	own_mem char *program = xasprintf("%s/bottle-egress", l->libexec);
 	const struct sidecar_listener listeners[] = {
-		{ "proxy", l->listeners[0] }, { "https", l->listeners[1] }, { "http", l->listeners[2] },
+		{ "proxy", l->listeners[0] },
+		{ "https", l->listeners[1] },
+		{ "http", l->listeners[2] },
 	};
 	const struct sidecar_spec spec = {
-		.name = "egress", .program = program, .host_network = true, .listeners = listeners,
-		.nlisteners = ARRAY_LEN(listeners), .config = config, .events = &gateway_events, .arg = l,
+		.name = "egress",
+		.program = program,
+		.host_network = true,
+		.listeners = listeners,
+		.nlisteners = ARRAY_LEN(listeners),
+		.config = config,
+		.events = &gateway_events,
+		.arg = l,
 	};
 
 	return sidecar_start(l->loop, &spec, &l->gateway, err);
@@ -263,7 +280,7 @@ int sidecars_up(void *arg, struct err *err)
 		return -1;
 	egress_config_encode(&config, &bytes);
 	int rc = launch_in_docker(l) ? container_start(l, &bytes, &gateway_events, err) :
-				       start_embedded(l, &bytes, err);
+	                               start_embedded(l, &bytes, err);
 	explicit_bzero(bytes.data, bytes.len);
 	/* Only the sidecar holds them from here on: when it dies, nothing accepts. */
 	for (size_t i = 0; i < LAUNCH_LISTENERS; i++)

@@ -14,7 +14,8 @@ void lease_down(void *arg);
 int bridge_up(void *arg, struct err *err);
 void bridge_down(void *arg);
 /* The sidecar of this configuration in a container, and the relay that leads to it. */
-int container_start(struct launch *l, const struct str *config, const struct sidecar_events *events, struct err *err);
+int container_start(struct launch *l, const struct str *config, const struct sidecar_events *events,
+                    struct err *err);
 void container_stop(struct launch *l);
 int sidecars_up(void *arg, struct err *err);
 void sidecars_down(void *arg);
@@ -38,4 +39,4 @@ char *random_text(void);
  * or obey to @obeyed, both as paths below it. NULL @obeyed: it will be a copy. Else it will be
  * shared, and sockets and pipes of the host are hidden too. */
 int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
-		   struct err *err);
+                   struct err *err);

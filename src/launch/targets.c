@@ -57,20 +57,23 @@ static int dial(struct target *t, const union address *to, socklen_t n, const ch
 	struct pollfd come = { t->fd, POLLIN, 0 }, answered = { fd, POLLIN, 0 };
 	if (poll(&come, 1, CONTROL_MS) == 1)
 		serve(t, 0);
-	if (poll(&answered, 1, CONTROL_MS) != 1 || recv(fd, answer, sizeof answer, 0) != (ssize_t)sizeof answer ||
+	if (poll(&answered, 1, CONTROL_MS) != 1 ||
+	    recv(fd, answer, sizeof answer, 0) != (ssize_t)sizeof answer ||
 	    memcmp(answer, t->nonce, sizeof answer) != 0)
-		return fail(err, ERR_UNCONFINED, "the proof's target \"%s\" does not answer from outside", name);
+		return fail(err, ERR_UNCONFINED, "the proof's target \"%s\" does not answer from outside",
+		            name);
 	return 0;
 }
 
-static int open_target(struct targets *all, union address *at, socklen_t *n, bool datagram, struct target **out,
-		       struct err *err)
+static int open_target(struct targets *all, union address *at, socklen_t *n, bool datagram,
+                       struct target **out, struct err *err)
 {
 	struct target *t = &all->v[all->n++];
 
 	*t = (struct target){ .fd = -1, .datagram = datagram, .watch = WATCH_INIT };
 	random_bytes(t->nonce, sizeof t->nonce);
-	t->fd = socket(at->any.sa_family, (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	t->fd = socket(at->any.sa_family,
+	               (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (t->fd < 0 || bind(t->fd, &at->any, *n) != 0 || (!datagram && listen(t->fd, 16) != 0))
 		return fail_errno(err, "opening a target of the proof");
 	if (at->any.sa_family != AF_UNIX && getsockname(t->fd, &at->any, n) != 0)
@@ -79,17 +82,20 @@ static int open_target(struct targets *all, union address *at, socklen_t *n, boo
 	return 0;
 }
 
-static int add_target(struct targets *all, struct proof *p, union address at, socklen_t n, struct proof_check row,
-		      struct err *err)
+static int add_target(struct targets *all, struct proof *p, union address at, socklen_t n,
+                      struct proof_check row, struct err *err)
 {
 	struct target *t;
 
-	if (open_target(all, &at, &n, row.family == PROBE_UDP, &t, err) != 0 || dial(t, &at, n, row.name, err) != 0)
+	if (open_target(all, &at, &n, row.family == PROBE_UDP, &t, err) != 0 ||
+	    dial(t, &at, n, row.name, err) != 0)
 		return -1;
 	struct proof_check *c = proof_add(p, PROOF_UNREACHED, row.family, row.name);
 	memcpy(c->address, row.address, sizeof c->address);
 	memcpy(c->nonce, t->nonce, sizeof c->nonce);
-	c->port = at.any.sa_family == AF_INET ? ntohs(at.v4.sin_port) : at.any.sa_family == AF_INET6 ? ntohs(at.v6.sin6_port) : 0;
+	c->port = at.any.sa_family == AF_INET  ? ntohs(at.v4.sin_port) :
+	          at.any.sa_family == AF_INET6 ? ntohs(at.v6.sin6_port) :
+	                                         0;
 	c->request = "?";
 	return loop_watch(all->loop, &t->watch, t->fd, EPOLLIN, serve, t, err);
 }
@@ -108,8 +114,8 @@ static void skip(struct proof *p, enum probe_family family, const char *name, co
 	proof_add(p, PROOF_UNREACHED, family, name)->skipped = why;
 }
 
-static int add_v4(struct targets *all, struct proof *p, enum probe_family family, const char *name, const char *address,
-		  struct err *err)
+static int add_v4(struct targets *all, struct proof *p, enum probe_family family, const char *name,
+                  const char *address, struct err *err)
 {
 	union address at = { .v4 = { .sin_family = AF_INET } };
 
@@ -128,7 +134,8 @@ static bool interface_address(char out[INET_ADDRSTRLEN])
 	for (const struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
 		const void *raw = i->ifa_addr;
 		const struct sockaddr_in *in = raw;
-		if (!raw || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP))
+		if (!raw || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_LOOPBACK) ||
+		    !(i->ifa_flags & IFF_UP))
 			continue;
 		found = inet_ntop(AF_INET, &in->sin_addr, out, INET_ADDRSTRLEN);
 	}
@@ -168,7 +175,8 @@ static int add_abstract(struct targets *all, struct proof *p, struct err *err)
 	snprintf(name, sizeof name, "bot-bottle-proof-%s", suffix);
 	memcpy(at.local.sun_path + 1, name, strlen(name));
 	socklen_t n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
-	return add_target(all, p, at, n, row_of(PROBE_UNIX_ABSTRACT, "an abstract socket of the host", name), err);
+	return add_target(all, p, at, n, row_of(PROBE_UNIX_ABSTRACT, "an abstract socket of the host", name),
+	                  err);
 }
 
 /* Bound and dialled through the held directory; the guest is told the path itself. */
@@ -187,7 +195,8 @@ static int add_path(struct targets *all, struct proof *p, struct err *err)
 	const char *shown = strlen(path) < sizeof at.local.sun_path ? path : "/run/" PATH_NAME;
 	unlinkat(all->dir, PATH_NAME, 0);
 	snprintf(at.local.sun_path, sizeof at.local.sun_path, "%s/" PATH_NAME, link);
-	return add_target(all, p, at, sizeof at.local, row_of(PROBE_UNIX_PATH, "a socket file of the host", shown), err);
+	return add_target(all, p, at, sizeof at.local,
+	                  row_of(PROBE_UNIX_PATH, "a socket file of the host", shown), err);
 }
 
 int targets_open(struct targets *t, struct loop *loop, int dir, struct proof *p, struct err *err)

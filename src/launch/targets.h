@@ -7,7 +7,7 @@
 enum { TARGETS_MAX = 8 };
 
 struct target {
-	int fd;			/* -1: none */
+	int fd; /* -1: none */
 	bool datagram;
 	unsigned char nonce[PROBE_NONCE];
 	struct watch watch;
@@ -17,9 +17,11 @@ struct targets {
 	struct loop *loop;
 	struct target v[TARGETS_MAX];
 	size_t n;
-	int dir;		/* where the path socket stands; borrowed */
+	int dir; /* where the path socket stands; borrowed */
 };
+/* clang-format off */
 #define TARGETS_INIT { 0 }
+/* clang-format on */
 
 /* Opens them, dials each from here (the positive control: a target that does not answer is
  * an error), adds their rows, and from then on serves them in the loop. @dir: a directory of

@@ -7,17 +7,17 @@
 #include "base/err.h"
 
 struct step {
-	const char *name;			/* the progress line: verb first */
+	const char *name; /* the progress line: verb first */
 	int (*up)(void *arg, struct err *err);
-	void (*down)(void *arg);		/* can't fail; safe after half an up(); NULL: nothing to undo */
-	bool (*wanted)(void *arg);		/* NULL: always; false: the row does nothing here */
+	void (*down)(void *arg);   /* can't fail; safe after half an up(); NULL: nothing to undo */
+	bool (*wanted)(void *arg); /* NULL: always; false: the row does nothing here */
 };
 
 struct walk {
 	const struct step *steps;
 	size_t nsteps;
-	size_t begun;				/* rows whose up() was entered, or passed over */
-	void (*told)(void *arg, const char *name, bool down);	/* NULL: nobody listens */
+	size_t begun; /* rows whose up() was entered, or passed over */
+	void (*told)(void *arg, const char *name, bool down); /* NULL: nobody listens */
 };
 
 /* Every wanted row in order, until one fails: then that error. The caller walks down. */

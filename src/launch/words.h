@@ -3,7 +3,9 @@
 #include <stdbool.h>
 #include "base/own.h"
 
-struct word { const char *name, *value; };	/* name without braces; value NULL: it has none */
+struct word {
+	const char *name, *value;
+}; /* name without braces; value NULL: it has none */
 
 /* @text with every known {name} replaced; other braces stay. NULL: a word in it has no value.
  * What is put in is not looked at again. The caller frees. */

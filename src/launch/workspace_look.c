@@ -14,7 +14,7 @@ enum { FOUND_MAX = 2000, LOOK_DEPTH = 64 };
 struct look {
 	const struct strv *globs;
 	struct strv *hidden, *obeyed;
-	bool within;	/* something that is obeyed whole */
+	bool within; /* something that is obeyed whole */
 };
 
 static void close_dir(DIR **d)
@@ -23,7 +23,8 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-static int look_in(struct look *k, int parent, const char *name, const char *below, int depth, struct err *err);
+static int look_in(struct look *k, int parent, const char *name, const char *below, int depth,
+                   struct err *err);
 
 /* Not every file system says it with the name. */
 static unsigned char type_of(int dir, const struct dirent *e)
@@ -42,7 +43,8 @@ static bool leads_to_host(const struct look *k, unsigned char type)
 	return k->obeyed && (type == DT_SOCK || type == DT_FIFO);
 }
 
-static int look_at(struct look *k, int dir, const struct dirent *e, const char *below, int depth, struct err *err)
+static int look_at(struct look *k, int dir, const struct dirent *e, const char *below, int depth,
+                   struct err *err)
 {
 	own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
 	unsigned char type = type_of(dir, e);
@@ -54,8 +56,10 @@ static int look_at(struct look *k, int dir, const struct dirent *e, const char *
 	if (obeyed)
 		strv_add(k->obeyed, path);
 	if (k->hidden->n > FOUND_MAX || (k->obeyed && k->obeyed->n > FOUND_MAX))
-		return fail(err, ERR_INPUT, "workspace: over %d files must be hidden or kept; name the directories above "
-			    "them in workspace_exclude", FOUND_MAX);
+		return fail(err, ERR_INPUT,
+		            "workspace: over %d files must be hidden or kept; name the directories above "
+		            "them in workspace_exclude",
+		            FOUND_MAX);
 	if (hidden || type != DT_DIR)
 		return 0;
 	k->within = k->within || obeyed;
@@ -65,14 +69,17 @@ static int look_at(struct look *k, int dir, const struct dirent *e, const char *
 	return rc;
 }
 
-static int look_in(struct look *k, int parent, const char *name, const char *below, int depth, struct err *err)
+static int look_in(struct look *k, int parent, const char *name, const char *below, int depth,
+                   struct err *err)
 {
 	if (depth > LOOK_DEPTH)
 		return fail(err, ERR_INPUT, "the workspace is over %d directories deep", LOOK_DEPTH);
 	own_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		/* What we may not read, the guest may not either: it has no more rights than we. */
-		return depth && errno == EACCES ? 0 : fail_errno(err, "workspace: open %s", *below ? below : name);
+		return depth && errno == EACCES ?
+		               0 :
+		               fail_errno(err, "workspace: open %s", *below ? below : name);
 	OWN(close_dir) DIR *d = fdopendir(fd);
 	if (!d)
 		return fail_errno(err, "workspace: read %s", below);
@@ -87,7 +94,7 @@ static int look_in(struct look *k, int parent, const char *name, const char *bel
 }
 
 int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
-		   struct err *err)
+                   struct err *err)
 {
 	struct look k = { .globs = globs, .hidden = hidden, .obeyed = obeyed };
 

@@ -7,15 +7,15 @@
 #include "base/own.h"
 
 enum manifest_env_mode {
-	MANIFEST_ENV_LITERAL,	/* value: as written */
-	MANIFEST_ENV_ASK,	/* value: the message for the terminal, may be "" */
-	MANIFEST_ENV_HOST,	/* value: the name of the host's variable */
+	MANIFEST_ENV_LITERAL, /* value: as written */
+	MANIFEST_ENV_ASK,     /* value: the message for the terminal, may be "" */
+	MANIFEST_ENV_HOST,    /* value: the name of the host's variable */
 };
 
 struct manifest_env {
 	char *name;
-	char *written;		/* as it stands in the file */
-	char *value;		/* see mode */
+	char *written; /* as it stands in the file */
+	char *value;   /* see mode */
 	enum manifest_env_mode mode;
 };
 
@@ -26,25 +26,25 @@ enum manifest_scheme {
 };
 
 enum manifest_token_from {
-	MANIFEST_TOKEN_VARIABLE,	/* of the host's environment */
-	MANIFEST_TOKEN_FILE,		/* absolute path, or "~/..." */
-	MANIFEST_TOKEN_CREDENTIAL,	/* systemd: a file of that name in $CREDENTIALS_DIRECTORY */
-	MANIFEST_TOKEN_HOST,		/* what the provider's host_credentials hold; provider files only */
+	MANIFEST_TOKEN_VARIABLE,   /* of the host's environment */
+	MANIFEST_TOKEN_FILE,       /* absolute path, or "~/..." */
+	MANIFEST_TOKEN_CREDENTIAL, /* systemd: a file of that name in $CREDENTIALS_DIRECTORY */
+	MANIFEST_TOKEN_HOST,       /* what the provider's host_credentials hold; provider files only */
 };
 
 struct manifest_auth {
-	bool scheme_given;	/* else header is */
+	bool scheme_given; /* else header is */
 	enum manifest_scheme scheme;
-	char *header;		/* NULL: the scheme's Authorization */
-	char *token_ref;	/* as written */
+	char *header;    /* NULL: the scheme's Authorization */
+	char *token_ref; /* as written */
 	enum manifest_token_from from;
-	char *token;		/* token_ref without its "file:" or "credential:"; a variable's name */
+	char *token; /* token_ref without its "file:" or "credential:"; a variable's name */
 };
 
 enum manifest_match_type {
 	MANIFEST_EXACT,
 	MANIFEST_REGEX,
-	MANIFEST_PREFIX,	/* whole path elements; paths only */
+	MANIFEST_PREFIX, /* whole path elements; paths only */
 };
 
 struct manifest_path {
@@ -53,7 +53,7 @@ struct manifest_path {
 };
 
 struct manifest_header {
-	char *name;		/* lower case */
+	char *name; /* lower case */
 	enum manifest_match_type type;
 	char *value;
 };
@@ -61,7 +61,7 @@ struct manifest_header {
 struct manifest_match {
 	struct manifest_path *paths;
 	size_t npaths;
-	struct strv methods;	/* upper case */
+	struct strv methods; /* upper case */
 	struct manifest_header *headers;
 	size_t nheaders;
 };
@@ -73,7 +73,7 @@ enum manifest_on_match {
 };
 
 struct manifest_dlp {
-	bool outbound_given;		/* else the default detectors */
+	bool outbound_given; /* else the default detectors */
 	bool outbound_off;
 	struct strv outbound_detectors;
 	bool inbound_given;
@@ -87,14 +87,14 @@ struct manifest_git {
 };
 
 struct manifest_route {
-	char *host;		/* canonical: lower case, no trailing dot; "*." in front with wildcard */
+	char *host; /* canonical: lower case, no trailing dot; "*." in front with wildcard */
 	bool wildcard;
-	bool port_given;	/* else 443, and 80 too when plain */
+	bool port_given; /* else 443, and 80 too when plain */
 	unsigned long port;
 	bool plain;
 	bool auth_given;
 	struct manifest_auth auth;
-	struct manifest_match *matches;	/* none: every request */
+	struct manifest_match *matches; /* none: every request */
 	size_t nmatches;
 	bool git_given;
 	struct manifest_git git;
@@ -105,7 +105,7 @@ struct manifest_route {
 };
 
 struct manifest_user {
-	char *name, *email;	/* NULL: not set */
+	char *name, *email; /* NULL: not set */
 };
 
 enum manifest_key_provider {
@@ -116,8 +116,8 @@ enum manifest_key_provider {
 
 struct manifest_key {
 	enum manifest_key_provider provider;
-	char *path;		/* static, else NULL */
-	char *forge_token_env;	/* gitea, github, else NULL */
+	char *path;            /* static, else NULL */
+	char *forge_token_env; /* gitea, github, else NULL */
 };
 
 struct manifest_push {
@@ -127,9 +127,9 @@ struct manifest_push {
 
 struct manifest_repo {
 	char *name;
-	char *url;		/* ssh://user@host[:port]/path.git */
+	char *url; /* ssh://user@host[:port]/path.git */
 	struct manifest_key key;
-	char *host_key;		/* NULL: nothing is forwarded */
+	char *host_key; /* NULL: nothing is forwarded */
 	struct manifest_push push;
 };
 
@@ -152,8 +152,8 @@ enum manifest_workspace {
 };
 
 struct manifest_agent_provider {
-	char *template;		/* name of a provider file */
-	char *auth_token;	/* host variable; NULL: the provider's own default */
+	char *template;   /* name of a provider file */
+	char *auth_token; /* host variable; NULL: the provider's own default */
 	bool forward_host_credentials;
 };
 
@@ -170,12 +170,12 @@ struct manifest_git_gate {
 };
 
 struct manifest_bottle {
-	struct strv extends;	/* of a single file; empty once merged */
+	struct strv extends; /* of a single file; empty once merged */
 	struct manifest_env *env;
 	size_t nenv;
 	struct manifest_agent_provider agent_provider;
-	char *image;		/* NULL: the backend's default */
-	struct strv tools;	/* absolute, or "~/..." */
+	char *image;       /* NULL: the backend's default */
+	struct strv tools; /* absolute, or "~/..." */
 	struct manifest_egress egress;
 	struct manifest_git_gate git_gate;
 	struct manifest_resources resources;
@@ -188,7 +188,7 @@ struct manifest_agent_git {
 };
 
 struct manifest_agent {
-	char *bottle;		/* NULL: none named */
+	char *bottle; /* NULL: none named */
 	struct strv skills;
 	struct manifest_agent_git git_gate;
 };
@@ -197,38 +197,38 @@ struct manifest_agent {
  * file contents the words {prompt}, {system_prompt}, {placeholder}, {workspace} and {home}
  * stand for what the launch knows; an argument list whose word has no value is left out. */
 struct manifest_provider_file {
-	char *path;		/* in the guest, below {home}: relative */
+	char *path; /* in the guest, below {home}: relative */
 	char *content;
-	bool executable;	/* mode 0700, else 0600 */
+	bool executable; /* mode 0700, else 0600 */
 };
 
 struct manifest_prompt {
-	struct strv interactive;	/* arguments added for a prompt on a terminal */
-	struct strv headless;		/* the same with --headless */
-	struct strv system;		/* arguments that carry the agent's body */
+	struct strv interactive; /* arguments added for a prompt on a terminal */
+	struct strv headless;    /* the same with --headless */
+	struct strv system;      /* arguments that carry the agent's body */
 };
 
 enum manifest_host_credentials {
 	MANIFEST_CREDENTIALS_NONE,
-	MANIFEST_CREDENTIALS_CODEX,	/* ~/.codex/auth.json, read on the host */
+	MANIFEST_CREDENTIALS_CODEX, /* ~/.codex/auth.json, read on the host */
 };
 
 struct manifest_provider {
-	char *name;		/* the file's */
-	char *description;	/* NULL: none */
-	struct strv command;	/* argv; the first is a name to look for */
-	struct strv search;	/* host directories looked at before PATH; absolute or "~/..." */
-	char *image;		/* for backends that need one; NULL: none */
+	char *name;          /* the file's */
+	char *description;   /* NULL: none */
+	struct strv command; /* argv; the first is a name to look for */
+	struct strv search;  /* host directories looked at before PATH; absolute or "~/..." */
+	char *image;         /* for backends that need one; NULL: none */
 	struct manifest_prompt prompt;
 	struct manifest_provider_file *files;
 	size_t nfiles;
-	struct manifest_env *env;	/* literals only; {placeholder} allowed */
+	struct manifest_env *env; /* literals only; {placeholder} allowed */
 	size_t nenv;
-	struct manifest_route *routes;	/* token_ref "{auth_token}" is replaced in a plan */
+	struct manifest_route *routes; /* token_ref "{auth_token}" is replaced in a plan */
 	size_t nroutes;
-	struct strv ca_env;	/* variables that get the CA's path, beyond the usual ones */
-	char *auth_token;	/* default host variable; NULL: takes none */
-	char *placeholder;	/* with {random}: what the guest holds in place of the token; NULL: generic */
+	struct strv ca_env; /* variables that get the CA's path, beyond the usual ones */
+	char *auth_token;   /* default host variable; NULL: takes none */
+	char *placeholder;  /* with {random}: what the guest holds in place of the token; NULL: generic */
 	enum manifest_host_credentials host_credentials;
-	char *skills_dir;	/* in the guest, below {home}; NULL: skills have no place */
+	char *skills_dir; /* in the guest, below {home}; NULL: skills have no place */
 };

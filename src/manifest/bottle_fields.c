@@ -43,8 +43,9 @@ static void clear_env(void *object)
 static const struct field env_fields[] = {
 	ROW("value", FIELD_TEXT, written, .max = 128 * 1024, HELP("see env")),
 };
-const struct schema env_schema = SCHEMA("env", env_fields, .name_at = offsetof(struct manifest_env, name),
-					.check_name = check_variable, .finish = finish_env, .clear = clear_env);
+const struct schema env_schema =
+	SCHEMA("env", env_fields, .name_at = offsetof(struct manifest_env, name),
+               .check_name = check_variable, .finish = finish_env, .clear = clear_env);
 #undef OBJECT
 
 #define OBJECT struct manifest_agent_provider
@@ -115,14 +116,15 @@ static const struct field repo_fields[] = {
 	REFUSED("identity", HELP("write key: {provider: static, path: ...} instead")),
 	REFUSED("provisioned_key", HELP("write key: {provider: gitea, forge_token_env: ...} instead")),
 };
-static const struct schema repo_schema = SCHEMA("a repo", repo_fields, .name_at = offsetof(struct manifest_repo, name),
-						.check_name = check_name);
+static const struct schema repo_schema = SCHEMA(
+	"a repo", repo_fields, .name_at = offsetof(struct manifest_repo, name), .check_name = check_name);
 #undef OBJECT
 
 #define OBJECT struct manifest_git_gate
 static const struct field git_gate_fields[] = {
 	ROW("user", FIELD_STRUCT, user, .of = &user_schema, HELP("git identity in the bottle")),
-	ITEMS("repos", FIELD_NAMED, repos, repo_schema, .most = 64, HELP("repositories that the git gate serves, by name")),
+	ITEMS("repos", FIELD_NAMED, repos, repo_schema, .most = 64,
+	      HELP("repositories that the git gate serves, by name")),
 };
 static const struct schema git_gate_schema = SCHEMA("git-gate", git_gate_fields);
 #undef OBJECT
@@ -134,18 +136,19 @@ static const struct field egress_fields[] = {
 	      HELP("what the bottle may reach; everything else is refused")),
 	ROW("log", FIELD_WORD, log, .words = log_words, .fallback = "blocks", .flags = FIELD_BY_INDEX,
 	    HELP("how much of a request is kept (also 0, 1, 2); secrets are masked at every level, and the audit line is "
-		 "written regardless")),
+	         "written regardless")),
 };
 static const struct schema egress_schema = SCHEMA("egress", egress_fields);
 #undef OBJECT
 
 #define OBJECT struct manifest_resources
 static const struct field resources_fields[] = {
-	ROW("cpus", FIELD_NUMBER, cpus, .min = 1, .max = 1024, .fallback = "4", GIVEN(cpus_given), HELP("processors")),
+	ROW("cpus", FIELD_NUMBER, cpus, .min = 1, .max = 1024, .fallback = "4", GIVEN(cpus_given),
+	    HELP("processors")),
 	ROW("memory_mib", FIELD_NUMBER, memory_mib, .min = 64, .max = 16UL << 20, .fallback = "8192",
 	    GIVEN(memory_mib_given), HELP("memory")),
-	ROW("disk_gib", FIELD_NUMBER, disk_gib, .min = 1, .max = 1UL << 20, .fallback = "10", GIVEN(disk_gib_given),
-	    HELP("disk")),
+	ROW("disk_gib", FIELD_NUMBER, disk_gib, .min = 1, .max = 1UL << 20, .fallback = "10",
+	    GIVEN(disk_gib_given), HELP("disk")),
 	ROW("pids", FIELD_NUMBER, pids, .min = 16, .max = 1UL << 22, .fallback = "4096", GIVEN(pids_given),
 	    HELP("processes and threads")),
 };
@@ -155,31 +158,34 @@ static const struct schema resources_schema = SCHEMA("resources", resources_fiel
 #define OBJECT struct manifest_bottle
 static const char *const workspace_words[] = { "copy", "mount", "none", NULL };
 static const struct field bottle_fields[] = {
-	ROW("extends", FIELD_TEXTS, extends, .flags = FIELD_ONE, .most = MANIFEST_LINEAGE_MAX, .check = check_name,
+	ROW("extends", FIELD_TEXTS, extends, .flags = FIELD_ONE, .most = MANIFEST_LINEAGE_MAX,
+	    .check = check_name,
 	    HELP("bottles that this one builds on, resolved first, left to right; one that is met twice counts once")),
 	ITEMS("env", FIELD_PAIRS, env, env_schema, .flags = FIELD_SCALARS, .max = 128 * 1024, .most = 512,
 	      HELP("environment of the agent. A value ? or ?message is asked for on the terminal; ${VARIABLE}, as the "
-		   "whole value, is taken from the host's environment; anything else is literal. The first two are "
-		   "secrets: they are kept off disk, argument lists and logs")),
+	           "whole value, is taken from the host's environment; anything else is literal. The first two are "
+	           "secrets: they are kept off disk, argument lists and logs")),
 	ROW("agent_provider", FIELD_STRUCT, agent_provider, .of = &agent_provider_schema,
 	    HELP("which agent runs in the bottle, and whose credentials its gateway uses")),
 	ROW("image", FIELD_TEXT, image, .check = check_not_empty,
 	    HELP("a rootfs directory, an OCI or docker save archive, docker-daemon:REF, dockerfile:PATH, or a .smolmachine "
-		 "file. Without one a namespace bottle sees the host's programs, read-only")),
+	         "file. Without one a namespace bottle sees the host's programs, read-only")),
 	ROW("tools", FIELD_TEXTS, tools, .flags = FIELD_UNION, .most = 64, .check = check_tool,
 	    HELP("more host directories that a namespace bottle sees, read-only; / or ~/ first. Directories that hold "
-		 "credentials are refused. Lists of parents are added to")),
+	         "credentials are refused. Lists of parents are added to")),
 	ROW("egress", FIELD_STRUCT, egress, .of = &egress_schema, HELP("the way out")),
-	ROW("git-gate", FIELD_STRUCT, git_gate, .of = &git_gate_schema, HELP("git identity and repositories")),
+	ROW("git-gate", FIELD_STRUCT, git_gate, .of = &git_gate_schema,
+	    HELP("git identity and repositories")),
 	ROW("resources", FIELD_STRUCT, resources, .of = &resources_schema,
 	    HELP("limits. One that is written and can't be enforced here is refused; a default that can't be is reported")),
 	ROW("workspace", FIELD_WORD, workspace, .words = workspace_words, .fallback = "copy",
 	    HELP("copy: the agent changes a copy, which bottle diff and export show; mount: it works on the files "
-		 "themselves, of which those that a tool of the host would run are read-only, and sockets and pipes hidden "
-		 "(what is made after the start is neither: see THE WORKSPACE in bottle(1)); none: no directory")),
-	ROW("workspace_exclude", FIELD_TEXTS, workspace_exclude, .flags = FIELD_UNION, .max = 1024, .check = check_glob,
+	         "themselves, of which those that a tool of the host would run are read-only, and sockets and pipes hidden "
+	         "(what is made after the start is neither: see THE WORKSPACE in bottle(1)); none: no directory")),
+	ROW("workspace_exclude", FIELD_TEXTS, workspace_exclude, .flags = FIELD_UNION, .max = 1024,
+	    .check = check_glob,
 	    HELP("patterns of files, as they are at the start, that the bottle does not see, e.g. .env. Lists of parents are "
-		 "added to")),
+	         "added to")),
 	REFUSED("routes", HELP("routes stand under egress: write egress: {routes: [...]}")),
 	REFUSED("repos", HELP("repos stand under git-gate: write git-gate: {repos: {...}}")),
 	REFUSED("git", HELP("write git-gate: {user: ..., repos: ...} instead")),
@@ -195,14 +201,16 @@ const struct schema bottle_schema = SCHEMA("a bottle", bottle_fields);
 
 #define OBJECT struct manifest_agent_git
 static const struct field agent_git_fields[] = {
-	ROW("user", FIELD_STRUCT, user, .of = &user_schema, HELP("git identity; wins over the bottle's, field by field")),
+	ROW("user", FIELD_STRUCT, user, .of = &user_schema,
+	    HELP("git identity; wins over the bottle's, field by field")),
 	REFUSED("repos", HELP("repositories are credentials, and those belong in a bottle, not in an agent")),
 };
 static const struct schema agent_git_schema = SCHEMA("an agent's git-gate", agent_git_fields);
 #undef OBJECT
 
 #define IN_A_BOTTLE(key) REFUSED(key, HELP("belongs in a bottle, not in an agent"))
-#define SUB_AGENT(key)	 IGNORED(key, HELP("accepted and ignored, so that the file can be a Claude sub-agent too"))
+#define SUB_AGENT(key) \
+	IGNORED(key, HELP("accepted and ignored, so that the file can be a Claude sub-agent too"))
 
 #define OBJECT struct manifest_agent
 static const struct field agent_fields[] = {

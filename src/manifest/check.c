@@ -27,7 +27,8 @@ static void lower(char *text)
 
 bool manifest_name_is_valid(const char *name)
 {
-	if (!name || !only(name, LOWER DIGIT "-") || !strchr(LOWER, *name) || strlen(name) > MANIFEST_NAME_MAX)
+	if (!name || !only(name, LOWER DIGIT "-") || !strchr(LOWER, *name) ||
+	    strlen(name) > MANIFEST_NAME_MAX)
 		return false;
 	return !str_ends(name, "-") && !strstr(name, "--");
 }
@@ -36,16 +37,19 @@ int check_name(char **text, struct err *err)
 {
 	if (manifest_name_is_valid(*text))
 		return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no name; a letter, then letters, digits and single hyphens, lower case, "
-		    "at most %d", *text, MANIFEST_NAME_MAX);
+	return fail(err, ERR_INPUT,
+	            "\"%.60s\" is no name; a letter, then letters, digits and single hyphens, lower case, "
+	            "at most %d",
+	            *text, MANIFEST_NAME_MAX);
 }
 
 int check_variable(char **text, struct err *err)
 {
 	if (only(*text, UPPER LOWER DIGIT "_") && !strchr(DIGIT, **text))
 		return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no variable's name; letters, digits and _, not beginning with a digit",
-		    *text);
+	return fail(err, ERR_INPUT,
+	            "\"%.60s\" is no variable's name; letters, digits and _, not beginning with a digit",
+	            *text);
 }
 
 /* One label of a DNS name: 1 to 63 letters, digits and hyphens, none at the ends. The
@@ -66,24 +70,29 @@ static bool looks_like_address(const char *host)
 	const char *last = strrchr(host, '.');
 
 	last = last ? last + 1 : host;
-	return only(last, DIGIT) || (str_starts(last, "0x") && strspn(last + 2, DIGIT "abcdef") == strlen(last + 2));
+	return only(last, DIGIT) ||
+	       (str_starts(last, "0x") && strspn(last + 2, DIGIT "abcdef") == strlen(last + 2));
 }
 
 static int check_dns_name(const char *host, struct err *err)
 {
 	if (strlen(host) > 253)
-		return fail(err, ERR_INPUT, "a host name of %zu bytes is too long; the limit is 253", strlen(host));
+		return fail(err, ERR_INPUT, "a host name of %zu bytes is too long; the limit is 253",
+		            strlen(host));
 	for (const char *p = host;;) {
 		size_t n = strcspn(p, ".");
 		if (!is_label(p, n))
-			return fail(err, ERR_INPUT, "\"%.80s\" is no host name; write a DNS name without scheme, port and "
-				    "path, international names as xn--...", host);
+			return fail(err, ERR_INPUT,
+			            "\"%.80s\" is no host name; write a DNS name without scheme, port and "
+			            "path, international names as xn--...",
+			            host);
 		if (!p[n])
 			break;
 		p += n + 1;
 	}
 	if (looks_like_address(host))
-		return fail(err, ERR_INPUT, "\"%.80s\" is an odd spelling of an address; write four decimal numbers", host);
+		return fail(err, ERR_INPUT,
+		            "\"%.80s\" is an odd spelling of an address; write four decimal numbers", host);
 	return 0;
 }
 
@@ -171,9 +180,11 @@ int check_resolver(char **text, struct err *err)
 
 	host = has_port ? xstrndup(*text, (size_t)(colon - *text)) : xstrdup(*text);
 	bool whole_v6 = !has_port && inet_pton(AF_INET6, host, bytes) == 1;
-	if ((has_port && !str_number(colon + 1, 1, 65535, &port)) || !(whole_v6 || as_address(host, &address)))
-		return fail(err, ERR_INPUT, "\"%.60s\" is no resolver; write 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
-			    *text);
+	if ((has_port && !str_number(colon + 1, 1, 65535, &port)) ||
+	    !(whole_v6 || as_address(host, &address)))
+		return fail(err, ERR_INPUT,
+		            "\"%.60s\" is no resolver; write 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
+		            *text);
 	free(address);
 	return 0;
 }
@@ -192,9 +203,10 @@ int check_loopback(char **text, struct err *err)
 int check_header_name(char **text, struct err *err)
 {
 	/* The gateway writes these itself, or their meaning is the connection's and not the request's. */
-	static const char *const ruled[] = { "host", "content-length", "transfer-encoding", "connection", "upgrade",
-					     "te", "trailer", "expect", "keep-alive", "accept-encoding", "via",
-					     "forwarded" };
+	static const char *const ruled[] = {
+		"host",    "content-length", "transfer-encoding", "connection",      "upgrade", "te",
+		"trailer", "expect",         "keep-alive",        "accept-encoding", "via",     "forwarded"
+	};
 	own_mem char *name = xstrdup(*text);
 
 	if (!only(name, TOKEN) || strlen(name) > 64)
@@ -236,7 +248,8 @@ int check_not_empty(char **text, struct err *err)
 int check_identity(char **text, struct err *err)
 {
 	if (!**text || strpbrk(*text, "<>\n") || **text == ' ')
-		return fail(err, ERR_INPUT, "\"%.60s\" can't stand in a commit; no <, > or leading blank, not empty", *text);
+		return fail(err, ERR_INPUT,
+		            "\"%.60s\" can't stand in a commit; no <, > or leading blank, not empty", *text);
 	return 0;
 }
 
@@ -253,6 +266,7 @@ int check_placeholder(char **text, struct err *err)
 
 	if (random && !strstr(random + 1, "{random}") && strspn(*text, TOKEN "{}/=") == strlen(*text))
 		return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no placeholder; it has {random} once, and only what a token may have",
-		    *text);
+	return fail(err, ERR_INPUT,
+	            "\"%.60s\" is no placeholder; it has {random} once, and only what a token may have",
+	            *text);
 }

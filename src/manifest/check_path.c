@@ -19,7 +19,8 @@ static int clean_path(char **text, struct err *err)
 		size_t n = strcspn(p, "/");
 		bool dots = (n == 1 && *p == '.') || (n == 2 && memcmp(p, "..", 2) == 0);
 		if (dots)
-			return fail(err, ERR_INPUT, "\"%.80s\" has a \"%.*s\" in it; write the path without", *text, (int)n, p);
+			return fail(err, ERR_INPUT, "\"%.80s\" has a \"%.*s\" in it; write the path without",
+			            *text, (int)n, p);
 		if (n > 0 && clean.len > 0 && clean.data[clean.len - 1] != '/')
 			str_addc(&clean, '/');
 		str_addn(&clean, p, n);
@@ -66,39 +67,72 @@ static bool overlaps(const char *path, const char *dir)
 int check_tool(char **text, struct err *err)
 {
 	static const char *const in_home[] = {
-		".ssh", ".gnupg", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/glab-cli", ".config/op",
-		".config/sops", ".config/rclone", ".config/bot-bottle", ".kube", ".docker", ".netrc", ".git-credentials",
-		".npmrc", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml", ".claude", ".claude.json", ".codex",
-		".bot-bottle", ".password-store", ".local/share/keyrings", ".local/state/bot-bottle", ".mozilla",
-		".config/google-chrome", ".config/chromium", ".gitconfig", ".bash_history", ".vault-token",
+		".ssh",
+		".gnupg",
+		".aws",
+		".azure",
+		".config/gcloud",
+		".config/gh",
+		".config/glab-cli",
+		".config/op",
+		".config/sops",
+		".config/rclone",
+		".config/bot-bottle",
+		".kube",
+		".docker",
+		".netrc",
+		".git-credentials",
+		".npmrc",
+		".pypirc",
+		".cargo/credentials",
+		".cargo/credentials.toml",
+		".claude",
+		".claude.json",
+		".codex",
+		".bot-bottle",
+		".password-store",
+		".local/share/keyrings",
+		".local/state/bot-bottle",
+		".mozilla",
+		".config/google-chrome",
+		".config/chromium",
+		".gitconfig",
+		".bash_history",
+		".vault-token",
 	};
-	static const char *const elsewhere[] = { "/root", "/home", "/etc", "/proc", "/sys", "/dev", "/run", "/var/run",
-						 "/var/lib", "/boot" };
+	static const char *const elsewhere[] = { "/root", "/home", "/etc",     "/proc",    "/sys",
+		                                 "/dev",  "/run",  "/var/run", "/var/lib", "/boot" };
 
 	if (check_directory(text, err) != 0)
 		return -1;
 	const char *path = *text;
 	if (str_is(path, "~") || str_is(path, "/home") || str_is(path, "/"))
-		return fail(err, ERR_DENIED, "%s is a whole home or host; name the directory of the tool", path);
+		return fail(err, ERR_DENIED, "%s is a whole home or host; name the directory of the tool",
+		            path);
 	for (size_t i = 0; i < ARRAY_LEN(in_home) && str_starts(path, "~/"); i++)
 		if (overlaps(path + 2, in_home[i]))
-			return fail(err, ERR_DENIED, "%s holds credentials (~/%s); no bottle gets to see them", path, in_home[i]);
+			return fail(err, ERR_DENIED,
+			            "%s holds credentials (~/%s); no bottle gets to see them", path,
+			            in_home[i]);
 	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
-		bool a_home = i < 2;	/* a tool may be installed in one, below its own directory */
+		bool a_home = i < 2; /* a tool may be installed in one, below its own directory */
 		if (a_home ? str_is(path, elsewhere[i]) : overlaps(path, elsewhere[i]))
-			return fail(err, ERR_DENIED, "%s is the host's own (%s); no bottle gets to see it", path, elsewhere[i]);
+			return fail(err, ERR_DENIED, "%s is the host's own (%s); no bottle gets to see it",
+			            path, elsewhere[i]);
 	}
 	/* The same places by their full names: in the home of root, or of anybody below /home. */
 	own_mem char *tail = NULL;
 	if (str_starts(path, "/root/"))
 		tail = xstrdup(path + strlen("/root/"));
 	else if (str_starts(path, "/home/"))
-		tail = xstrdup(strchr(path + strlen("/home/"), '/') ? strchr(path + strlen("/home/"), '/') + 1 : "");
+		tail = xstrdup(
+			strchr(path + strlen("/home/"), '/') ? strchr(path + strlen("/home/"), '/') + 1 : "");
 	if (tail && !*tail)
 		return fail(err, ERR_DENIED, "%s is a whole home; name the directory of the tool", path);
 	for (size_t i = 0; i < ARRAY_LEN(in_home) && tail; i++)
 		if (overlaps(tail, in_home[i]))
-			return fail(err, ERR_DENIED, "%s holds credentials (%s); no bottle gets to see them", path, in_home[i]);
+			return fail(err, ERR_DENIED, "%s holds credentials (%s); no bottle gets to see them",
+			            path, in_home[i]);
 	return 0;
 }
 
@@ -162,11 +196,12 @@ int check_ref(char **text, struct err *err)
 	const char *ref = *text;
 
 	bool odd = !str_starts(ref, "refs/") || strstr(ref, "..") || strstr(ref, "//") || strstr(ref, "@{") ||
-		   strstr(ref, "/.") || str_ends(ref, "/") || str_ends(ref, ".") || str_ends(ref, ".lock") ||
-		   strpbrk(ref, " ~^:?[\\") || strlen(ref) > 255;
+	           strstr(ref, "/.") || str_ends(ref, "/") || str_ends(ref, ".") || str_ends(ref, ".lock") ||
+	           strpbrk(ref, " ~^:?[\\") || strlen(ref) > 255;
 	const char *star = strchr(ref, '*');
 	if (odd || (star && star[1]))
-		return fail(err, ERR_INPUT, "\"%.80s\" is no ref; write refs/heads/name, a * only at its end", ref);
+		return fail(err, ERR_INPUT, "\"%.80s\" is no ref; write refs/heads/name, a * only at its end",
+		            ref);
 	return 0;
 }
 
@@ -176,14 +211,15 @@ int check_glob(char **text, struct err *err)
 
 	if (!*glob || *glob == '/' || *glob == '!' || str_is(glob, "..") || str_starts(glob, "../") ||
 	    strstr(glob, "/../") || str_ends(glob, "/.."))
-		return fail(err, ERR_INPUT, "\"%.80s\" is no pattern; write one relative to the directory, without ..", glob);
+		return fail(err, ERR_INPUT,
+		            "\"%.80s\" is no pattern; write one relative to the directory, without ..", glob);
 	return 0;
 }
 
 int check_host_key(char **text, struct err *err)
 {
 	static const char *const types[] = { "ssh-ed25519 ", "ecdsa-sha2-nistp256 ", "ecdsa-sha2-nistp384 ",
-					     "ecdsa-sha2-nistp521 ", "ssh-rsa " };
+		                             "ecdsa-sha2-nistp521 ", "ssh-rsa " };
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if (!str_starts(*text, types[i]))
@@ -194,5 +230,6 @@ int check_host_key(char **text, struct err *err)
 		if (n >= 40 && base64_decode(&blob, key, n, false))
 			return 0;
 	}
-	return fail(err, ERR_INPUT, "is no host key; write its line without the host: \"ssh-ed25519 AAAA...\"");
+	return fail(err, ERR_INPUT,
+	            "is no host key; write its line without the host: \"ssh-ed25519 AAAA...\"");
 }

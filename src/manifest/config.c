@@ -19,7 +19,8 @@ static int check_backend(char **text, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_is(*text, names[i]))
 			return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace, docker", *text);
+	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace, docker",
+	            *text);
 }
 
 static int check_bundle(char **text, struct err *err)
@@ -33,8 +34,9 @@ static int check_bundle(char **text, struct err *err)
 static const struct field host_fields[] = {
 	ROW("address", FIELD_TEXT, address, .check = check_address, HELP("see hosts")),
 };
-static const struct schema host_schema = SCHEMA("hosts", host_fields, .name_at = offsetof(struct host_config_host, name),
-						.check_name = check_exact_host);
+static const struct schema host_schema =
+	SCHEMA("hosts", host_fields, .name_at = offsetof(struct host_config_host, name),
+               .check_name = check_exact_host);
 #undef OBJECT
 
 static int finish_leases(void *object, bool complete, struct err *err)
@@ -47,7 +49,8 @@ static int finish_leases(void *object, bool complete, struct err *err)
 	inet_pton(AF_INET, leases->first, &first);
 	inet_pton(AF_INET, leases->last, &last);
 	if (ntohl(first.s_addr) > ntohl(last.s_addr))
-		return fail(err, ERR_INPUT, "leases: first %s is behind last %s", leases->first, leases->last);
+		return fail(err, ERR_INPUT, "leases: first %s is behind last %s", leases->first,
+		            leases->last);
 	if (ntohl(last.s_addr) - ntohl(first.s_addr) >= 4096)
 		return fail(err, ERR_INPUT, "leases: more than 4096 addresses");
 	return 0;
@@ -55,8 +58,10 @@ static int finish_leases(void *object, bool complete, struct err *err)
 
 #define OBJECT struct host_config_leases
 static const struct field leases_fields[] = {
-	ROW("first", FIELD_TEXT, first, .check = check_loopback, .fallback = "127.0.0.16", HELP("first address")),
-	ROW("last", FIELD_TEXT, last, .check = check_loopback, .fallback = "127.0.0.31", HELP("last address")),
+	ROW("first", FIELD_TEXT, first, .check = check_loopback, .fallback = "127.0.0.16",
+	    HELP("first address")),
+	ROW("last", FIELD_TEXT, last, .check = check_loopback, .fallback = "127.0.0.31",
+	    HELP("last address")),
 	ROW("directory", FIELD_TEXT, directory, .check = check_absolute,
 	    HELP("where the locks are; by default /run/bot-bottle/leases where it exists, else the user's own")),
 };
@@ -80,27 +85,30 @@ static const struct field limits_fields[] = {
 	LIMIT(decoded_bytes, 65536, 4294967295, "268435456",
 	      "bytes of one encoded body, decoded, on a route with a credential"),
 	LIMIT(frame_bytes, 1024, 1073741824, "16777216", "bytes of one WebSocket frame"),
-	LIMIT(audit_queue, 16, 1048576, "1024", "audit records that may wait before the gateway stops accepting"),
+	LIMIT(audit_queue, 16, 1048576, "1024",
+	      "audit records that may wait before the gateway stops accepting"),
 };
 static const struct schema limits_schema = SCHEMA("limits", limits_fields);
 #undef OBJECT
 
 #define OBJECT struct host_config
 static const struct field config_fields[] = {
-	ROW("backend", FIELD_TEXT, backend, .check = check_backend, .fallback = "smolmachines", GIVEN(backend_given),
+	ROW("backend", FIELD_TEXT, backend, .check = check_backend, .fallback = "smolmachines",
+	    GIVEN(backend_given),
 	    HELP("smolmachines, namespace or docker; --backend and BOT_BOTTLE_BACKEND come first")),
 	ROW("bundle", FIELD_TEXT, bundle, .check = check_bundle, .fallback = "embedded",
 	    HELP("embedded or docker: where the sidecars run")),
 	ROW("upstream_proxy", FIELD_TEXT, upstream_proxy, .check = check_proxy_url,
 	    HELP("http://host:port that every gateway goes through. It then resolves names, so addresses can't be judged "
-		 "and allow_private is refused")),
+	         "and allow_private is refused")),
 	ROW("extra_ca", FIELD_TEXTS, extra_ca, .flags = FIELD_UNION, .most = 64, .check = check_absolute,
 	    HELP("PEM files of certificate authorities that gateways trust beside the system's")),
 	ROW("resolver", FIELD_TEXTS, resolver, .most = 8, .check = check_resolver,
 	    HELP("DNS servers, each an address with an optional port; by default those of the host")),
 	ITEMS("hosts", FIELD_PAIRS, hosts, host_schema, .max = 64, .most = 1024,
 	      HELP("names with fixed addresses, in place of /etc/hosts")),
-	ROW("leases", FIELD_STRUCT, leases, .of = &leases_schema, HELP("loopback addresses of the docker bundle")),
+	ROW("leases", FIELD_STRUCT, leases, .of = &leases_schema,
+	    HELP("loopback addresses of the docker bundle")),
 	ROW("limits", FIELD_STRUCT, limits, .of = &limits_schema, HELP("bounds of the gateway")),
 	ROW("providers", FIELD_TEXTS, providers, .flags = FIELD_UNION, .most = 64, .check = check_absolute,
 	    HELP("more directories of provider files, looked at before the shipped ones")),
@@ -135,11 +143,14 @@ static int read_one(struct node_pool *pool, int dir, const char *dir_name, struc
 }
 
 int host_config_load(int etc, const char *etc_name, int user, const char *user_name, struct host_config *out,
-		     struct err *err)
+                     struct err *err)
 {
 	own_node_pool struct node_pool pool = NODE_POOL_INIT;
 	own_host_config struct host_config config = HOST_CONFIG_INIT;
-	const struct { int dir; const char *name; } places[] = { { etc, etc_name }, { user, user_name } };
+	const struct {
+		int dir;
+		const char *name;
+	} places[] = { { etc, etc_name }, { user, user_name } };
 	struct node *all = node_new(&pool, NODE_MAP, "config.json", 1);
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {

@@ -7,13 +7,13 @@
 #include "base/own.h"
 
 struct host_config_host {
-	char *name;		/* canonical DNS name */
-	char *address;		/* IPv4 or IPv6 literal */
+	char *name;    /* canonical DNS name */
+	char *address; /* IPv4 or IPv6 literal */
 };
 
 struct host_config_leases {
-	char *first, *last;	/* inclusive, within 127.0.0.0/8 */
-	char *directory;	/* NULL: the usual places */
+	char *first, *last; /* inclusive, within 127.0.0.0/8 */
+	char *directory;    /* NULL: the usual places */
 };
 
 /* Bounds of the gateway; what each means is told with the field. */
@@ -25,23 +25,25 @@ struct host_config_limits {
 };
 
 struct host_config {
-	bool backend_given;	/* else "smolmachines" stands here */
+	bool backend_given; /* else "smolmachines" stands here */
 	char *backend;
-	char *bundle;		/* "embedded" or "docker" */
-	char *upstream_proxy;	/* http://host:port; NULL: none */
-	struct strv extra_ca;	/* absolute paths of PEM files */
-	struct strv resolver;	/* addresses, each with an optional port; empty: the host's */
+	char *bundle;         /* "embedded" or "docker" */
+	char *upstream_proxy; /* http://host:port; NULL: none */
+	struct strv extra_ca; /* absolute paths of PEM files */
+	struct strv resolver; /* addresses, each with an optional port; empty: the host's */
 	struct host_config_host *hosts;
 	size_t nhosts;
 	struct host_config_leases leases;
 	struct host_config_limits limits;
-	struct strv providers;	/* absolute directories of more provider files */
+	struct strv providers; /* absolute directories of more provider files */
 };
+/* clang-format off */
 #define HOST_CONFIG_INIT { 0 }
+/* clang-format on */
 void host_config_clear(struct host_config *config);
 #define own_host_config __attribute__((cleanup(host_config_clear)))
 
 /* Each directory may be -1, and a file that is missing is fine; the file is config.json. The
  * names are what errors call the directories. */
 int host_config_load(int etc, const char *etc_name, int user, const char *user_name, struct host_config *out,
-		     struct err *err);
+                     struct err *err);

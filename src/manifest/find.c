@@ -15,7 +15,7 @@
 
 struct place {
 	int dir;
-	const char *name;	/* "home" */
+	const char *name; /* "home" */
 	const char *shown;
 	const char *suffixes[3];
 	bool trusted;
@@ -53,15 +53,16 @@ static void places_of(const struct manifest_dirs *dirs, struct place out[PLACES]
 static int open_in(const struct place *place, const char *path)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	struct open_how how = { .flags = (unsigned long long)flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	struct open_how how = { .flags = (unsigned long long)flags,
+		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 
 	if (place->trusted)
 		return openat(place->dir, path, flags);
 	return (int)syscall(SYS_openat2, place->dir, path, &how, sizeof how);
 }
 
-static int read_found(const struct place *place, int fd, const char *path, struct found *out, struct str *bytes,
-		      struct err *err)
+static int read_found(const struct place *place, int fd, const char *path, struct found *out,
+                      struct str *bytes, struct err *err)
 {
 	own_mem char *file = xasprintf("%s/%s", place->shown, path);
 	struct stat st;
@@ -80,36 +81,41 @@ static int read_found(const struct place *place, int fd, const char *path, struc
 
 /* 1: found and read, 0: not there. Two forms of one name in one place: neither is right. */
 static int look_in(const struct place *place, const char *folder, const char *name, struct found *out,
-		   struct str *bytes, struct err *err)
+                   struct str *bytes, struct err *err)
 {
 	int hits = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(place->suffixes) && place->suffixes[i] && place->dir >= 0; i++) {
-		own_mem char *path = xasprintf("%s%s%s%s", folder, *folder ? "/" : "", name, place->suffixes[i]);
+		own_mem char *path =
+			xasprintf("%s%s%s%s", folder, *folder ? "/" : "", name, place->suffixes[i]);
 		own_fd int fd = open_in(place, path);
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			continue;
 		if (fd < 0 && errno == ELOOP)
-			return fail(err, ERR_DENIED, "%s/%s is a link, or behind one; none is followed there", place->shown, path);
+			return fail(err, ERR_DENIED, "%s/%s is a link, or behind one; none is followed there",
+			            place->shown, path);
 		if (fd < 0)
 			return fail_errno(err, "open %s/%s", place->shown, path);
 		if (hits++ > 0)
-			return fail(err, ERR_INPUT, "%s and %s/%s both exist; remove one", out->file, place->shown, path);
+			return fail(err, ERR_INPUT, "%s and %s/%s both exist; remove one", out->file,
+			            place->shown, path);
 		if (read_found(place, fd, path, out, bytes, err) != 0)
 			return -1;
 	}
 	return hits;
 }
 
-static int not_found(const struct place *places, size_t n, const char *folder, const char *name, struct err *err)
+static int not_found(const struct place *places, size_t n, const char *folder, const char *name,
+                     struct err *err)
 {
 	own_str struct str where = STR_INIT;
 
 	for (size_t i = 0; i < n; i++)
 		if (places[i].dir >= 0)
-			str_addf(&where, "%s%s%s%s", where.len ? ", " : "", places[i].shown, *folder ? "/" : "", folder);
-	return fail(err, ERR_MISSING, "there is no file for \"%s\" in %s", name, where.len ? str_c(&where) :
-		    "any place, because none exists; run bottle init");
+			str_addf(&where, "%s%s%s%s", where.len ? ", " : "", places[i].shown,
+			         *folder ? "/" : "", folder);
+	return fail(err, ERR_MISSING, "there is no file for \"%s\" in %s", name,
+	            where.len ? str_c(&where) : "any place, because none exists; run bottle init");
 }
 
 static int check_asked(const char *what, const char *name, struct err *err)
@@ -119,12 +125,13 @@ static int check_asked(const char *what, const char *name, struct err *err)
 	if (manifest_name_is_valid(name))
 		return 0;
 	str_add_escaped(&shown, name, strlen(name), 60);
-	return fail(err, ERR_INPUT, "\"%s\" is no name of %s; lower-case letters, digits and single hyphens, at most %d",
-		    str_c(&shown), what, MANIFEST_NAME_MAX);
+	return fail(err, ERR_INPUT,
+	            "\"%s\" is no name of %s; lower-case letters, digits and single hyphens, at most %d",
+	            str_c(&shown), what, MANIFEST_NAME_MAX);
 }
 
-static int find_first(const struct place *places, size_t n, const char *name, struct found *out, struct str *bytes,
-		      struct err *err)
+static int find_first(const struct place *places, size_t n, const char *name, struct found *out,
+                      struct str *bytes, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		int hit = look_in(&places[i], "bottles", name, out, bytes, err);
@@ -135,7 +142,7 @@ static int find_first(const struct place *places, size_t n, const char *name, st
 }
 
 int find_bottle(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-		struct err *err)
+                struct err *err)
 {
 	struct place places[PLACES];
 
@@ -147,7 +154,7 @@ int find_bottle(const struct manifest_dirs *dirs, const char *name, struct found
 }
 
 int find_agent(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-	       struct err *err)
+               struct err *err)
 {
 	struct place places[PLACES];
 	own_found struct found first = { 0 };
@@ -162,8 +169,10 @@ int find_agent(const struct manifest_dirs *dirs, const char *name, struct found 
 		if (hit < 0)
 			return -1;
 		if (hit && first.file && !here.trusted)
-			return fail(err, ERR_DENIED, "agent %s is in %s and in %s; a file of the working directory never "
-				    "shadows yours, so rename one", name, first.file, here.file);
+			return fail(err, ERR_DENIED,
+			            "agent %s is in %s and in %s; a file of the working directory never "
+			            "shadows yours, so rename one",
+			            name, first.file, here.file);
 		if (!hit || first.file)
 			continue;
 		first = here;
@@ -179,10 +188,10 @@ int find_agent(const struct manifest_dirs *dirs, const char *name, struct found 
 }
 
 int find_provider(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-		  struct err *err)
+                  struct err *err)
 {
 	const struct place own[] = { { dirs->home, "home", dirs->home_name, { ".yaml", ".json" }, true },
-				     { dirs->etc, "etc", dirs->etc_name, { ".yaml", ".json" }, true } };
+		                     { dirs->etc, "etc", dirs->etc_name, { ".yaml", ".json" }, true } };
 	const struct place shipped = { dirs->share, "share", dirs->share_name, { ".yaml", ".json" }, true };
 	struct place all[MORE_PLACES + 3];
 	size_t n = 0;
@@ -194,7 +203,9 @@ int find_provider(const struct manifest_dirs *dirs, const char *name, struct fou
 	all[n++] = own[0];
 	all[n++] = own[1];
 	for (size_t i = 0; i < dirs->nproviders; i++)
-		all[n++] = (struct place){ dirs->providers[i].fd, "more", dirs->providers[i].name, { ".yaml", ".json" }, true };
+		all[n++] = (struct place){
+			dirs->providers[i].fd, "more", dirs->providers[i].name, { ".yaml", ".json" }, true
+		};
 	all[n++] = shipped;
 	for (size_t i = 0; i < n; i++) {
 		/* The configured ones hold provider files directly. */
@@ -212,8 +223,9 @@ void find_warn_of_bottles(const struct manifest_dirs *dirs)
 	struct stat st;
 
 	if (cwd >= 0 && fstatat(cwd, "bottles", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		log_warn("bottles of the working directory are ignored; a bottle counts only in your home or /etc dir=%s/bottles",
-			 dirs->cwd_name);
+		log_warn(
+			"bottles of the working directory are ignored; a bottle counts only in your home or /etc dir=%s/bottles",
+			dirs->cwd_name);
 }
 
 /* --- names ---------------------------------------------------------------------------- */
@@ -230,8 +242,8 @@ void manifest_names_clear(struct manifest_names *names)
 
 enum { NAMES_MAX = 10000 };
 
-static int add_name(struct manifest_names *names, const struct place *place, const char *folder, const char *entry,
-		    struct err *err)
+static int add_name(struct manifest_names *names, const struct place *place, const char *folder,
+                    const char *entry, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(place->suffixes) && place->suffixes[i]; i++) {
 		if (!str_ends(entry, place->suffixes[i]))
@@ -241,12 +253,14 @@ static int add_name(struct manifest_names *names, const struct place *place, con
 			continue;
 		for (size_t k = 0; k < names->n; k++)
 			if (str_is(names->v[k].name, name))
-				return 0;	/* an earlier place wins */
+				return 0; /* an earlier place wins */
 		if (names->n == NAMES_MAX)
-			return fail(err, ERR_INPUT, "more than %d files in %s/%s", NAMES_MAX, place->shown, folder);
+			return fail(err, ERR_INPUT, "more than %d files in %s/%s", NAMES_MAX, place->shown,
+			            folder);
 		names->v = xrealloc(names->v, names->n + 1, sizeof *names->v);
-		names->v[names->n++] = (struct manifest_name){ mem_steal(&name), place->name,
-							       xasprintf("%s/%s/%s", place->shown, folder, entry) };
+		names->v[names->n++] =
+			(struct manifest_name){ mem_steal(&name), place->name,
+			                        xasprintf("%s/%s/%s", place->shown, folder, entry) };
 	}
 	return 0;
 }
@@ -258,13 +272,15 @@ static void directory_drop(DIR **d)
 	*d = NULL;
 }
 
-static int add_names(struct manifest_names *names, const struct place *place, const char *folder, struct err *err)
+static int add_names(struct manifest_names *names, const struct place *place, const char *folder,
+                     struct err *err)
 {
 	own_fd int fd = open_in(place, folder);
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 :
-		       fail_errno(err, "open %s/%s", place->shown, folder);
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
+		               0 :
+		               fail_errno(err, "open %s/%s", place->shown, folder);
 	__attribute__((cleanup(directory_drop))) DIR *d = fdopendir(fd);
 	if (!d)
 		return errno == ENOTDIR ? 0 : fail_errno(err, "read %s/%s", place->shown, folder);
@@ -280,8 +296,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(((const struct manifest_name *)a)->name, ((const struct manifest_name *)b)->name);
 }
 
-static int list_names(const struct manifest_dirs *dirs, size_t n, const char *folder, struct manifest_names *out,
-		      struct err *err)
+static int list_names(const struct manifest_dirs *dirs, size_t n, const char *folder,
+                      struct manifest_names *out, struct err *err)
 {
 	own_manifest_names struct manifest_names names = { 0 };
 	struct place places[PLACES];

@@ -7,7 +7,7 @@
 #include "manifest/manifest.h"
 
 struct found {
-	char *file;	/* as errors name it; NULL: not found */
+	char *file; /* as errors name it; NULL: not found */
 	bool trusted;
 };
 void found_clear(struct found *found);
@@ -15,10 +15,10 @@ void found_clear(struct found *found);
 
 /* Finds @folder/@name, reads it into @bytes. ERR_MISSING says where it was looked for. */
 int find_bottle(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-		struct err *err);
+                struct err *err);
 int find_agent(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-	       struct err *err);
+               struct err *err);
 int find_provider(const struct manifest_dirs *dirs, const char *name, struct found *out, struct str *bytes,
-		  struct err *err);
+                  struct err *err);
 /* A warning in the log when the working directory has a bottles directory. */
 void find_warn_of_bottles(const struct manifest_dirs *dirs);

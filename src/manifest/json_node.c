@@ -62,13 +62,13 @@ static bool walk_member(void *arg, const char *key, json *value)
 	skip_blank(m->w);
 	unsigned line = m->w->line;
 	skip_scalar(m->w);
-	skip_byte(m->w);	/* the colon */
+	skip_byte(m->w); /* the colon */
 	m->rc = node_spend(&m->w->budget, m->w->file, line, strlen(key), m->err);
 	if (m->rc == 0)
 		m->rc = walk_value(m->w, value, &child, m->err);
 	if (m->rc != 0)
 		return false;
-	skip_byte(m->w);	/* a comma, or the end */
+	skip_byte(m->w); /* a comma, or the end */
 	child->key = node_text(m->w->pool, key, strlen(key));
 	child->key_line = line;
 	node_append(m->map, child);
@@ -79,7 +79,7 @@ static int walk_nested(struct walk *w, const json *value, struct node *node, str
 {
 	size_t n = json_count(value);
 
-	skip_byte(w);	/* the bracket */
+	skip_byte(w); /* the bracket */
 	if (n == 0) {
 		skip_byte(w);
 		return 0;
@@ -127,7 +127,8 @@ static int set_scalar(struct walk *w, const json *value, struct node *node, stru
 		node->text = "null";
 		break;
 	default:
-		return fail(err, ERR_INPUT, "%s:%u: fractions have no place here; write a whole number", w->file, node->line);
+		return fail(err, ERR_INPUT, "%s:%u: fractions have no place here; write a whole number",
+		            w->file, node->line);
 	}
 	return node_spend(&w->budget, w->file, node->line, strlen(node->text), err);
 }
@@ -148,7 +149,7 @@ static int walk_value(struct walk *w, const json *value, struct node **out, stru
 }
 
 int node_parse_json(struct node_pool *pool, const char *file, const void *bytes, size_t n, struct node **out,
-		    struct err *err)
+                    struct err *err)
 {
 	struct walk w = { .pool = pool, .p = bytes, .end = (const char *)bytes + n, .line = 1 };
 	own_json json *value = NULL;
@@ -161,7 +162,7 @@ int node_parse_json(struct node_pool *pool, const char *file, const void *bytes,
 		return -1;
 	if (root->kind != NODE_MAP)
 		return fail(err, ERR_INPUT, "%s:%u: must be an object of fields, not %s", file, root->line,
-			    node_kind_name(root->kind));
+		            node_kind_name(root->kind));
 	*out = root;
 	return 0;
 }

@@ -10,13 +10,13 @@
 #include "manifest/bottle.h"
 
 enum {
-	MANIFEST_FILE_MAX = 1024 * 1024,	/* bytes of a file */
-	MANIFEST_DEPTH_MAX = 16,		/* nested maps and lists */
-	MANIFEST_NODES_MAX = 200000,		/* values of a file, aliases expanded */
-	MANIFEST_TEXT_MAX = 4 * 1024 * 1024,	/* bytes of all values, aliases expanded */
-	MANIFEST_ROUTES_MAX = 4096,		/* of a file, and of what is merged */
-	MANIFEST_LINEAGE_MAX = 64,		/* bottles that make one */
-	MANIFEST_PROMPT_MAX = 96 * 1024,	/* bytes of an agent's body: one argument of exec */
+	MANIFEST_FILE_MAX = 1024 * 1024,     /* bytes of a file */
+	MANIFEST_DEPTH_MAX = 16,             /* nested maps and lists */
+	MANIFEST_NODES_MAX = 200000,         /* values of a file, aliases expanded */
+	MANIFEST_TEXT_MAX = 4 * 1024 * 1024, /* bytes of all values, aliases expanded */
+	MANIFEST_ROUTES_MAX = 4096,          /* of a file, and of what is merged */
+	MANIFEST_LINEAGE_MAX = 64,           /* bottles that make one */
+	MANIFEST_PROMPT_MAX = 96 * 1024,     /* bytes of an agent's body: one argument of exec */
 	MANIFEST_NAME_MAX = 40,
 };
 
@@ -27,38 +27,42 @@ struct manifest_dir {
 
 /* Held directories, each -1 where there is none; @..._name is how errors call it. */
 struct manifest_dirs {
-	int home;		/* ~/.bot-bottle: bottles, agents, providers */
-	int etc;		/* /etc/bot-bottle: the same, also as .json */
-	int cwd;		/* <cwd>/.bot-bottle: agents only, not trusted */
-	int share;		/* share/bot-bottle: shipped providers */
+	int home;  /* ~/.bot-bottle: bottles, agents, providers */
+	int etc;   /* /etc/bot-bottle: the same, also as .json */
+	int cwd;   /* <cwd>/.bot-bottle: agents only, not trusted */
+	int share; /* share/bot-bottle: shipped providers */
 	const char *home_name, *etc_name, *cwd_name, *share_name;
-	const struct manifest_dir *providers;	/* more directories of provider files: host_config.providers */
+	const struct manifest_dir *providers; /* more directories of provider files: host_config.providers */
 	size_t nproviders;
 };
+/* clang-format off */
 #define MANIFEST_DIRS_INIT { -1, -1, -1, -1, "~/.bot-bottle", "/etc/bot-bottle", ".bot-bottle", "share", NULL, 0 }
+/* clang-format on */
 
 /* Where one value of the merged manifest comes from. */
 struct manifest_why {
-	char *path;		/* "egress.routes[api.example.com:443].websocket" */
+	char *path; /* "egress.routes[api.example.com:443].websocket" */
 	char *value;
-	char *source;		/* "~/.bot-bottle/bottles/dev.md:12", ".../providers/claude.json:9", "default" */
+	char *source; /* "~/.bot-bottle/bottles/dev.md:12", ".../providers/claude.json:9", "default" */
 };
 
 /* Everything that a launch needs to know from manifests. */
 struct manifest_plan {
-	char *agent_name;		/* NULL: none was asked for */
-	char *agent_file;		/* NULL: none */
+	char *agent_name; /* NULL: none was asked for */
+	char *agent_file; /* NULL: none */
 	struct manifest_agent agent;
-	char *prompt;			/* the agent's body, stripped; "" when there is none */
-	bool bottle_is_suggestion;	/* from a file below cwd: must be confirmed, naming agent_file */
-	struct strv bottles;		/* the ordered list for the record; resume replays it */
-	struct strv lineage;		/* root first, each once */
-	struct manifest_bottle bottle;	/* merged, with the provider's routes and the agent's user */
+	char *prompt;                  /* the agent's body, stripped; "" when there is none */
+	bool bottle_is_suggestion;     /* from a file below cwd: must be confirmed, naming agent_file */
+	struct strv bottles;           /* the ordered list for the record; resume replays it */
+	struct strv lineage;           /* root first, each once */
+	struct manifest_bottle bottle; /* merged, with the provider's routes and the agent's user */
 	struct manifest_provider provider;
-	struct manifest_why *why;	/* by path */
+	struct manifest_why *why; /* by path */
 	size_t nwhy;
 };
+/* clang-format off */
 #define MANIFEST_PLAN_INIT { 0 }
+/* clang-format on */
 void manifest_plan_clear(struct manifest_plan *plan);
 #define own_manifest_plan __attribute__((cleanup(manifest_plan_clear)))
 
@@ -67,7 +71,7 @@ void manifest_plan_clear(struct manifest_plan *plan);
  * of a home or /etc agent is refused, naming both; a cwd that is home is no cwd. The bottle
  * that a cwd agent names is a suggestion: the caller confirms it before it acts. */
 int manifest_resolve(const struct manifest_dirs *dirs, const char *agent, const struct strv *bottles,
-		     struct manifest_plan *out, struct err *err);
+                     struct manifest_plan *out, struct err *err);
 
 /* "base -> claude-dev -> reviewer" */
 char *manifest_lineage(const struct manifest_plan *plan);
@@ -103,9 +107,14 @@ int manifest_list_bottles(const struct manifest_dirs *dirs, struct manifest_name
  * its suffix: .json, .yaml (providers), else Markdown with frontmatter. @routes (may be NULL)
  * gets the canonical document of the routes of a bottle or provider: whether a regex
  * compiles is the policy's to say. */
-enum manifest_kind { MANIFEST_KIND_BOTTLE, MANIFEST_KIND_AGENT, MANIFEST_KIND_PROVIDER, MANIFEST_KIND_CONFIG };
+enum manifest_kind {
+	MANIFEST_KIND_BOTTLE,
+	MANIFEST_KIND_AGENT,
+	MANIFEST_KIND_PROVIDER,
+	MANIFEST_KIND_CONFIG
+};
 int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, json **routes,
-		   struct err *err);
+                   struct err *err);
 
 /* ^[a-z][a-z0-9]*(-[a-z0-9]+)*$, at most 40: bottles, agents, skills, repos. */
 bool manifest_name_is_valid(const char *name);

@@ -82,18 +82,21 @@ int node_spend(struct node_budget *budget, const char *file, unsigned line, size
 	budget->nodes++;
 	budget->text += n;
 	if (budget->nodes > MANIFEST_NODES_MAX)
-		return fail(err, ERR_INPUT, "%s:%u: more than %d values, aliases expanded; write less of it", file, line,
-			    MANIFEST_NODES_MAX);
+		return fail(err, ERR_INPUT, "%s:%u: more than %d values, aliases expanded; write less of it",
+		            file, line, MANIFEST_NODES_MAX);
 	if (budget->text > MANIFEST_TEXT_MAX)
-		return fail(err, ERR_INPUT, "%s:%u: more than %d bytes of values, aliases expanded; write less of it",
-			    file, line, MANIFEST_TEXT_MAX);
+		return fail(err, ERR_INPUT,
+		            "%s:%u: more than %d bytes of values, aliases expanded; write less of it", file,
+		            line, MANIFEST_TEXT_MAX);
 	return 0;
 }
 
-struct node *node_copy(struct node_pool *pool, const struct node *from, struct node_budget *budget, struct err *err)
+struct node *node_copy(struct node_pool *pool, const struct node *from, struct node_budget *budget,
+                       struct err *err)
 {
 	/* Every level spends, so a bomb of aliases stops at the limit and not at the end of memory. */
-	if (budget && node_spend(budget, from->file, from->line, from->text ? strlen(from->text) : 0, err) != 0)
+	if (budget &&
+	    node_spend(budget, from->file, from->line, from->text ? strlen(from->text) : 0, err) != 0)
 		return NULL;
 	struct node *copy = node_alloc(pool, sizeof *copy);
 	*copy = *from;
@@ -110,7 +113,9 @@ struct node *node_copy(struct node_pool *pool, const struct node *from, struct n
 
 const char *node_kind_name(enum node_kind kind)
 {
-	static const char *const names[] = { "empty", "true or false", "a number", "text", "a list", "a map" };
+	static const char *const names[] = {
+		"empty", "true or false", "a number", "text", "a list", "a map"
+	};
 
 	return names[kind];
 }
@@ -144,7 +149,7 @@ static const char *stripped(struct node_pool *pool, const char *p, const char *e
 }
 
 static int split_frontmatter(struct node_pool *pool, const char *file, const char *p, const char *end,
-			     struct node **out, const char **body, struct err *err)
+                             struct node **out, const char **body, struct err *err)
 {
 	const char *front;
 
@@ -158,7 +163,8 @@ static int split_frontmatter(struct node_pool *pool, const char *file, const cha
 		*body = stripped(pool, next, end);
 		return 0;
 	}
-	return fail(err, ERR_INPUT, "%s:1: the frontmatter has no end; put --- on a line of its own behind it", file);
+	return fail(err, ERR_INPUT,
+	            "%s:1: the frontmatter has no end; put --- on a line of its own behind it", file);
 }
 
 enum node_form node_form_of(const char *file)
@@ -166,13 +172,14 @@ enum node_form node_form_of(const char *file)
 	return str_ends(file, ".json") ? NODE_JSON : str_ends(file, ".yaml") ? NODE_YAML : NODE_FRONTMATTER;
 }
 
-int node_parse_file(struct node_pool *pool, const char *file, enum node_form form, const void *bytes, size_t n,
-		    struct node **out, const char **body, struct err *err)
+int node_parse_file(struct node_pool *pool, const char *file, enum node_form form, const void *bytes,
+                    size_t n, struct node **out, const char **body, struct err *err)
 {
 	const char *p = bytes, *end = p + n;
 
 	if (n > MANIFEST_FILE_MAX)
-		return fail(err, ERR_INPUT, "%s is larger than the limit of %d bytes", file, MANIFEST_FILE_MAX);
+		return fail(err, ERR_INPUT, "%s is larger than the limit of %d bytes", file,
+		            MANIFEST_FILE_MAX);
 	if (n > 0 && memchr(p, '\0', n))
 		return fail(err, ERR_INPUT, "%s has a NUL byte; it must be text", file);
 	if (!utf8_is_valid(p, n))

@@ -39,10 +39,12 @@ static int finish_provider(void *object, bool complete, struct err *err)
 	(void)complete;
 	for (size_t i = 0; i < provider->nenv; i++)
 		if (provider->env[i].mode != MANIFEST_ENV_LITERAL)
-			return fail(err, ERR_INPUT, "env %s: a provider's values are literal; secrets come from a bottle",
-				    provider->env[i].name);
+			return fail(err, ERR_INPUT,
+			            "env %s: a provider's values are literal; secrets come from a bottle",
+			            provider->env[i].name);
 	if (provider->auth_token && provider->host_credentials != MANIFEST_CREDENTIALS_NONE)
-		return fail(err, ERR_INPUT, "a provider has an \"auth_token\" or \"host_credentials\", not both");
+		return fail(err, ERR_INPUT,
+		            "a provider has an \"auth_token\" or \"host_credentials\", not both");
 	return 0;
 }
 
@@ -57,20 +59,22 @@ static const struct field provider_fields[] = {
 	ROW("image", FIELD_TEXT, image, .check = check_not_empty,
 	    HELP("image for backends that need one, when the bottle names none")),
 	ROW("prompt", FIELD_STRUCT, prompt, .of = &prompt_schema, HELP("how a prompt reaches the agent")),
-	ITEMS("files", FIELD_LIST, files, file_schema, .most = 32, HELP("files written into the bottle's home")),
+	ITEMS("files", FIELD_LIST, files, file_schema, .most = 32,
+	      HELP("files written into the bottle's home")),
 	ITEMS("env", FIELD_PAIRS, env, env_schema, .flags = FIELD_SCALARS, .max = 4096, .most = 128,
 	      HELP("environment of the agent; literal values, {placeholder} is filled in. A bottle's env wins")),
 	ITEMS("routes", FIELD_LIST, routes, route_schema, .most = 64,
 	      HELP("default routes, as in a bottle; a bottle's route for the same host and port replaces one. A token_ref of "
-		   "{auth_token} stands for the bottle's agent_provider.auth_token, host-credentials:codex for the "
-		   "host's login")),
+	           "{auth_token} stands for the bottle's agent_provider.auth_token, host-credentials:codex for the "
+	           "host's login")),
 	ROW("ca_env", FIELD_TEXTS, ca_env, .most = 32, .check = check_variable,
 	    HELP("variables that name a CA file for this agent, beyond those that every bottle gets")),
 	ROW("auth_token", FIELD_TEXT, auth_token, .check = check_variable,
 	    HELP("the host's variable that holds the token, unless the bottle names another")),
 	ROW("placeholder", FIELD_TEXT, placeholder, .max = 256, .check = check_placeholder,
 	    HELP("form of what the bottle holds in place of the token; {random} stands for fresh random characters")),
-	ROW("host_credentials", FIELD_WORD, host_credentials, .words = host_credentials_words, .fallback = "none",
+	ROW("host_credentials", FIELD_WORD, host_credentials, .words = host_credentials_words,
+	    .fallback = "none",
 	    HELP("codex: the login in the host's ~/.codex/auth.json, of which the bottle gets a hollow twin")),
 	ROW("skills_dir", FIELD_TEXT, skills_dir, .check = check_below_home,
 	    HELP("where skills go, relative to the home in the bottle")),

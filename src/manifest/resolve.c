@@ -26,7 +26,7 @@ void manifest_plan_clear(struct manifest_plan *plan)
 struct resolver {
 	const struct manifest_dirs *dirs;
 	struct node_pool *pool;
-	struct strv open;	/* bottles whose parents are being looked up: meeting one again is a cycle */
+	struct strv open; /* bottles whose parents are being looked up: meeting one again is a cycle */
 	struct strv lineage;
 	struct node *merged;
 };
@@ -68,7 +68,8 @@ static int refuse_cycle(const struct resolver *r, const char *name, struct err *
 	return fail(err, ERR_INPUT, "bottles extend each other in a circle: %s", cycle);
 }
 
-static int read_bottle(struct resolver *r, const char *name, struct node **out, struct strv *parents, struct err *err)
+static int read_bottle(struct resolver *r, const char *name, struct node **out, struct strv *parents,
+                       struct err *err)
 {
 	own_found struct found found = { 0 };
 	own_str struct str bytes = STR_INIT;
@@ -76,7 +77,8 @@ static int read_bottle(struct resolver *r, const char *name, struct node **out, 
 	const char *body;
 
 	if (find_bottle(r->dirs, name, &found, &bytes, err) != 0 ||
-	    node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len, out, &body, err) != 0)
+	    node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len, out,
+	                    &body, err) != 0)
 		return -1;
 	/* By itself first: a mistake is told where it was made, also when a later file would hide it. */
 	int rc = schema_read(&bottle_schema, *out, false, &alone, err);
@@ -115,7 +117,9 @@ static int add_bottle(struct resolver *r, const char *name, struct err *err)
 	strv_add(&r->open, name);
 	for (size_t i = 0; i < parents.n; i++)
 		if (add_bottle(r, parents.v[i], err) != 0)
-			return err->kind == ERR_MISSING ? fail_in(err, "bottle %s extends %s", name, parents.v[i]) : -1;
+			return err->kind == ERR_MISSING ?
+			               fail_in(err, "bottle %s extends %s", name, parents.v[i]) :
+			               -1;
 	free(r->open.v[--r->open.n]);
 	r->open.v[r->open.n] = NULL;
 	strv_add(&r->lineage, name);
@@ -124,19 +128,20 @@ static int add_bottle(struct resolver *r, const char *name, struct err *err)
 }
 
 static int read_agent(struct resolver *r, const char *name, struct manifest_plan *plan, struct node **out,
-		      struct err *err)
+                      struct err *err)
 {
 	own_found struct found found = { 0 };
 	own_str struct str bytes = STR_INIT;
 	const char *body;
 
 	if (find_agent(r->dirs, name, &found, &bytes, err) != 0 ||
-	    node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len, out, &body, err) != 0 ||
+	    node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len, out,
+	                    &body, err) != 0 ||
 	    schema_read(&agent_schema, *out, true, &plan->agent, err) != 0)
 		return -1;
 	if (strlen(body) > MANIFEST_PROMPT_MAX)
-		return fail(err, ERR_INPUT, "%s: the prompt has %zu bytes; the limit is %d", found.file, strlen(body),
-			    MANIFEST_PROMPT_MAX);
+		return fail(err, ERR_INPUT, "%s: the prompt has %zu bytes; the limit is %d", found.file,
+		            strlen(body), MANIFEST_PROMPT_MAX);
 	plan->agent_name = xstrdup(name);
 	plan->prompt = xstrdup(body);
 	plan->bottle_is_suggestion = !found.trusted && plan->agent.bottle;
@@ -158,8 +163,9 @@ static int choose_bottles(const struct strv *asked, struct manifest_plan *plan, 
 	}
 	if (!plan->agent_name)
 		return fail(err, ERR_INPUT, "no bottle is named; name an agent, or give --bottle NAME");
-	return fail(err, ERR_INPUT, "agent %s names no bottle; give --bottle NAME, or write bottle: NAME in %s",
-		    plan->agent_name, plan->agent_file);
+	return fail(err, ERR_INPUT,
+	            "agent %s names no bottle; give --bottle NAME, or write bottle: NAME in %s",
+	            plan->agent_name, plan->agent_file);
 }
 
 /* "{auth_token}" in a provider's routes stands for the variable that the bottle names. */
@@ -173,7 +179,7 @@ static void fill_auth_token(struct node_pool *pool, struct node *node, const cha
 }
 
 static int read_provider_tree(struct node_pool *pool, struct node *tree, const char *auth_token,
-			      struct manifest_provider *out, struct err *err)
+                              struct manifest_provider *out, struct err *err)
 {
 	const struct node *standard = node_get(tree, "auth_token");
 	struct node *routes = node_get(tree, "routes");
@@ -186,20 +192,25 @@ static int read_provider_tree(struct node_pool *pool, struct node *tree, const c
 }
 
 /* What the bottle says of its provider must be something that this provider has a use for. */
-static int check_choice(const struct manifest_agent_provider *choice, const struct manifest_provider *provider,
-			struct err *err)
+static int check_choice(const struct manifest_agent_provider *choice,
+                        const struct manifest_provider *provider, struct err *err)
 {
 	bool by_login = provider->host_credentials != MANIFEST_CREDENTIALS_NONE;
 
 	if (choice->auth_token && !provider->auth_token)
-		return fail(err, ERR_INPUT, "agent_provider.auth_token: provider %s takes no token", choice->template);
+		return fail(err, ERR_INPUT, "agent_provider.auth_token: provider %s takes no token",
+		            choice->template);
 	if (choice->forward_host_credentials && !by_login)
-		return fail(err, ERR_INPUT, "agent_provider.forward_host_credentials: provider %s has no login on the host to "
-			    "forward", choice->template);
+		return fail(
+			err, ERR_INPUT,
+			"agent_provider.forward_host_credentials: provider %s has no login on the host to "
+			"forward",
+			choice->template);
 	if (by_login && !choice->forward_host_credentials)
-		return fail(err, ERR_INPUT, "provider %s works with the host's login; write agent_provider: "
-			    "{template: %s, forward_host_credentials: true} to let its gateway use it", choice->template,
-			    choice->template);
+		return fail(err, ERR_INPUT,
+		            "provider %s works with the host's login; write agent_provider: "
+		            "{template: %s, forward_host_credentials: true} to let its gateway use it",
+		            choice->template, choice->template);
 	return 0;
 }
 
@@ -216,7 +227,8 @@ static int add_provider(struct resolver *r, struct manifest_plan *plan, struct e
 	if (rc == 0)
 		rc = find_provider(r->dirs, own.agent_provider.template, &found, &bytes, err);
 	if (rc == 0)
-		rc = node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len, &tree, &body, err);
+		rc = node_parse_file(r->pool, found.file, node_form_of(found.file), str_c(&bytes), bytes.len,
+		                     &tree, &body, err);
 	if (rc == 0)
 		rc = read_provider_tree(r->pool, tree, own.agent_provider.auth_token, &plan->provider, err);
 	if (rc == 0)
@@ -261,15 +273,17 @@ static int check_tokens(const struct manifest_plan *plan, struct err *err)
 	for (size_t i = 0; i < plan->bottle.egress.nroutes; i++) {
 		const struct manifest_route *route = &plan->bottle.egress.routes[i];
 		if (route->auth_given && route->auth.from == MANIFEST_TOKEN_HOST &&
-		    (!plan->bottle.agent_provider.forward_host_credentials || !str_is(route->auth.token, "codex")))
-			return fail(err, ERR_DENIED, "route %s: token_ref %s is for providers whose login is forwarded",
-				    route->host, route->auth.token_ref);
+		    (!plan->bottle.agent_provider.forward_host_credentials ||
+		     !str_is(route->auth.token, "codex")))
+			return fail(err, ERR_DENIED,
+			            "route %s: token_ref %s is for providers whose login is forwarded",
+			            route->host, route->auth.token_ref);
 	}
 	return 0;
 }
 
-static int resolve(struct resolver *r, const char *agent, const struct strv *bottles, struct manifest_plan *plan,
-		   struct err *err)
+static int resolve(struct resolver *r, const char *agent, const struct strv *bottles,
+                   struct manifest_plan *plan, struct err *err)
 {
 	struct node *agent_tree = NULL;
 
@@ -284,7 +298,8 @@ static int resolve(struct resolver *r, const char *agent, const struct strv *bot
 	if (agent_tree)
 		add_agent_user(r, agent_tree);
 	if (add_provider(r, plan, err) != 0 ||
-	    schema_read(&bottle_schema, r->merged, true, &plan->bottle, err) != 0 || check_tokens(plan, err) != 0)
+	    schema_read(&bottle_schema, r->merged, true, &plan->bottle, err) != 0 ||
+	    check_tokens(plan, err) != 0)
 		return -1;
 	strv_copy(&plan->lineage, &r->lineage);
 	why_collect(r->merged, &plan->why, &plan->nwhy);
@@ -292,7 +307,7 @@ static int resolve(struct resolver *r, const char *agent, const struct strv *bot
 }
 
 int manifest_resolve(const struct manifest_dirs *dirs, const char *agent, const struct strv *bottles,
-		     struct manifest_plan *out, struct err *err)
+                     struct manifest_plan *out, struct err *err)
 {
 	own_node_pool struct node_pool pool = NODE_POOL_INIT;
 	__attribute__((cleanup(resolver_clear))) struct resolver r = { .dirs = dirs, .pool = &pool };
@@ -324,17 +339,17 @@ static json *routes_of(enum manifest_kind kind, const void *object)
 }
 
 int manifest_check(enum manifest_kind kind, const char *file, const void *bytes, size_t n, json **routes,
-		   struct err *err)
+                   struct err *err)
 {
 	static const struct schema *const schemas[] = { &bottle_schema, &agent_schema, &provider_schema,
-							 &host_config_schema };
+		                                        &host_config_schema };
 	const struct schema *schema = schemas[kind];
 	own_node_pool struct node_pool pool = NODE_POOL_INIT;
 	struct node *tree = NULL;
 	const char *body;
 
-	if (node_parse_file(&pool, file, kind == MANIFEST_KIND_CONFIG ? NODE_JSON : node_form_of(file), bytes, n, &tree,
-			    &body, err) != 0)
+	if (node_parse_file(&pool, file, kind == MANIFEST_KIND_CONFIG ? NODE_JSON : node_form_of(file), bytes,
+	                    n, &tree, &body, err) != 0)
 		return -1;
 	own_mem void *object = xcalloc(1, schema->size);
 	int rc = 0;
@@ -348,6 +363,6 @@ int manifest_check(enum manifest_kind kind, const char *file, const void *bytes,
 	schema_clear(schema, object);
 	if (rc == 0 && kind == MANIFEST_KIND_AGENT && strlen(body) > MANIFEST_PROMPT_MAX)
 		rc = fail(err, ERR_INPUT, "%s: the prompt has %zu bytes; the limit is %d", file, strlen(body),
-			  MANIFEST_PROMPT_MAX);
+		          MANIFEST_PROMPT_MAX);
 	return rc;
 }

@@ -19,8 +19,8 @@ static int wrong_kind(const struct node *node, const struct field *f, const char
 	own_str struct str shown = STR_INIT;
 
 	if (node->kind == NODE_NULL)
-		fail(err, ERR_INPUT, "has no value; leave the key out%s", f->type >= FIELD_TEXTS ?
-		     ", or write {} or [] to clear what parents set" : "");
+		fail(err, ERR_INPUT, "has no value; leave the key out%s",
+		     f->type >= FIELD_TEXTS ? ", or write {} or [] to clear what parents set" : "");
 	else if (node->text) {
 		str_add_escaped(&shown, node->text, strlen(node->text), 40);
 		fail(err, ERR_INPUT, "must be %s, not %s", wanted, str_c(&shown));
@@ -51,7 +51,8 @@ static int take_text(const struct field *f, const struct node *node, char **out,
 		return fail_at(node, f->name, err);
 	}
 	own_mem char *text = xstrdup(node->text);
-	if (check_bytes(text, f->type == FIELD_PAIRS || (f->type == FIELD_TEXT && most > TEXT_MAX_DEFAULT), err) != 0 ||
+	if (check_bytes(text, f->type == FIELD_PAIRS || (f->type == FIELD_TEXT && most > TEXT_MAX_DEFAULT),
+	                err) != 0 ||
 	    (f->check && f->check(&text, err) != 0))
 		return fail_at(node, f->name, err);
 	*out = mem_steal(&text);
@@ -70,7 +71,8 @@ static int take_number(const struct field *f, const struct node *node, unsigned 
 {
 	if (node->kind != NODE_NUMBER)
 		return wrong_kind(node, f, "a whole number", err);
-	if (node->number < 0 || (unsigned long)node->number < f->min || (unsigned long)node->number > f->max) {
+	if (node->number < 0 || (unsigned long)node->number < f->min ||
+	    (unsigned long)node->number > f->max) {
 		fail(err, ERR_INPUT, "%s is not within %lu and %lu", node->text, f->min, f->max);
 		return fail_at(node, f->name, err);
 	}
@@ -100,13 +102,15 @@ static int check_count(const struct field *f, const struct node *node, struct er
 	if (node->count <= most && (node->count > 0 || !(f->flags & FIELD_NOT_EMPTY)))
 		return 0;
 	if (node->count == 0)
-		fail(err, ERR_INPUT, "is empty; an empty list limits nothing, so leave it out if that is meant");
+		fail(err, ERR_INPUT,
+		     "is empty; an empty list limits nothing, so leave it out if that is meant");
 	else
 		fail(err, ERR_INPUT, "has %zu entries; the limit is %zu", node->count, most);
 	return fail_at(node, f->name, err);
 }
 
-static int take_texts(const struct field *f, const struct node *node, bool *off, struct strv *out, struct err *err)
+static int take_texts(const struct field *f, const struct node *node, bool *off, struct strv *out,
+                      struct err *err)
 {
 	char *text = NULL;
 
@@ -121,7 +125,11 @@ static int take_texts(const struct field *f, const struct node *node, bool *off,
 		return 0;
 	}
 	if (node->kind != NODE_LIST)
-		return wrong_kind(node, f, off ? "a list, or false" : f->flags & FIELD_ONE ? "text or a list" : "a list", err);
+		return wrong_kind(node, f,
+		                  off                  ? "a list, or false" :
+		                  f->flags & FIELD_ONE ? "text or a list" :
+		                                         "a list",
+		                  err);
 	if (check_count(f, node, err) != 0)
 		return -1;
 	for (const struct node *item = node->first; item; item = item->next) {
@@ -132,13 +140,14 @@ static int take_texts(const struct field *f, const struct node *node, bool *off,
 	return 0;
 }
 
-static int read_item(const struct field *f, const struct node *item, bool complete, void *object, struct err *err)
+static int read_item(const struct field *f, const struct node *item, bool complete, void *object,
+                     struct err *err)
 {
 	const struct schema *of = f->of;
 
 	if (f->type == FIELD_LIST)
 		return item->kind == NODE_MAP ? schema_read(of, item, true, object, err) :
-						wrong_kind(item, f, "a list of maps", err);
+		                                wrong_kind(item, f, "a list of maps", err);
 	own_mem char *name = xstrdup(item->key);
 	if (strlen(name) > NAME_MAX_DEFAULT) {
 		fail(err, ERR_INPUT, "a name of %zu bytes is too long", strlen(name));
@@ -149,7 +158,7 @@ static int read_item(const struct field *f, const struct node *item, bool comple
 	*(char **)((char *)object + of->name_at) = mem_steal(&name);
 	if (f->type == FIELD_NAMED)
 		return item->kind == NODE_MAP ? schema_read(of, item, complete, object, err) :
-						wrong_kind(item, f, "a map of maps", err);
+		                                wrong_kind(item, f, "a map of maps", err);
 	char **text = (char **)((char *)object + of->fields[0].at);
 	if (take_text(f, item, text, err) != 0)
 		return -1;
@@ -198,7 +207,8 @@ static int check_identities(const struct field *f, const struct node *list, stru
 	return rc;
 }
 
-static int take_items(const struct field *f, const struct node *node, bool complete, void *object, struct err *err)
+static int take_items(const struct field *f, const struct node *node, bool complete, void *object,
+                      struct err *err)
 {
 	enum node_kind wanted = f->type == FIELD_LIST ? NODE_LIST : NODE_MAP;
 	void **items = (void **)((char *)object + f->at);
@@ -218,7 +228,8 @@ static int take_items(const struct field *f, const struct node *node, bool compl
 	return 0;
 }
 
-static int read_field(const struct field *f, const struct node *node, bool complete, void *object, struct err *err)
+static int read_field(const struct field *f, const struct node *node, bool complete, void *object,
+                      struct err *err)
 {
 	char *base = object;
 	bool *off = f->off ? (bool *)(base + f->off - 1) : NULL;
@@ -297,7 +308,7 @@ static int unknown_key(const struct schema *schema, const struct node *node, str
 {
 	own_str struct str shown = STR_INIT;
 	const char *nearest = NULL;
-	unsigned best = 3;	/* further away is another word, not a slip */
+	unsigned best = 3; /* further away is another word, not a slip */
 
 	for (size_t i = 0; i < schema->nfields; i++) {
 		unsigned distance = str_distance(schema->fields[i].name, node->key);
@@ -308,10 +319,10 @@ static int unknown_key(const struct schema *schema, const struct node *node, str
 	}
 	str_add_escaped(&shown, node->key, strlen(node->key), 60);
 	if (nearest)
-		return fail(err, ERR_INPUT, "%s:%u: unknown key \"%s\" in %s; did you mean \"%s\"?", node->file,
-			    node->key_line, str_c(&shown), schema->title, nearest);
-	return fail(err, ERR_INPUT, "%s:%u: unknown key \"%s\" in %s; see the manual page for the fields", node->file,
-		    node->key_line, str_c(&shown), schema->title);
+		return fail(err, ERR_INPUT, "%s:%u: unknown key \"%s\" in %s; did you mean \"%s\"?",
+		            node->file, node->key_line, str_c(&shown), schema->title, nearest);
+	return fail(err, ERR_INPUT, "%s:%u: unknown key \"%s\" in %s; see the manual page for the fields",
+	            node->file, node->key_line, str_c(&shown), schema->title);
 }
 
 static int check_required(const struct schema *schema, const struct node *map, struct err *err)
@@ -319,11 +330,12 @@ static int check_required(const struct schema *schema, const struct node *map, s
 	for (size_t i = 0; i < schema->nfields; i++)
 		if ((schema->fields[i].flags & FIELD_REQUIRED) && !node_get(map, schema->fields[i].name))
 			return fail(err, ERR_INPUT, "%s:%u: %s has no \"%s\"; add it", map->file, map->line,
-				    schema->title, schema->fields[i].name);
+			            schema->title, schema->fields[i].name);
 	return 0;
 }
 
-int schema_read(const struct schema *schema, const struct node *map, bool complete, void *object, struct err *err)
+int schema_read(const struct schema *schema, const struct node *map, bool complete, void *object,
+                struct err *err)
 {
 	set_fallbacks(schema, object);
 	for (const struct node *node = map->first; node; node = node->next) {

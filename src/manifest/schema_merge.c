@@ -88,7 +88,7 @@ static bool holds(const struct identities *ids, const char *identity)
 
 /* The later item replaces the earlier whole; it stands where the later list has it. */
 static struct node *merge_items(struct node_pool *pool, const struct schema *of, const struct node *under,
-				const struct node *over)
+                                const struct node *over)
 {
 	own_identities struct identities old = identities_of(of, under);
 	own_identities struct identities new = identities_of(of, over);
@@ -103,11 +103,12 @@ static struct node *merge_items(struct node_pool *pool, const struct schema *of,
 	return list;
 }
 
-static struct node *merge_value(struct node_pool *pool, const struct field *f, struct node *under, struct node *over);
+static struct node *merge_value(struct node_pool *pool, const struct field *f, struct node *under,
+                                struct node *over);
 
 /* @of: the schema of each value, NULL for plain text. */
 static struct node *merge_named(struct node_pool *pool, const struct schema *of, const struct node *under,
-				const struct node *over)
+                                const struct node *over)
 {
 	struct node *map = shallow(pool, over, false);
 
@@ -126,7 +127,8 @@ static struct node *merge_named(struct node_pool *pool, const struct schema *of,
 	return map;
 }
 
-static struct node *merge_value(struct node_pool *pool, const struct field *f, struct node *under, struct node *over)
+static struct node *merge_value(struct node_pool *pool, const struct field *f, struct node *under,
+                                struct node *over)
 {
 	bool lists = under->kind == NODE_LIST && over->kind == NODE_LIST;
 	bool maps = under->kind == NODE_MAP && over->kind == NODE_MAP;
@@ -147,7 +149,8 @@ static struct node *merge_value(struct node_pool *pool, const struct field *f, s
 	return shallow(pool, over, true);
 }
 
-struct node *schema_merge(struct node_pool *pool, const struct schema *schema, struct node *under, struct node *over)
+struct node *schema_merge(struct node_pool *pool, const struct schema *schema, struct node *under,
+                          struct node *over)
 {
 	struct node *map = shallow(pool, over, false);
 
@@ -171,7 +174,8 @@ struct tour {
 	void *arg;
 };
 
-static void tour_map(const struct tour *t, const struct schema *schema, const char *prefix, const struct node *map);
+static void tour_map(const struct tour *t, const struct schema *schema, const char *prefix,
+                     const struct node *map);
 
 static void tour_items(const struct tour *t, const struct field *f, const char *path, const struct node *node)
 {
@@ -180,7 +184,8 @@ static void tour_items(const struct tour *t, const struct field *f, const char *
 	for (const struct node *item = node->first; item; item = item->next, i++) {
 		own_mem char *identity = f->of && f->of->identity ? f->of->identity(item) : NULL;
 		own_mem char *at = item->key ? xasprintf("%s.%s", path, item->key) :
-				   identity ? xasprintf("%s[%s]", path, identity) : xasprintf("%s[%zu]", path, i);
+		                   identity  ? xasprintf("%s[%s]", path, identity) :
+		                               xasprintf("%s[%zu]", path, i);
 		if (item->kind == NODE_MAP && f->of && f->type != FIELD_PAIRS)
 			tour_map(t, f->of, at, item);
 		else if (t->visit)
@@ -188,7 +193,8 @@ static void tour_items(const struct tour *t, const struct field *f, const char *
 	}
 }
 
-static void tour_map(const struct tour *t, const struct schema *schema, const char *prefix, const struct node *map)
+static void tour_map(const struct tour *t, const struct schema *schema, const char *prefix,
+                     const struct node *map)
 {
 	for (size_t i = 0; i < schema->nfields; i++) {
 		const struct field *f = &schema->fields[i];
@@ -213,7 +219,8 @@ void schema_visit(const struct schema *schema, const struct node *map, schema_vi
 	tour_map(&(struct tour){ .visit = visit, .arg = arg }, schema, "", map);
 }
 
-void schema_visit_defaults(const struct schema *schema, const struct node *map, schema_default_visitor visit, void *arg)
+void schema_visit_defaults(const struct schema *schema, const struct node *map, schema_default_visitor visit,
+                           void *arg)
 {
 	tour_map(&(struct tour){ .visit_default = visit, .arg = arg }, schema, "", map);
 }

@@ -35,8 +35,10 @@ static json *items_json(const struct field *f, const char *base, bool full)
 			continue;
 		}
 		const char *name = *(char *const *)(item + f->of->name_at);
-		json_set(all, name, f->type == FIELD_NAMED ? schema_json(f->of, item, full) :
-				    json_of_string(*(char *const *)(item + f->of->fields[0].at)));
+		json_set(all, name,
+		         f->type == FIELD_NAMED ?
+		                 schema_json(f->of, item, full) :
+		                 json_of_string(*(char *const *)(item + f->of->fields[0].at)));
 	}
 	return all;
 }
@@ -49,14 +51,16 @@ static json *field_json(const struct field *f, const char *base, bool full)
 	switch (f->type) {
 	case FIELD_TEXT:
 		text = *(char *const *)(base + f->at);
-		return text && (full || !f->fallback || !str_is(text, f->fallback)) ? json_of_string(text) : NULL;
+		return text && (full || !f->fallback || !str_is(text, f->fallback)) ? json_of_string(text) :
+		                                                                      NULL;
 	case FIELD_TRUTH: {
 		bool value = *(const bool *)(base + f->at);
 		return full || value ? json_of_truth(value) : NULL;
 	}
 	case FIELD_NUMBER:
 		return (full && f->fallback) || given(f, base) ?
-		       json_of_int((int64_t)*(const unsigned long *)(base + f->at)) : NULL;
+		               json_of_int((int64_t) * (const unsigned long *)(base + f->at)) :
+		               NULL;
 	case FIELD_WORD:
 		text = f->words[*(const int *)(base + f->at)];
 		if (!given(f, base) && !(full && f->fallback))
@@ -95,7 +99,8 @@ json *schema_json(const struct schema *schema, const void *object, bool full)
 
 	for (size_t i = 0; i < schema->nfields; i++) {
 		const struct field *f = &schema->fields[i];
-		json *value = f->type < FIELD_TEXTS ? field_json(f, object, full) : nested_json(f, object, full);
+		json *value =
+			f->type < FIELD_TEXTS ? field_json(f, object, full) : nested_json(f, object, full);
 		if (value)
 			json_set(map, f->name, value);
 	}
@@ -104,11 +109,20 @@ json *schema_json(const struct schema *schema, const void *object, bool full)
 
 static void print_type(const struct field *f, struct str *out)
 {
-	static const char *const types[] = { "text", "true or false", "whole number", "", "list of texts", "map",
-					     "list of maps", "map of named maps", "map from name to text",
-					     "anything; ignored", "refused" };
+	static const char *const types[] = { "text",
+		                             "true or false",
+		                             "whole number",
+		                             "",
+		                             "list of texts",
+		                             "map",
+		                             "list of maps",
+		                             "map of named maps",
+		                             "map from name to text",
+		                             "anything; ignored",
+		                             "refused" };
 
-	str_add(out, f->type == FIELD_TEXTS && (f->flags & FIELD_ONE) ? "text, or list of texts" : types[f->type]);
+	str_add(out,
+	        f->type == FIELD_TEXTS && (f->flags & FIELD_ONE) ? "text, or list of texts" : types[f->type]);
 	if (f->type == FIELD_TEXTS && f->off)
 		str_add(out, ", or false");
 	for (size_t i = 0; f->type == FIELD_WORD && f->words[i]; i++)
@@ -137,8 +151,9 @@ void schema_print(const struct schema *schema, const char *prefix, struct str *o
 {
 	for (size_t i = 0; i < schema->nfields; i++) {
 		const struct field *f = &schema->fields[i];
-		const char *shape = f->type == FIELD_LIST ? "[]" : f->type == FIELD_NAMED || f->type == FIELD_PAIRS ?
-				    ".NAME" : "";
+		const char *shape = f->type == FIELD_LIST                            ? "[]" :
+		                    f->type == FIELD_NAMED || f->type == FIELD_PAIRS ? ".NAME" :
+		                                                                       "";
 		own_mem char *path = xasprintf("%s%s%s%s", prefix, *prefix ? "." : "", f->name, shape);
 		str_add(out, "*");
 		add_plain(out, path);

@@ -69,7 +69,8 @@ int manifest_unsupported(const struct manifest_plan *plan, struct err *err)
 	for (size_t i = 0; i < bottle->egress.nroutes; i++) {
 		const struct manifest_route *route = &bottle->egress.routes[i];
 		if (route->dlp_given && route->dlp.outbound_on_match == MANIFEST_SUPERVISE)
-			return fail(err, ERR_INPUT, "egress.routes[%s].dlp.outbound_on_match: supervise: %s", route->host, remedy);
+			return fail(err, ERR_INPUT, "egress.routes[%s].dlp.outbound_on_match: supervise: %s",
+			            route->host, remedy);
 		if (route->dlp_given)
 			return fail(err, ERR_INPUT, "egress.routes[%s].dlp: %s", route->host, remedy);
 	}
@@ -79,7 +80,7 @@ int manifest_unsupported(const struct manifest_plan *plan, struct err *err)
 void manifest_print_fields(enum manifest_kind kind, struct str *out)
 {
 	static const struct schema *const schemas[] = { &bottle_schema, &agent_schema, &provider_schema,
-							 &host_config_schema };
+		                                        &host_config_schema };
 
 	schema_print(schemas[kind], "", out);
 }

@@ -21,7 +21,7 @@ struct anchor {
 struct reader {
 	struct node_pool *pool;
 	const char *file;
-	unsigned line;		/* of the first byte */
+	unsigned line; /* of the first byte */
 	yaml_parser_t parser;
 	struct node_budget budget;
 	struct anchor anchors[ANCHORS_MAX];
@@ -38,7 +38,8 @@ static int next_event(struct reader *r, yaml_event_t *event, struct err *err)
 	if (yaml_parser_parse(&r->parser, event))
 		return 0;
 	const char *problem = r->parser.problem ? r->parser.problem : "out of memory";
-	return fail(err, ERR_INPUT, "%s:%u: not YAML: %s", r->file, line_of(r, &r->parser.problem_mark), problem);
+	return fail(err, ERR_INPUT, "%s:%u: not YAML: %s", r->file, line_of(r, &r->parser.problem_mark),
+	            problem);
 }
 
 static void event_clear(yaml_event_t *event)
@@ -75,8 +76,9 @@ static int refuse_tag(const struct reader *r, const yaml_char_t *tag, unsigned l
 {
 	if (!tag)
 		return 0;
-	return fail(err, ERR_INPUT, "%s:%u: tags (!...) mean nothing here; remove it, or put the value in quotes", r->file,
-		    line);
+	return fail(err, ERR_INPUT,
+	            "%s:%u: tags (!...) mean nothing here; remove it, or put the value in quotes", r->file,
+	            line);
 }
 
 static int remember(struct reader *r, const yaml_char_t *name, const struct node *node, struct err *err)
@@ -120,12 +122,14 @@ static int read_alias(struct reader *r, const yaml_event_t *event, struct node *
 			return *out ? 0 : -1;
 		}
 	return fail(err, ERR_INPUT, "%s:%u: no anchor &%s is complete before this alias", r->file,
-		    line_of(r, &event->start_mark), name);
+	            line_of(r, &event->start_mark), name);
 }
 
-static int read_node(struct reader *r, const yaml_event_t *event, int depth, struct node **out, struct err *err);
+static int read_node(struct reader *r, const yaml_event_t *event, int depth, struct node **out,
+                     struct err *err);
 
-static int read_key(struct reader *r, struct node *map, const yaml_event_t *event, struct node **out, struct err *err)
+static int read_key(struct reader *r, struct node *map, const yaml_event_t *event, struct node **out,
+                    struct err *err)
 {
 	unsigned line = line_of(r, &event->start_mark);
 	struct node *key;
@@ -135,11 +139,12 @@ static int read_key(struct reader *r, struct node *map, const yaml_event_t *even
 	if (read_scalar(r, event, &key, err) != 0)
 		return -1;
 	if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && str_is(key->text, "<<"))
-		return fail(err, ERR_INPUT, "%s:%u: merge keys (<<) are not read; use extends", r->file, line);
+		return fail(err, ERR_INPUT, "%s:%u: merge keys (<<) are not read; use extends", r->file,
+		            line);
 	const struct node *twin = node_get(map, key->text);
 	if (twin)
-		return fail(err, ERR_INPUT, "%s:%u: key \"%s\" stands here twice; the first is on line %u", r->file, line,
-			    key->text, twin->key_line);
+		return fail(err, ERR_INPUT, "%s:%u: key \"%s\" stands here twice; the first is on line %u",
+		            r->file, line, key->text, twin->key_line);
 	*out = key;
 	return 0;
 }
@@ -158,7 +163,8 @@ static int read_map(struct reader *r, struct node *map, int depth, struct err *e
 		if (event.type == YAML_MAPPING_END_EVENT)
 			return 0;
 		if (map->count == KEYS_MAX)
-			return fail(err, ERR_INPUT, "%s:%u: more than %d keys in one map", r->file, map->line, KEYS_MAX);
+			return fail(err, ERR_INPUT, "%s:%u: more than %d keys in one map", r->file, map->line,
+			            KEYS_MAX);
 		if (read_key(r, map, &event, &key, err) != 0 || next_event(r, &behind, err) != 0 ||
 		    read_node(r, &behind, depth, &value, err) != 0)
 			return -1;
@@ -184,24 +190,28 @@ static int read_list(struct reader *r, struct node *list, int depth, struct err 
 	}
 }
 
-static int read_nested(struct reader *r, const yaml_event_t *event, int depth, struct node **out, struct err *err)
+static int read_nested(struct reader *r, const yaml_event_t *event, int depth, struct node **out,
+                       struct err *err)
 {
 	bool is_map = event->type == YAML_MAPPING_START_EVENT;
 	unsigned line = line_of(r, &event->start_mark);
 	const yaml_char_t *tag = is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
 
 	if (depth >= MANIFEST_DEPTH_MAX)
-		return fail(err, ERR_INPUT, "%s:%u: nested deeper than %d levels", r->file, line, MANIFEST_DEPTH_MAX);
+		return fail(err, ERR_INPUT, "%s:%u: nested deeper than %d levels", r->file, line,
+		            MANIFEST_DEPTH_MAX);
 	if (refuse_tag(r, tag, line, err) != 0 || node_spend(&r->budget, r->file, line, 0, err) != 0)
 		return -1;
 	struct node *node = node_new(r->pool, is_map ? NODE_MAP : NODE_LIST, r->file, line);
 	if ((is_map ? read_map : read_list)(r, node, depth + 1, err) != 0)
 		return -1;
 	*out = node;
-	return remember(r, is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor, node, err);
+	return remember(r, is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor,
+	                node, err);
 }
 
-static int read_node(struct reader *r, const yaml_event_t *event, int depth, struct node **out, struct err *err)
+static int read_node(struct reader *r, const yaml_event_t *event, int depth, struct node **out,
+                     struct err *err)
 {
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
@@ -212,14 +222,18 @@ static int read_node(struct reader *r, const yaml_event_t *event, int depth, str
 	case YAML_MAPPING_START_EVENT:
 		return read_nested(r, event, depth, out, err);
 	default:
-		return fail(err, ERR_INPUT, "%s:%u: a value is missing", r->file, line_of(r, &event->start_mark));
+		return fail(err, ERR_INPUT, "%s:%u: a value is missing", r->file,
+		            line_of(r, &event->start_mark));
 	}
 }
 
 /* Stream start, document start, the one value, document end, stream end; and nothing else. */
 static int read_document(struct reader *r, struct node **out, struct err *err)
 {
-	static const struct { yaml_event_type_t type; const char *complaint; } after[] = {
+	static const struct {
+		yaml_event_type_t type;
+		const char *complaint;
+	} after[] = {
 		{ YAML_DOCUMENT_END_EVENT, "more than one value" },
 		{ YAML_STREAM_END_EVENT, "more than one document; a manifest is one" },
 	};
@@ -240,7 +254,8 @@ static int read_document(struct reader *r, struct node **out, struct err *err)
 		if (next_event(r, &event, err) != 0)
 			return -1;
 		if (event.type != after[i].type)
-			return fail(err, ERR_INPUT, "%s:%u: %s", r->file, line_of(r, &event.start_mark), after[i].complaint);
+			return fail(err, ERR_INPUT, "%s:%u: %s", r->file, line_of(r, &event.start_mark),
+			            after[i].complaint);
 	}
 	return 0;
 }
@@ -251,7 +266,7 @@ static void reader_clear(struct reader *r)
 }
 
 int node_parse_yaml(struct node_pool *pool, const char *file, unsigned line, const void *bytes, size_t n,
-		    struct node **out, struct err *err)
+                    struct node **out, struct err *err)
 {
 	__attribute__((cleanup(reader_clear))) struct reader r = { .pool = pool, .line = line };
 	struct node *root = NULL;
@@ -265,7 +280,7 @@ int node_parse_yaml(struct node_pool *pool, const char *file, unsigned line, con
 		return -1;
 	if (root->kind != NODE_MAP)
 		return fail(err, ERR_INPUT, "%s:%u: must be a map of fields, not %s", file, root->line,
-			    node_kind_name(root->kind));
+		            node_kind_name(root->kind));
 	*out = root;
 	return 0;
 }

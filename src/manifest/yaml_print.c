@@ -28,7 +28,8 @@ static void emit(struct printer *p, yaml_event_t *event)
 static void emit_scalar(struct printer *p, const char *text, size_t n, bool is_text)
 {
 	/* A text that would read as something else, here or in an older YAML, is quoted. */
-	static const char *const words[] = { "true", "false", "null", "yes", "no", "on", "off", "y", "n", "~", "" };
+	static const char *const words[] = { "true", "false", "null", "yes", "no", "on",
+		                             "off",  "y",     "n",    "~",   "" };
 	yaml_scalar_style_t style = YAML_ANY_SCALAR_STYLE;
 	yaml_event_t event;
 
@@ -56,7 +57,8 @@ static bool emit_member(void *arg, const char *key, json *value)
 
 static void emit_list(struct printer *p, const json *value)
 {
-	yaml_sequence_style_t style = json_count(value) ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE;
+	yaml_sequence_style_t style =
+		json_count(value) ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE;
 	yaml_event_t event;
 
 	yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, style);
@@ -128,7 +130,8 @@ int manifest_print_yaml(const json *value, struct str *out, struct err *err)
 	yaml_stream_end_event_initialize(&event);
 	emit(&p, &event);
 	if (p.bad)
-		return fail(err, ERR_SYSTEM, "the YAML writer gave up: %s", p.emitter.problem ? p.emitter.problem : "?");
+		return fail(err, ERR_SYSTEM, "the YAML writer gave up: %s",
+		            p.emitter.problem ? p.emitter.problem : "?");
 	str_addn(out, str_c(&text), text.len);
 	return 0;
 }

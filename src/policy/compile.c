@@ -13,12 +13,12 @@ struct place {
 	char text[96];
 };
 
-#define place_in(outer, ...) \
+#define place_in(outer, ...)                                \
 	struct place place = { .policy = (outer)->policy }; \
 	place_name(&place, outer, __VA_ARGS__)
 
 __attribute__((format(printf, 3, 4))) static void place_name(struct place *p, const struct place *outer,
-							     const char *fmt, ...)
+                                                             const char *fmt, ...)
 {
 	va_list ap;
 	int n = snprintf(p->text, sizeof p->text, "%s", outer->text);
@@ -60,7 +60,8 @@ static int object_of(const struct place *place, json *j, const char *const *know
 	struct key_check check = { known, NULL };
 
 	if (json_kind(j) != JSON_OBJECT)
-		return fail(err, ERR_INPUT, "%s is %s, not an object", place->text, json_kind_name(json_kind(j)));
+		return fail(err, ERR_INPUT, "%s is %s, not an object", place->text,
+		            json_kind_name(json_kind(j)));
 	json_each(j, key_is_known, &check);
 	if (check.unknown)
 		return fail(err, ERR_INPUT, "%s has the unknown key \"%s\"", place->text, check.unknown);
@@ -77,7 +78,8 @@ static int truth_of(const struct place *place, json *object, const char *key, bo
 	return 0;
 }
 
-static int text_of(const struct place *place, json *object, const char *key, struct slice *out, struct err *err)
+static int text_of(const struct place *place, json *object, const char *key, struct slice *out,
+                   struct err *err)
 {
 	json *j = json_get(object, key);
 	size_t n = 0;
@@ -99,7 +101,8 @@ static int list_of(const struct place *place, json *object, const char *key, siz
 
 	*n = json_count(j);
 	if (j && (json_kind(j) != JSON_ARRAY || *n == 0 || *n > LIST_MAX))
-		return fail(err, ERR_INPUT, "%s.%s is not a list of 1 to %d entries", place->text, key, LIST_MAX);
+		return fail(err, ERR_INPUT, "%s.%s is not a list of 1 to %d entries", place->text, key,
+		            LIST_MAX);
 	return 0;
 }
 
@@ -173,8 +176,8 @@ static int methods_of(const struct place *place, json *list, struct policy_match
 			return fail(err, ERR_INPUT, "%s.methods[%zu] is not a method", place->text, i);
 		for (size_t c = 0; c < n; c++)
 			if (!(text[c] >= 'A' && text[c] <= 'Z') && text[c] != '-')
-				return fail(err, ERR_INPUT, "%s.methods[%zu] \"%s\" is not upper case", place->text, i,
-					    text);
+				return fail(err, ERR_INPUT, "%s.methods[%zu] \"%s\" is not upper case",
+				            place->text, i, text);
 		out->methods[i] = keep(place->policy, text, n);
 	}
 	return 0;
@@ -190,7 +193,8 @@ static int match_of(const struct place *outer, size_t at, json *j, struct policy
 	    list_of(&place, j, "headers", &out->nheaders, err) < 0)
 		return -1;
 	if (out->npaths + out->nmethods + out->nheaders == 0)
-		return fail(err, ERR_INPUT, "%s asks nothing; leave matches out to allow every request", place.text);
+		return fail(err, ERR_INPUT, "%s asks nothing; leave matches out to allow every request",
+		            place.text);
 	out->paths = xcalloc(out->npaths + 1, sizeof *out->paths);
 	out->methods = xcalloc(out->nmethods + 1, sizeof *out->methods);
 	out->headers = xcalloc(out->nheaders + 1, sizeof *out->headers);
@@ -208,8 +212,9 @@ static int match_of(const struct place *outer, size_t at, json *j, struct policy
 static int auth_of(const struct place *outer, json *j, struct policy_route *out, struct err *err)
 {
 	static const char *const known[] = { "scheme", "header", "token_ref", NULL };
-	static const char *const schemes[] = { [POLICY_AUTH_BEARER] = "bearer", [POLICY_AUTH_TOKEN] = "token",
-					       [POLICY_AUTH_BASIC] = "basic" };
+	static const char *const schemes[] = {
+		[POLICY_AUTH_BEARER] = "bearer", [POLICY_AUTH_TOKEN] = "token", [POLICY_AUTH_BASIC] = "basic"
+	};
 	struct slice text = { 0 };
 
 	if (!j)
@@ -250,16 +255,20 @@ static int host_of(const struct place *place, json *j, struct policy_route *out,
 	struct slice text = { 0 };
 	struct host host = { 0 };
 
-	if (text_of(place, j, "host", &text, err) < 0 || truth_of(place, j, "wildcard", &out->wildcard, err) < 0)
+	if (text_of(place, j, "host", &text, err) < 0 ||
+	    truth_of(place, j, "wildcard", &out->wildcard, err) < 0)
 		return -1;
 	bool star = text.n > 2 && memcmp(text.at, "*.", 2) == 0;
 	if (star != out->wildcard)
-		return fail(err, ERR_INPUT, "%s.host \"%s\" and wildcard don't agree; \"*.name\" needs wildcard: true",
-			    place->text, text.at);
+		return fail(err, ERR_INPUT,
+		            "%s.host \"%s\" and wildcard don't agree; \"*.name\" needs wildcard: true",
+		            place->text, text.at);
 	if (host_parse(star ? slice_cut(text, 2, text.n) : text, &host, &fault) < 0)
-		return fail(err, ERR_INPUT, "%s.host \"%s\": %s", place->text, text.at, wire_fault_text(fault));
+		return fail(err, ERR_INPUT, "%s.host \"%s\": %s", place->text, text.at,
+		            wire_fault_text(fault));
 	if (star && (host.kind != HOST_NAME || host.single_label))
-		return fail(err, ERR_INPUT, "%s.host \"%s\" is a wildcard over a whole top level", place->text, text.at);
+		return fail(err, ERR_INPUT, "%s.host \"%s\" is a wildcard over a whole top level",
+		            place->text, text.at);
 	own_mem char *canonical = xasprintf("%s%s", star ? "*." : "", host.text);
 	out->host = keep(place->policy, canonical, strlen(canonical)).at;
 	return 0;
@@ -279,8 +288,9 @@ static int port_of(const struct place *place, json *j, struct policy_route *out,
 static int route_of(const struct place *outer, size_t at, json *j, struct policy_route *out, struct err *err)
 {
 	/* dlp is judged elsewhere; what it may hold is the manifest's matter. */
-	static const char *const known[] = { "host", "port", "wildcard", "plain", "auth", "matches", "git", "websocket",
-					     "dlp", "allow_private", NULL };
+	static const char *const known[] = { "host", "port",          "wildcard", "plain",
+		                             "auth", "matches",       "git",      "websocket",
+		                             "dlp",  "allow_private", NULL };
 
 	place_in(outer, "routes[%zu]", at);
 	out->index = at;
@@ -288,11 +298,14 @@ static int route_of(const struct place *outer, size_t at, json *j, struct policy
 	    port_of(&place, j, out, err) < 0 || truth_of(&place, j, "plain", &out->plain, err) < 0 ||
 	    truth_of(&place, j, "websocket", &out->websocket, err) < 0 ||
 	    truth_of(&place, j, "allow_private", &out->allow_private, err) < 0 ||
-	    auth_of(&place, json_get(j, "auth"), out, err) < 0 || git_of(&place, json_get(j, "git"), out, err) < 0)
+	    auth_of(&place, json_get(j, "auth"), out, err) < 0 ||
+	    git_of(&place, json_get(j, "git"), out, err) < 0)
 		return -1;
 	if (out->auth && out->plain && !out->allow_private)
-		return fail(err, ERR_INPUT, "%s: with plain its credential would cross the network in the clear; leave plain "
-			    "out, or add allow_private for a service of your own network", place.text);
+		return fail(err, ERR_INPUT,
+		            "%s: with plain its credential would cross the network in the clear; leave plain "
+		            "out, or add allow_private for a service of your own network",
+		            place.text);
 	size_t n = 0;
 	if (list_of(&place, j, "matches", &n, err) < 0)
 		return -1;
@@ -319,7 +332,7 @@ static int routes_of(struct policy *policy, json *document, struct err *err)
 		return fail(err, ERR_INPUT, "routes is not a list of at most %d", POLICY_ROUTES_MAX);
 	policy->routes = xcalloc(n + 1, sizeof *policy->routes);
 	for (size_t i = 0; i < n; i++) {
-		policy->nroutes = i + 1;	/* so that half a route is freed too */
+		policy->nroutes = i + 1; /* so that half a route is freed too */
 		if (route_of(&top, i, json_at(list, i), &policy->routes[i], err) < 0)
 			return -1;
 	}

@@ -5,8 +5,8 @@
 #include "base/banned.h"
 
 enum {
-	LABEL_MAX = 40,		/* under a wildcard; longer is data */
-	LABEL_DATA = 24,	/* from here on a label with several digits is data: hex, base32, a UUID */
+	LABEL_MAX = 40,  /* under a wildcard; longer is data */
+	LABEL_DATA = 24, /* from here on a label with several digits is data: hex, base32, a UUID */
 	LABEL_DIGITS = 3,
 };
 
@@ -26,7 +26,7 @@ static bool label_is_ordinary(struct slice label)
 
 /* "*" is exactly one label, as in certificates. */
 static const struct policy_entry *find(const struct policy *policy, const struct host *host, uint16_t port,
-				       struct slice *label)
+                                       struct slice *label)
 {
 	struct slice name = { host->text, host->n };
 	const struct policy_entry *entry = policy_entry_find(policy, name, port, false);
@@ -59,8 +59,8 @@ static void deny(struct policy_verdict *out, enum policy_reason reason)
 	out->near = -1;
 }
 
-static const struct policy_entry *route_of(const struct policy *policy, const struct host *host, uint16_t port,
-					   struct policy_verdict *out)
+static const struct policy_entry *route_of(const struct policy *policy, const struct host *host,
+                                           uint16_t port, struct policy_verdict *out)
 {
 	struct slice label;
 	const struct policy_entry *entry = find(policy, host, port, &label);
@@ -79,7 +79,7 @@ static const struct policy_entry *route_of(const struct policy *policy, const st
 }
 
 void policy_decide_connect(const struct policy *policy, const struct host *host, uint16_t port,
-			   struct policy_verdict *out)
+                           struct policy_verdict *out)
 {
 	route_of(policy, host, port, out);
 }
@@ -118,8 +118,8 @@ static bool header_fits(const struct policy_header *rule, const struct http_fiel
 
 		if (field->skip || !http_name_equal(field->name, rule->name))
 			continue;
-		fits = rule->compare == POLICY_REGEX ? policy_regex_fits(rule->regex, field->value)
-						     : slice_equal(rule->value, field->value);
+		fits = rule->compare == POLICY_REGEX ? policy_regex_fits(rule->regex, field->value) :
+		                                       slice_equal(rule->value, field->value);
 		if (!fits)
 			return false;
 	}
@@ -170,7 +170,8 @@ static void find_nearest(const struct policy_request *request, struct policy_ver
 		int path;
 
 		if (paths_fit(match, request->path, &path))
-			missed = method_fits(match, request->method) ? POLICY_MISS_HEADER : POLICY_MISS_METHOD;
+			missed =
+				method_fits(match, request->method) ? POLICY_MISS_HEADER : POLICY_MISS_METHOD;
 		if (out->near < 0 || missed > out->missed) {
 			out->near = (int)i;
 			out->missed = missed;
@@ -206,7 +207,8 @@ static char decoded_at(struct slice text, size_t *at)
 	for (int byte = char_escape(rest); byte >= 0; byte = -1) {
 		c = (char)byte;
 		used = 3;
-		while (c == '%' && used + 2 <= rest.n && char_hex(rest.at[used]) >= 0 && char_hex(rest.at[used + 1]) >= 0) {
+		while (c == '%' && used + 2 <= rest.n && char_hex(rest.at[used]) >= 0 &&
+		       char_hex(rest.at[used + 1]) >= 0) {
 			c = (char)(char_hex(rest.at[used]) << 4 | char_hex(rest.at[used + 1]));
 			used += 2;
 		}
@@ -289,7 +291,8 @@ static bool query_has(struct slice query, const char *name, const char *value)
 
 static bool asks_push(const struct policy_request *r)
 {
-	return has_element(r->path, "git-receive-pack") || query_has(r->query, "service", "git-receive-pack") ||
+	return has_element(r->path, "git-receive-pack") ||
+	       query_has(r->query, "service", "git-receive-pack") ||
 	       sent_value_has(r->fields, "Content-Type", "git-receive-pack");
 }
 
@@ -305,7 +308,8 @@ static bool asks_dns(const struct policy_request *r)
 	static const char *const types[] = { "dns-message", "dns-json", "dns+json", "dns-udpwireformat" };
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (sent_value_has(r->fields, "Content-Type", types[i]) || sent_value_has(r->fields, "Accept", types[i]))
+		if (sent_value_has(r->fields, "Content-Type", types[i]) ||
+		    sent_value_has(r->fields, "Accept", types[i]))
 			return true;
 	return last_element_is(r->path, "dns-query");
 }
@@ -321,7 +325,8 @@ static bool opens_dns(const struct policy_verdict *v)
 	if (v->path >= 0 && last_element_is(match->paths[v->path].value, "dns-query"))
 		return true;
 	for (size_t i = 0; i < match->nheaders; i++)
-		if (match->headers[i].value.n > 4 && memmem(match->headers[i].value.at, match->headers[i].value.n, "dns", 3))
+		if (match->headers[i].value.n > 4 &&
+		    memmem(match->headers[i].value.at, match->headers[i].value.n, "dns", 3))
 			return true;
 	return false;
 }
@@ -375,9 +380,10 @@ static bool ends_in(struct slice path, const char *end)
 static bool is_fetch(const struct policy_route *route, const struct policy_request *r)
 {
 	bool get = slice_is(r->method, "GET") && ends_in(r->path, "/info/refs") &&
-		   query_has(r->query, "service", "git-upload-pack");
+	           query_has(r->query, "service", "git-upload-pack");
 
-	return route->git_fetch && (get || (slice_is(r->method, "POST") && ends_in(r->path, "/git-upload-pack")));
+	return route->git_fetch &&
+	       (get || (slice_is(r->method, "POST") && ends_in(r->path, "/git-upload-pack")));
 }
 
 static bool find_match(const struct policy_request *request, struct policy_verdict *out)
@@ -396,7 +402,8 @@ static bool find_match(const struct policy_request *request, struct policy_verdi
 	return route->nmatches == 0 || is_fetch(route, request);
 }
 
-void policy_decide(const struct policy *policy, const struct policy_request *request, struct policy_verdict *out)
+void policy_decide(const struct policy *policy, const struct policy_request *request,
+                   struct policy_verdict *out)
 {
 	const struct policy_entry *entry = route_of(policy, request->host, request->port, out);
 

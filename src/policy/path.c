@@ -5,7 +5,7 @@
 
 #include "base/banned.h"
 
-enum { DECODINGS_MAX = 8 };	/* more layers of encoding than anybody means */
+enum { DECODINGS_MAX = 8 }; /* more layers of encoding than anybody means */
 
 /* Has a "." or ".." segment? Parameters (";x") don't hide one: some origins drop them first. */
 static bool has_dots(const char *text, size_t n)

@@ -10,16 +10,22 @@
 #include "wire/host.h"
 #include "wire/http.h"
 
-enum policy_auth { POLICY_AUTH_NONE, POLICY_AUTH_BEARER, POLICY_AUTH_TOKEN, POLICY_AUTH_BASIC, POLICY_AUTH_HEADER };
+enum policy_auth {
+	POLICY_AUTH_NONE,
+	POLICY_AUTH_BEARER,
+	POLICY_AUTH_TOKEN,
+	POLICY_AUTH_BASIC,
+	POLICY_AUTH_HEADER
+};
 
 /* What the gateway needs to know of a route; the matches are the policy's own matter. */
 struct policy_route {
-	size_t index;		/* in the document's list */
-	const char *host;	/* canonical; a wildcard as "*.example.com" */
-	int port;		/* as written, 0: the default */
+	size_t index;     /* in the document's list */
+	const char *host; /* canonical; a wildcard as "*.example.com" */
+	int port;         /* as written, 0: the default */
 	bool wildcard, plain, websocket, git_fetch, allow_private;
 	enum policy_auth auth;
-	const char *auth_header;	/* of POLICY_AUTH_HEADER, as written; else NULL */
+	const char *auth_header; /* of POLICY_AUTH_HEADER, as written; else NULL */
 	const struct policy_match *matches;
 	size_t nmatches;
 };
@@ -49,7 +55,7 @@ enum policy_miss { POLICY_MISS_PATH, POLICY_MISS_METHOD, POLICY_MISS_HEADER };
 struct policy_verdict {
 	bool allowed;
 	enum policy_reason reason;
-	const struct policy_route *route;	/* NULL: no route speaks for this host and port */
+	const struct policy_route *route; /* NULL: no route speaks for this host and port */
 	/* What decided, for POLICY_ALLOWED: the entry of matches and of its paths, -1 for none. */
 	int match, path;
 	/* For POLICY_NO_MATCH: the first entry of matches that came nearest. */
@@ -60,11 +66,11 @@ struct policy_verdict {
 struct policy_request {
 	const struct host *host;
 	uint16_t port;
-	bool plain;		/* http, not https */
+	bool plain; /* http, not https */
 	struct slice method;
-	struct slice path;	/* canonical: path_canonical() */
+	struct slice path; /* canonical: path_canonical() */
 	struct slice query;
-	struct slice upgrade;	/* empty: none asked for */
+	struct slice upgrade; /* empty: none asked for */
 	/* Those with .skip are not sent on and so not judged. NULL: none. */
 	const struct http_fields *fields;
 };
@@ -84,12 +90,14 @@ const struct policy_route *policy_route_at(const struct policy *policy, size_t i
 /* May a connection to this host and port begin at all (CONNECT, a transparent listener)? What
  * goes through it is judged again, request by request. */
 void policy_decide_connect(const struct policy *policy, const struct host *host, uint16_t port,
-			   struct policy_verdict *out);
-void policy_decide(const struct policy *policy, const struct policy_request *request, struct policy_verdict *out);
+                           struct policy_verdict *out);
+void policy_decide(const struct policy *policy, const struct policy_request *request,
+                   struct policy_verdict *out);
 
-const char *policy_reason_word(enum policy_reason reason);	/* "host-not-routed" */
+const char *policy_reason_word(enum policy_reason reason); /* "host-not-routed" */
 /* The rule that decided: "routes[2].matches[0].paths[1] prefix /v1", "routes[2]", "" for none. */
 void policy_rule_print(const struct policy_verdict *verdict, struct str *out);
 /* A sentence for people and agents. It repeats the request's canonical host, port, method and
  * path, escaped, and nothing else of it. */
-void policy_explain(const struct policy_verdict *verdict, const struct policy_request *request, struct str *out);
+void policy_explain(const struct policy_verdict *verdict, const struct policy_request *request,
+                    struct str *out);

@@ -10,22 +10,25 @@ static const struct {
 	[POLICY_HOST_NOT_ROUTED] = { "host-not-routed", "no route of this bottle names %h" },
 	[POLICY_PORT_NOT_ROUTED] = { "port-not-routed", "%h has a route, but not on port %p" },
 	[POLICY_ADDRESS_NOT_ROUTED] = { "address-not-routed",
-					"%h is an address, and no route names it; use the host's name" },
+	                                "%h is an address, and no route names it; use the host's name" },
 	[POLICY_NAME_NOT_QUALIFIED] = { "name-not-qualified",
-					"%h is a single label, and no route names it; use a fully qualified name" },
+	                                "%h is a single label, and no route names it; use a fully qualified name" },
 	[POLICY_WILDCARD_LABEL] = { "wildcard-label",
-				    "%h fits a wildcard route, but its first label looks like data, not like a name" },
+	                            "%h fits a wildcard route, but its first label looks like data, not like a name" },
 	[POLICY_PLAIN_HTTP] = { "plain-http", "%r does not allow plain http to %h:%p; use https" },
 	[POLICY_TLS_ON_PLAIN_PORT] = { "tls-on-plain-port", "%r serves %h:%p as plain http only" },
 	[POLICY_NO_MATCH] = { "no-match", "%h has a route (%r), but none of its matches fits %m %u%n" },
 	[POLICY_METHOD_FORBIDDEN] = { "method-forbidden", "the method %m is never passed on" },
 	[POLICY_METHOD_OVERRIDE] = { "method-override",
-				     "the request asks the origin to read %m as another method, and %r limits methods" },
-	[POLICY_UPGRADE] = { "upgrade", "%r does not allow this protocol upgrade; only \"websocket: true\" opens WebSocket" },
-	[POLICY_GIT_PUSH] = { "git-push", "a push over https is never allowed; push through the bottle's git gate" },
-	[POLICY_GIT_FETCH] = { "git-fetch", "%r does not allow git over https; it needs \"git: {fetch: true}\"" },
+	                             "the request asks the origin to read %m as another method, and %r limits methods" },
+	[POLICY_UPGRADE] = { "upgrade",
+	                     "%r does not allow this protocol upgrade; only \"websocket: true\" opens WebSocket" },
+	[POLICY_GIT_PUSH] = { "git-push",
+	                      "a push over https is never allowed; push through the bottle's git gate" },
+	[POLICY_GIT_FETCH] = { "git-fetch",
+	                       "%r does not allow git over https; it needs \"git: {fetch: true}\"" },
 	[POLICY_DNS_OVER_HTTPS] = { "dns-over-https",
-				    "this is a DNS query over https; the gateway resolves names itself" },
+	                            "this is a DNS query over https; the gateway resolves names itself" },
 };
 
 const char *policy_reason_word(enum policy_reason reason)
@@ -71,12 +74,15 @@ static void add_nearest(const struct policy_verdict *verdict, struct str *out)
 		return;
 	}
 	bool method = verdict->missed == POLICY_MISS_METHOD;
-	str_addf(out, method ? ": for this path matches[%d] allows only " : ": matches[%d] also asks for a certain value of ",
-		 verdict->near);
+	str_addf(out,
+	         method ? ": for this path matches[%d] allows only " :
+	                  ": matches[%d] also asks for a certain value of ",
+	         verdict->near);
 	add_names(&verdict->route->matches[verdict->near], verdict->missed, out);
 }
 
-void policy_explain(const struct policy_verdict *verdict, const struct policy_request *request, struct str *out)
+void policy_explain(const struct policy_verdict *verdict, const struct policy_request *request,
+                    struct str *out)
 {
 	for (const char *s = reasons[verdict->reason].sentence; *s; s++) {
 		if (*s != '%') {

@@ -23,17 +23,18 @@ int policy_regex_compile(struct slice pattern, struct policy_regex **out, struct
 	if (pattern.n > PATTERN_MAX)
 		return fail(err, ERR_INPUT, "regex has %zu bytes, at most %d", pattern.n, PATTERN_MAX);
 	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern.at, pattern.n,
-					 PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
-						 PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP,
-					 &why, &offset, NULL);
+	                                 PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
+	                                         PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP,
+	                                 &why, &offset, NULL);
 	if (!code) {
 		PCRE2_UCHAR text[128];
 		pcre2_get_error_message(why, text, sizeof text);
-		return fail(err, ERR_INPUT, "regex \"%.*s\" at offset %zu: %s", (int)pattern.n, pattern.at, offset,
-			    (char *)text);
+		return fail(err, ERR_INPUT, "regex \"%.*s\" at offset %zu: %s", (int)pattern.n, pattern.at,
+		            offset, (char *)text);
 	}
 	struct policy_regex *regex = xcalloc(1, sizeof *regex);
-	*regex = (struct policy_regex){ code, pcre2_match_data_create(1, NULL), pcre2_match_context_create(NULL) };
+	*regex = (struct policy_regex){ code, pcre2_match_data_create(1, NULL),
+		                        pcre2_match_context_create(NULL) };
 	if (!regex->data || !regex->context) {
 		policy_regex_free(regex);
 		return fail(err, ERR_SYSTEM, "no memory for a regex");

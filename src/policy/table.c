@@ -16,14 +16,15 @@ static size_t hash_of(struct slice host, bool wildcard)
 /* The ports of one host stand in one run of slots, so a port that isn't there is told from a
  * host that isn't. */
 const struct policy_entry *policy_entry_find(const struct policy *policy, struct slice host, uint16_t port,
-					     bool wildcard)
+                                             bool wildcard)
 {
 	for (size_t i = hash_of(host, wildcard) & policy->mask;; i = (i + 1) & policy->mask) {
 		const struct policy_entry *entry = &policy->table[i];
 
 		if (!entry->route)
 			return NULL;
-		if (entry->wildcard == wildcard && (port == 0 || entry->port == port) && slice_equal(entry->host, host))
+		if (entry->wildcard == wildcard && (port == 0 || entry->port == port) &&
+		    slice_equal(entry->host, host))
 			return entry;
 	}
 }
@@ -33,8 +34,8 @@ static int insert(struct policy *policy, const struct policy_entry *new, struct 
 	size_t i = hash_of(new->host, new->wildcard) & policy->mask;
 
 	if (policy_entry_find(policy, new->host, new->port, new->wildcard))
-		return fail(err, ERR_INPUT, "routes[%zu]: %s has a route for port %u already", new->route->index,
-			    new->route->host, new->port);
+		return fail(err, ERR_INPUT, "routes[%zu]: %s has a route for port %u already",
+		            new->route->index, new->route->host, new->port);
 	while (policy->table[i].route)
 		i = (i + 1) & policy->mask;
 	policy->table[i] = *new;
@@ -46,9 +47,13 @@ static int insert_route(struct policy *policy, struct policy_route *route, struc
 	struct slice host = slice_of(route->host + (route->wildcard ? 2 : 0));
 	bool written = route->port != 0;
 	struct policy_entry entry = {
-		.host = host, .port = (uint16_t)(written ? route->port : 443), .wildcard = route->wildcard,
+		.host = host,
+		.port = (uint16_t)(written ? route->port : 443),
+		.wildcard = route->wildcard,
 		/* On a port that was written a plain route may be either. */
-		.tls = true, .plain = written && route->plain, .route = route,
+		.tls = true,
+		.plain = written && route->plain,
+		.route = route,
 	};
 
 	if (insert(policy, &entry, err) < 0)

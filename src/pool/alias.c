@@ -32,14 +32,16 @@ static int add_alias(struct in_addr address, struct err *err)
 
 	inet_ntop(AF_INET, &address, text, sizeof text);
 	own_mem char *prefix = xasprintf("%s/32", text);
-	char *argv[] = { "sudo", "-p", "bot-bottle needs a loopback address; password of %u: ",
-			 "/sbin/ifconfig", "lo0", "alias", prefix, "up", NULL };
+	char *argv[] = { "sudo",           "-p",  "bot-bottle needs a loopback address; password of %u: ",
+		         "/sbin/ifconfig", "lo0", "alias",
+		         prefix,           "up",  NULL };
 	const struct proc_spec spec = { .path = "/usr/bin/sudo", .argv = argv };
 	int status = proc_run(&spec, NULL, NULL, NULL, IFCONFIG_BYTES, SUDO_MS, err);
 	if (status == 0)
 		return 0;
-	return fail(err, ERR_DENIED, "the address %s could not be added to lo0; by hand: sudo /sbin/ifconfig lo0 alias %s up",
-		    text, prefix);
+	return fail(err, ERR_DENIED,
+	            "the address %s could not be added to lo0; by hand: sudo /sbin/ifconfig lo0 alias %s up",
+	            text, prefix);
 }
 
 int pool_make_aliases(const struct pool_range *range, struct err *err)

@@ -33,7 +33,7 @@ bool pool_is_taken(const struct pool_taken *t, struct in_addr address)
 
 struct reading {
 	struct pool_taken *taken;
-	const char *wanted;		/* NULL: every port */
+	const char *wanted; /* NULL: every port */
 	struct sockaddr_in *found;
 	struct err *err;
 	int rc;
@@ -94,7 +94,8 @@ static int parse(const char *text, size_t n, json **out, struct err *err)
 	if (json_parse(text, n, INSPECT_DEPTH, out, err) != 0)
 		return fail_in(err, "docker inspect");
 	if (json_kind(*out) != JSON_ARRAY)
-		return fail(err, ERR_INPUT, "docker inspect printed %s, not a list", json_kind_name(json_kind(*out)));
+		return fail(err, ERR_INPUT, "docker inspect printed %s, not a list",
+		            json_kind_name(json_kind(*out)));
 	return 0;
 }
 
@@ -126,7 +127,8 @@ int pool_read_inspect(const char *text, size_t n, struct pool_taken *out, struct
 	return 0;
 }
 
-int pool_read_published(const char *text, size_t n, const char *port, struct sockaddr_in *out, struct err *err)
+int pool_read_published(const char *text, size_t n, const char *port, struct sockaddr_in *out,
+                        struct err *err)
 {
 	own_json json *all = NULL;
 	struct sockaddr_in found = { .sin_family = AF_UNSPEC };
@@ -135,7 +137,8 @@ int pool_read_published(const char *text, size_t n, const char *port, struct soc
 	if (parse(text, n, &all, err) != 0)
 		return -1;
 	if (json_count(all) != 1)
-		return fail(err, ERR_INPUT, "docker inspect printed %zu containers, not one", json_count(all));
+		return fail(err, ERR_INPUT, "docker inspect printed %zu containers, not one",
+		            json_count(all));
 	if (read_ports(json_get(json_get(json_at(all, 0), "NetworkSettings"), "Ports"), &r) != 0)
 		return -1;
 	if (found.sin_family != AF_INET)

@@ -45,7 +45,8 @@ int pool_open(const char *configured, int own, struct err *err)
 		return fd;
 	/* Only where it is absent: one that is there and closed to us holds other users' leases. */
 	if (errno != ENOENT)
-		return fail_errno(err, "open " POOL_SHARED_DIR "; join the group bot-bottle and log in again");
+		return fail_errno(err,
+		                  "open " POOL_SHARED_DIR "; join the group bot-bottle and log in again");
 	if (mkdirat(own, "leases", 0700) != 0 && errno != EEXIST)
 		return fail_errno(err, "making the leases' directory");
 	fd = openat(own, "leases", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -60,10 +61,13 @@ static int open_lease(int dir, const char *name, struct err *err)
 
 	own_fd int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && errno == ENOENT)
-		fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0660);
+		fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		            0660);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return fail_errno(err, "lease %s; join the group bot-bottle, or name a directory of your own as "
-				  "leases.directory", name);
+		return fail_errno(err,
+		                  "lease %s; join the group bot-bottle, or name a directory of your own as "
+		                  "leases.directory",
+		                  name);
 	if (fd < 0)
 		return fail_errno(err, "lease %s", name);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -96,7 +100,7 @@ static void add_holder(struct str *out, const char *name, int fd, bool published
 }
 
 int pool_acquire(int dir, const struct pool_range *range, const struct pool_taken *taken, const char *holder,
-		 struct lease *out, struct err *err)
+                 struct lease *out, struct err *err)
 {
 	uint32_t first = number_of(range->first), last = number_of(range->last);
 	own_str struct str holders = STR_INIT;
@@ -119,13 +123,15 @@ int pool_acquire(int dir, const struct pool_range *range, const struct pool_take
 		if (holders.len < sizeof err->text / 2)
 			add_holder(&holders, name, fd, published);
 	}
-	return fail(err, ERR_BUSY, "all %u loopback addresses are in use; stop a bottle (bottle ls), or raise leases.last "
-		    "in config.json; held: %s", last - first + 1, str_c(&holders));
+	return fail(err, ERR_BUSY,
+	            "all %u loopback addresses are in use; stop a bottle (bottle ls), or raise leases.last "
+	            "in config.json; held: %s",
+	            last - first + 1, str_c(&holders));
 }
 
 void pool_release(struct lease *lease)
 {
 	if (lease->fd >= 0 && ftruncate(lease->fd, 0) != 0)
-		errno = 0;	/* a name that stays behind is only text: the lock is what counts */
+		errno = 0; /* a name that stays behind is only text: the lock is what counts */
 	fd_drop(&lease->fd);
 }

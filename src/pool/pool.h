@@ -16,7 +16,9 @@
 #define POOL_CONTAINER_PREFIX "bot-bottle-sidecars-"
 
 /* Inclusive. */
-struct pool_range { struct in_addr first, last; };
+struct pool_range {
+	struct in_addr first, last;
+};
 
 /* Both must be of 127.0.0.0/8, in order. */
 int pool_range_parse(const char *first, const char *last, struct pool_range *out, struct err *err);
@@ -26,8 +28,13 @@ int pool_range_parse(const char *first, const char *last, struct pool_range *out
 int pool_open(const char *configured, int own, struct err *err);
 
 /* Addresses that something else publishes. */
-struct pool_taken { struct in_addr *v; size_t n; };
+struct pool_taken {
+	struct in_addr *v;
+	size_t n;
+};
+/* clang-format off */
 #define POOL_TAKEN_INIT { 0 }
+/* clang-format on */
 void pool_taken_clear(struct pool_taken *t);
 #define own_pool_taken __attribute__((cleanup(pool_taken_clear)))
 void pool_taken_add(struct pool_taken *t, struct in_addr address);
@@ -40,15 +47,21 @@ int pool_read_inspect(const char *text, size_t n, struct pool_taken *out, struct
 
 /* What one container publishes now, of NetworkSettings.Ports alone: docker keeps a binding in
  * HostConfig also when nothing listens. @port is as docker names it, "9099/tcp". ERR_MISSING. */
-int pool_read_published(const char *text, size_t n, const char *port, struct sockaddr_in *out, struct err *err);
+int pool_read_published(const char *text, size_t n, const char *port, struct sockaddr_in *out,
+                        struct err *err);
 
-struct lease { struct in_addr address; int fd; };	/* fd is the lock; -1: none held */
+struct lease {
+	struct in_addr address;
+	int fd;
+}; /* fd is the lock; -1: none held */
+/* clang-format off */
 #define LEASE_INIT { .fd = -1 }
+/* clang-format on */
 
 /* Leases the lowest free address that is not in @taken; @holder (a slug) is written into the
  * file for whoever asks later. On failure @out is untouched; ERR_BUSY: all are taken. */
 int pool_acquire(int dir, const struct pool_range *range, const struct pool_taken *taken, const char *holder,
-		 struct lease *out, struct err *err);
+                 struct lease *out, struct err *err);
 void pool_release(struct lease *lease);
 #define own_lease __attribute__((cleanup(pool_release)))
 
@@ -57,7 +70,9 @@ void pool_release(struct lease *lease);
 enum { SUBNETS = 254, SUBNET_TEXT = sizeof "192.168.255.255/24" };
 
 /* 192.168.X.0/24: its gateway is .1 and the bundle .2. */
-struct subnet { char cidr[SUBNET_TEXT], gateway[SUBNET_TEXT], bundle[SUBNET_TEXT]; };
+struct subnet {
+	char cidr[SUBNET_TEXT], gateway[SUBNET_TEXT], bundle[SUBNET_TEXT];
+};
 
 /* X of the @attempt-th network to try for this slug: the first follows from the slug alone, so
  * a resume finds it again; each further one is the next. Never 17, which is docker0's elsewhere. */

@@ -30,7 +30,8 @@ int probe_disk(const struct preflight_host *host, struct str *found, struct err 
 	mib = (unsigned long)((unsigned long long)fs.f_bavail * fs.f_frsize >> 20);
 	str_addf(found, "%lu MiB free below %s", mib, path);
 	if (mib < DISK_LEAST_MIB)
-		return fail(err, ERR_SYSTEM, "%lu MiB are free below %s, %d are needed", mib, path, DISK_LEAST_MIB);
+		return fail(err, ERR_SYSTEM, "%lu MiB are free below %s, %d are needed", mib, path,
+		            DISK_LEAST_MIB);
 	return 0;
 }
 
@@ -42,13 +43,14 @@ int probe_docker(const struct preflight_host *host, struct str *found, struct er
 
 	if (host->docker) {
 		if (!str_starts(host->docker, "unix:///"))
-			return fail(err, ERR_INPUT, "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH",
-				    host->docker);
+			return fail(err, ERR_INPUT,
+			            "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH",
+			            host->docker);
 		path = host->docker + strlen("unix://");
 	}
 	if (strlen(path) >= sizeof address.sun_path)
 		return fail(err, ERR_INPUT, "the docker socket's path is longer than %zu bytes",
-			    sizeof address.sun_path - 1);
+		            sizeof address.sun_path - 1);
 	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -58,14 +60,17 @@ int probe_docker(const struct preflight_host *host, struct str *found, struct er
 		return 0;
 	}
 	if (errno == EACCES || errno == EPERM)
-		return fail(err, ERR_DENIED,
-			    "the docker socket %s may not be used by you; join the group docker (usermod -aG docker USER) "
-			    "and log in again; members of it are root on this host in all but name",
-			    path);
+		return fail(
+			err, ERR_DENIED,
+			"the docker socket %s may not be used by you; join the group docker (usermod -aG docker USER) "
+			"and log in again; members of it are root on this host in all but name",
+			path);
 	if (errno == ECONNREFUSED)
-		return fail(err, ERR_MISSING, "nobody listens on the docker socket %s; systemctl start docker", path);
-	return fail(err, ERR_MISSING,
-		    "there is no docker socket %s; install docker (NixOS: virtualisation.docker.enable = true), start it "
-		    "and join the group docker",
-		    path);
+		return fail(err, ERR_MISSING,
+		            "nobody listens on the docker socket %s; systemctl start docker", path);
+	return fail(
+		err, ERR_MISSING,
+		"there is no docker socket %s; install docker (NixOS: virtualisation.docker.enable = true), start it "
+		"and join the group docker",
+		path);
 }

@@ -20,12 +20,15 @@ int probe_kvm_node(const struct preflight_host *host, struct str *found, struct 
 
 	(void)host, (void)found;
 	if (stat(NODE, &st) < 0)
-		return fail(err, ERR_MISSING,
-			    "there is no " NODE "; turn virtualisation on in the firmware (VT-x, AMD-V) and load the "
-			    "module: modprobe kvm-intel or kvm-amd; NixOS: boot.kernelModules = [ \"kvm-intel\" ] or "
-			    "[ \"kvm-amd\" ]; in a virtual machine its host must allow nesting. Else: --backend namespace");
+		return fail(
+			err, ERR_MISSING,
+			"there is no " NODE
+			"; turn virtualisation on in the firmware (VT-x, AMD-V) and load the "
+			"module: modprobe kvm-intel or kvm-amd; NixOS: boot.kernelModules = [ \"kvm-intel\" ] or "
+			"[ \"kvm-amd\" ]; in a virtual machine its host must allow nesting. Else: --backend namespace");
 	if (!S_ISCHR(st.st_mode))
-		return fail(err, ERR_INPUT, NODE " is no device; remove it and load the module kvm-intel or kvm-amd");
+		return fail(err, ERR_INPUT,
+		            NODE " is no device; remove it and load the module kvm-intel or kvm-amd");
 	return 0;
 }
 
@@ -37,10 +40,12 @@ int probe_kvm_access(const struct preflight_host *host, struct str *found, struc
 	if (fd >= 0)
 		return 0;
 	if (errno == EACCES || errno == EPERM)
-		return fail(err, ERR_DENIED,
-			    NODE " may not be opened by you; join the group kvm (usermod -aG kvm USER) and log in again, "
-			    "a re-login is needed; NixOS: users.users.NAME.extraGroups = [ \"kvm\" ]. "
-			    "Else: --backend namespace");
+		return fail(
+			err, ERR_DENIED,
+			NODE
+			" may not be opened by you; join the group kvm (usermod -aG kvm USER) and log in again, "
+			"a re-login is needed; NixOS: users.users.NAME.extraGroups = [ \"kvm\" ]. "
+			"Else: --backend namespace");
 	return fail_errno(err, "open " NODE);
 }
 
@@ -64,7 +69,9 @@ struct vm {
 	struct kvm_run *run;
 	size_t run_size;
 };
+/* clang-format off */
 #define VM_INIT { -1, -1, -1, MAP_FAILED, MAP_FAILED, 0 }
+/* clang-format on */
 
 static void vm_clear(struct vm *vm)
 {
@@ -116,18 +123,18 @@ static int vm_open(struct vm *vm, struct err *err)
 enum { PRESENT_WRITABLE = 3, LARGE = 0x80, EFER_LME = 0x100, EFER_LMA = 0x400 };
 
 static const unsigned char code_32[] = {
-	0xb8, 42, 0, 0, 0,			/* mov eax, 42 */
-	0x83, 0xc0, 1,				/* add eax, 1 */
-	0xa3, 0x00, 0x50, 0, 0,			/* mov [DATA], eax */
-	0xf4,					/* hlt */
+	0xb8, 42,   0,    0, 0, /* mov eax, 42 */
+	0x83, 0xc0, 1,          /* add eax, 1 */
+	0xa3, 0x00, 0x50, 0, 0, /* mov [DATA], eax */
+	0xf4,                   /* hlt */
 };
 /* The 16-byte exchange is in every current kernel, and is where an emulator gives up. */
 static const unsigned char code_64[] = {
-	0x31, 0xc0, 0x31, 0xd2, 0x31, 0xc9,	/* xor eax, eax; xor edx, edx; xor ecx, ecx */
-	0xbb, ANSWER, 0, 0, 0,			/* mov ebx, ANSWER */
-	0xbf, 0x00, 0x50, 0, 0,			/* mov edi, DATA */
-	0xf0, 0x48, 0x0f, 0xc7, 0x0f,		/* lock cmpxchg16b [rdi] */
-	0xf4,					/* hlt */
+	0x31, 0xc0,   0x31, 0xd2, 0x31, 0xc9, /* xor eax, eax; xor edx, edx; xor ecx, ecx */
+	0xbb, ANSWER, 0,    0,    0,          /* mov ebx, ANSWER */
+	0xbf, 0x00,   0x50, 0,    0,          /* mov edi, DATA */
+	0xf0, 0x48,   0x0f, 0xc7, 0x0f,       /* lock cmpxchg16b [rdi] */
+	0xf4,                                 /* hlt */
 };
 
 static void put_entry(struct vm *vm, size_t at, uint64_t value, size_t size)
@@ -168,7 +175,9 @@ static const struct mode {
 
 static int vm_set_up(struct vm *vm, const struct mode *mode, struct err *err)
 {
-	const struct kvm_segment flat = { .limit = 0xffffffff, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1 };
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1
+	};
 	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
 	struct kvm_sregs s;
 
@@ -199,15 +208,17 @@ static int run_mode(const struct mode *mode, struct err *err)
 	memcpy(&answer, vm.memory + DATA, sizeof answer);
 	if (vm.run->exit_reason == KVM_EXIT_HLT && answer == ANSWER)
 		return 0;
-	return fail(err, ERR_SYSTEM,
-		    "a guest of a few instructions in %s ended with KVM exit %u%s; this " NODE " emulates, or its "
-		    "module is broken: an ordinary kernel does not run here. Use a host with hardware virtualisation, "
-		    "or --backend namespace",
-		    mode->name, vm.run->exit_reason,
-		    vm.run->exit_reason == KVM_EXIT_SHUTDOWN	     ? " (shutdown)" :
-		    vm.run->exit_reason == KVM_EXIT_INTERNAL_ERROR   ? " (internal error)" :
-		    vm.run->exit_reason == KVM_EXIT_HLT		     ? " and a wrong result" :
-								       "");
+	return fail(
+		err, ERR_SYSTEM,
+		"a guest of a few instructions in %s ended with KVM exit %u%s; this " NODE
+		" emulates, or its "
+		"module is broken: an ordinary kernel does not run here. Use a host with hardware virtualisation, "
+		"or --backend namespace",
+		mode->name, vm.run->exit_reason,
+		vm.run->exit_reason == KVM_EXIT_SHUTDOWN       ? " (shutdown)" :
+		vm.run->exit_reason == KVM_EXIT_INTERNAL_ERROR ? " (internal error)" :
+		vm.run->exit_reason == KVM_EXIT_HLT            ? " and a wrong result" :
+								 "");
 }
 
 static int run_guests(void *arg, struct err *err)
@@ -260,24 +271,29 @@ int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct
 	own_fd int read_end = ends[0];
 	own_fd int write_end = ends[1];
 	verdict.write_fd = write_end;
-	if (proc_fork(&(struct proc_spec){ .child = report_guests, .arg = &verdict, .die_with_parent = true,
-					   .fds = &(struct proc_fd){ write_end, write_end }, .nfds = 1 },
-		      &child, err) < 0)
+	if (proc_fork(&(struct proc_spec){ .child = report_guests,
+	                                   .arg = &verdict,
+	                                   .die_with_parent = true,
+	                                   .fds = &(struct proc_fd){ write_end, write_end },
+	                                   .nfds = 1 },
+	              &child, err) < 0)
 		return fail_in(err, "try " NODE);
 	fd_drop(&write_end);
 	ended = proc_wait_for(&child, DEADLINE_MS, &status, err);
 	if (ended < 0)
 		return -1;
 	if (ended == 0)
-		return fail(err, ERR_SYSTEM, "a guest of a few instructions did not end in %d s; " NODE
-			    " can't run one; use --backend namespace", DEADLINE_MS / 1000);
+		return fail(err, ERR_SYSTEM,
+		            "a guest of a few instructions did not end in %d s; " NODE
+		            " can't run one; use --backend namespace",
+		            DEADLINE_MS / 1000);
 	if (status == 0) {
 		str_addf(found, "API %d, 32-bit and 64-bit paging run", API);
 		return 0;
 	}
 	if (read(read_end, &result, sizeof result) != (ssize_t)sizeof result)
 		return fail(err, ERR_SYSTEM, "the process that tried " NODE " ended with status %d",
-			    proc_exit_code(status));
+		            proc_exit_code(status));
 	result.text[sizeof result.text - 1] = 0;
 	*err = result;
 	return -1;

@@ -9,9 +9,9 @@
 enum {
 	FOR_SMOLMACHINES = 1,
 	FOR_NAMESPACE = 2,
-	FOR_DOCKER = 4,		/* the backend, or the bundle with any backend */
+	FOR_DOCKER = 4, /* the backend, or the bundle with any backend */
 	FOR_REPOS = 8,
-	TOGETHER = 16,		/* cage_probe_together() tries it too */
+	TOGETHER = 16, /* cage_probe_together() tries it too */
 	FOR_EVERY = FOR_SMOLMACHINES | FOR_NAMESPACE | FOR_DOCKER,
 };
 
@@ -84,7 +84,7 @@ static int probe_limits(const struct preflight_host *host, struct str *found, st
 	(void)host, (void)err;
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
 		str_addf(found, "%s%s: %s", i ? ", " : "", limits[i].name,
-			 bits > 0 && ((unsigned)bits & limits[i].bit) ? "limited" : "not limited");
+		         bits > 0 && ((unsigned)bits & limits[i].bit) ? "limited" : "not limited");
 	return 0;
 }
 
@@ -118,8 +118,10 @@ static const struct check {
 	  "a launch by root gives the guest an id that owns nothing on the host",
 	  "Linux 5.12 or later, and a state directory on a file system with idmapped mounts (ext4, xfs, btrfs, "
 	  "tmpfs from 6.3); or launch as an ordinary user" },
-	{ "smolvm", FOR_SMOLMACHINES, probe_smolvm, "it runs the microVM; other versions write other policies", NULL },
-	{ "/dev/kvm", FOR_SMOLMACHINES, probe_kvm_node, "a microVM needs the processor's virtualisation", NULL },
+	{ "smolvm", FOR_SMOLMACHINES, probe_smolvm,
+	  "it runs the microVM; other versions write other policies", NULL },
+	{ "/dev/kvm", FOR_SMOLMACHINES, probe_kvm_node, "a microVM needs the processor's virtualisation",
+	  NULL },
 	{ "/dev/kvm, access", FOR_SMOLMACHINES, probe_kvm_access, "the VMM runs as you, not as root", NULL },
 	{ "/dev/kvm, a guest", FOR_SMOLMACHINES, probe_kvm_guest,
 	  "a module that emulates answers on /dev/kvm and can't run an ordinary kernel", NULL },
@@ -149,7 +151,8 @@ static int needs(const struct preflight_host *host, unsigned *out, struct err *e
 	if (host->bundle && str_is(host->bundle, "docker"))
 		*out |= FOR_DOCKER;
 	else if (host->bundle && !str_is(host->bundle, "embedded"))
-		return fail(err, ERR_USAGE, "there is no bundle \"%.40s\"; it is embedded or docker", host->bundle);
+		return fail(err, ERR_USAGE, "there is no bundle \"%.40s\"; it is embedded or docker",
+		            host->bundle);
 	for (size_t i = 0; i < ARRAY_LEN(backends); i++) {
 		if (!str_is(backends[i].name, host->backend))
 			continue;
@@ -157,11 +160,11 @@ static int needs(const struct preflight_host *host, unsigned *out, struct err *e
 		return 0;
 	}
 	return fail(err, ERR_USAGE, "there is no backend \"%.40s\"; it is smolmachines, namespace or docker",
-		    host->backend);
+	            host->backend);
 }
 
 static void run_check(const struct check *check, const struct preflight_host *host, unsigned wanted,
-		      struct preflight_result *out)
+                      struct preflight_result *out)
 {
 	*out = (struct preflight_result){
 		.name = check->name,
@@ -219,7 +222,8 @@ int preflight_require(const struct preflight_host *host, struct err *err)
 			continue;
 		*err = result.err;
 		if (result.fix)
-			fail(err, result.err.kind, "%s: %.200s; %.200s", checks[i].name, result.err.text, result.fix);
+			fail(err, result.err.kind, "%s: %.200s; %.200s", checks[i].name, result.err.text,
+			     result.fix);
 		else if (!str_starts(result.err.text, checks[i].name))
 			fail_in(err, "%s", checks[i].name);
 		return -1;
@@ -237,7 +241,8 @@ json *preflight_to_json(const struct preflight_report *report, const struct pref
 	for (size_t i = 0; i < report->n; i++) {
 		const struct preflight_result *r = &report->v[i];
 		const char *cut = strstr(r->err.text, "; ");
-		own_mem char *problem = xstrndup(r->err.text, cut ? (size_t)(cut - r->err.text) : strlen(r->err.text));
+		own_mem char *problem =
+			xstrndup(r->err.text, cut ? (size_t)(cut - r->err.text) : strlen(r->err.text));
 		json *row = json_object_of();
 
 		json_set_string(row, "check", r->name);

@@ -10,28 +10,30 @@
 
 /* What the caller knows and this room does not look up. */
 struct preflight_host {
-	const char *backend;	/* "smolmachines", "namespace", "docker" */
-	const char *bundle;	/* "embedded", "docker"; NULL: embedded */
-	const char *path;	/* $PATH; NULL: empty */
-	const char *state;	/* the state directory, which need not exist yet */
-	const char *docker;	/* $DOCKER_HOST; NULL: the usual socket */
-	bool repos;		/* the bottle has git-gate.repos */
+	const char *backend; /* "smolmachines", "namespace", "docker" */
+	const char *bundle;  /* "embedded", "docker"; NULL: embedded */
+	const char *path;    /* $PATH; NULL: empty */
+	const char *state;   /* the state directory, which need not exist yet */
+	const char *docker;  /* $DOCKER_HOST; NULL: the usual socket */
+	bool repos;          /* the bottle has git-gate.repos */
 };
 
 struct preflight_result {
 	const char *name, *why, *fix;
-	bool needed;		/* by this backend */
+	bool needed; /* by this backend */
 	bool ok;
-	struct str found;	/* what is there; may be empty */
-	struct err err;		/* what is wrong and the remedy, where not ok */
+	struct str found; /* what is there; may be empty */
+	struct err err;   /* what is wrong and the remedy, where not ok */
 };
 
 struct preflight_report {
 	struct preflight_result *v;
 	size_t n;
-	bool able;		/* every needed row is ok */
+	bool able; /* every needed row is ok */
 };
+/* clang-format off */
 #define PREFLIGHT_REPORT_INIT { 0 }
+/* clang-format on */
 void preflight_report_clear(struct preflight_report *report);
 #define own_preflight_report __attribute__((cleanup(preflight_report_clear)))
 

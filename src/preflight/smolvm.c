@@ -15,12 +15,14 @@ enum { OUTPUT_MAX = 4096, DEADLINE_MS = 10 * 1000 };
  * publisher prints for the archives. */
 #define RELEASES "https://github.com/smol-machines/smolvm/releases/download/v" POSTURE_VERSION "/"
 static const struct {
-	const char *machine;	/* uname -m */
+	const char *machine; /* uname -m */
 	const char *stem;
 	const char *hash;
 } releases[] = {
-	{ "x86_64", "smolvm-" POSTURE_VERSION "-linux-x86_64", "sha256-RkmDT8kPSUgSYYs0lzEJfnFfJ4N64Il+s9sY0rYYXuk=" },
-	{ "aarch64", "smolvm-" POSTURE_VERSION "-linux-arm64", "sha256-FV0JGonnrbfnLHW8eso2scaQjYcfNxyAEZgWEjhfNJc=" },
+	{ "x86_64", "smolvm-" POSTURE_VERSION "-linux-x86_64",
+	  "sha256-RkmDT8kPSUgSYYs0lzEJfnFfJ4N64Il+s9sY0rYYXuk=" },
+	{ "aarch64", "smolvm-" POSTURE_VERSION "-linux-arm64",
+	  "sha256-FV0JGonnrbfnLHW8eso2scaQjYcfNxyAEZgWEjhfNJc=" },
 };
 
 char *preflight_find_program(const char *path, const char *name, struct err *err)
@@ -51,14 +53,14 @@ static int fail_smolvm(const char *problem, struct err *err)
 		i++;
 	if (i == ARRAY_LEN(releases))
 		return fail(err, ERR_MISSING,
-			    "%.100s, and smolvm " POSTURE_VERSION " is not published for %s; "
-			    "use another backend: --backend namespace, --backend docker",
-			    problem, host.machine);
+		            "%.100s, and smolvm " POSTURE_VERSION " is not published for %s; "
+		            "use another backend: --backend namespace, --backend docker",
+		            problem, host.machine);
 	return fail(err, ERR_MISSING,
-		    "%.100s; NixOS: services.bot-bottle.enable = true. Else: curl -LO " RELEASES
-		    "%s.tar.gz (%s) && tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH. "
-		    "Other backends: --backend namespace, --backend docker",
-		    problem, releases[i].stem, releases[i].hash, releases[i].stem, releases[i].stem);
+	            "%.100s; NixOS: services.bot-bottle.enable = true. Else: curl -LO " RELEASES
+	            "%s.tar.gz (%s) && tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH. "
+	            "Other backends: --backend namespace, --backend docker",
+	            problem, releases[i].stem, releases[i].hash, releases[i].stem, releases[i].stem);
 }
 
 int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err)
@@ -76,9 +78,10 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 	if (!path)
 		return fail_smolvm("smolvm " POSTURE_VERSION " is not on PATH", err);
 	status = proc_run(&(struct proc_spec){ .path = path, .argv = argv, .env = env }, NULL, &out, &errout,
-			  OUTPUT_MAX, DEADLINE_MS, &missing);
+	                  OUTPUT_MAX, DEADLINE_MS, &missing);
 	if (status < 0)
-		return fail_smolvm("smolvm " POSTURE_VERSION " is needed, and `smolvm --version` gave no answer", err);
+		return fail_smolvm(
+			"smolvm " POSTURE_VERSION " is needed, and `smolvm --version` gave no answer", err);
 	while (out.len > 0 && strchr(" \r\n\t", out.data[out.len - 1]))
 		out.data[--out.len] = 0;
 	if (status == 0 && str_is(str_c(&out), "smolvm " POSTURE_VERSION)) {
@@ -86,8 +89,11 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 		return 0;
 	}
 	str_add_escaped(&seen, str_c(&out), out.len, 24);
-	problem = status != 0 ? xasprintf("smolvm --version exited %d, and smolvm " POSTURE_VERSION " is needed", status) :
-				xasprintf("smolvm says \"%s\", and only " POSTURE_VERSION " is supported", str_c(&seen));
+	problem = status != 0 ?
+	                  xasprintf("smolvm --version exited %d, and smolvm " POSTURE_VERSION " is needed",
+	                            status) :
+	                  xasprintf("smolvm says \"%s\", and only " POSTURE_VERSION " is supported",
+	                            str_c(&seen));
 	return fail_smolvm(problem, err);
 }
 

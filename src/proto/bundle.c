@@ -68,7 +68,8 @@ void bundle_frame_add(struct str *out, enum bundle_frame kind, const void *bytes
 	str_addn(out, bytes, n);
 }
 
-int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kind, struct str *body, struct err *err)
+int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kind, struct str *body,
+                      struct err *err)
 {
 	const unsigned char *p = (const unsigned char *)in->data;
 

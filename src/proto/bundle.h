@@ -18,26 +18,29 @@
 #include "base/str.h"
 
 enum {
-	BUNDLE_TOKEN = 32,		/* random bytes */
-	BUNDLE_PREAMBLE = BUNDLE_TOKEN + 1,	/* the token, and the number of the listener */
+	BUNDLE_TOKEN = 32,                  /* random bytes */
+	BUNDLE_PREAMBLE = BUNDLE_TOKEN + 1, /* the token, and the number of the listener */
 	BUNDLE_LISTENERS = 8,
-	BUNDLE_PORT = 9099,		/* of the inner relay */
+	BUNDLE_PORT = 9099, /* of the inner relay */
 	BUNDLE_CONFIG_MAX = 20 * 1024 * 1024,
 	BUNDLE_NAME_MAX = 64,
 	BUNDLE_FRAME_HEAD = 5,
 };
-#define BUNDLE_CHANNEL "container"	/* among the outer relay's inherited sockets: the container's stdin and stdout */
+#define BUNDLE_CHANNEL \
+	"container" /* among the outer relay's inherited sockets: the container's stdin and stdout */
 
 /* Of both relays: the outer one is told all of it, and tells the inner one. */
 struct bundle_config {
 	struct secret token;
-	char *address;			/* what docker publishes on */
+	char *address; /* what docker publishes on */
 	uint32_t port;
-	char *program;			/* of the sidecar, in the container */
-	struct strv listeners;		/* their names, in the order of their numbers */
-	struct str sidecar;		/* the sidecar's own configuration */
+	char *program;         /* of the sidecar, in the container */
+	struct strv listeners; /* their names, in the order of their numbers */
+	struct str sidecar;    /* the sidecar's own configuration */
 };
+/* clang-format off */
 #define BUNDLE_CONFIG_INIT { 0 }
+/* clang-format on */
 void bundle_config_clear(struct bundle_config *c);
 #define own_bundle_config __attribute__((cleanup(bundle_config_clear)))
 
@@ -51,7 +54,8 @@ void bundle_frame_add(struct str *out, enum bundle_frame kind, const void *bytes
 
 /* The frame that @in begins with: 1, and its kind and bytes (within @in); 0 while it is not
  * there as a whole; -1 for one of an unknown kind, an empty one, or one over @limit. */
-int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kind, struct str *body, struct err *err);
+int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kind, struct str *body,
+                      struct err *err);
 /* Bytes of @in that a frame with this body takes. */
 size_t bundle_frame_size(const struct str *body);
 

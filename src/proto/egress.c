@@ -28,23 +28,19 @@ const struct egress_limits egress_limits_default = {
 };
 
 /* The texts of a configuration, in the order in which they are encoded. */
+/* clang-format off */
 #define TEXT(name, max)                                   \
 	{                                                 \
 		offsetof(struct egress_config, name), max \
 	}
+/* clang-format on */
 static const struct {
 	size_t offset;
 	size_t max;
 } texts[] = {
-	TEXT(slug, NAME_MAX_),
-	TEXT(routes, FILE_MAX),
-	TEXT(canary, NAME_MAX_),
-	TEXT(roots, FILE_MAX),
-	TEXT(extra_ca, FILE_MAX),
-	TEXT(resolv_conf, FILE_MAX),
-	TEXT(hosts, FILE_MAX),
-	TEXT(fixed_hosts, FILE_MAX),
-	TEXT(proxy_host, NAME_MAX_),
+	TEXT(slug, NAME_MAX_),  TEXT(routes, FILE_MAX),      TEXT(canary, NAME_MAX_),
+	TEXT(roots, FILE_MAX),  TEXT(extra_ca, FILE_MAX),    TEXT(resolv_conf, FILE_MAX),
+	TEXT(hosts, FILE_MAX),  TEXT(fixed_hosts, FILE_MAX), TEXT(proxy_host, NAME_MAX_),
 	TEXT(nonce, NAME_MAX_),
 };
 
@@ -156,7 +152,8 @@ int egress_config_decode(const void *bytes, size_t n, struct egress_config *out,
 	struct unpack u = unpack_of(bytes, n);
 
 	if (n > EGRESS_CONFIG_MAX || unpack_u8(&u) != FORMAT)
-		return fail(err, ERR_INPUT, "no gateway configuration of at most %d bytes", EGRESS_CONFIG_MAX);
+		return fail(err, ERR_INPUT, "no gateway configuration of at most %d bytes",
+		            EGRESS_CONFIG_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*text_of(&c, i) = unpack_text(&u, texts[i].max);
 	unpack_strv(&u, SERVERS_MAX, NAME_MAX_, &c.resolver);

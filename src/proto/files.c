@@ -14,7 +14,7 @@
 #include "base/random.h"
 #include "base/banned.h"
 
-enum { HEAD = 5, NAME_BYTES = 255 };	/* a frame's kind and length; a component */
+enum { HEAD = 5, NAME_BYTES = 255 }; /* a frame's kind and length; a component */
 
 bool files_name_is_valid(const char *name, size_t n)
 {
@@ -60,7 +60,8 @@ static int send_entry(struct sender *s, enum files_frame kind, mode_t mode, cons
 	if (!files_name_is_valid(name, n))
 		return fail(err, ERR_INPUT, "a name of %zu bytes can't be sent", n);
 	if (++s->entries > FILES_ENTRIES)
-		return fail(err, ERR_INPUT, "more than %d files and directories; copy a part of them", FILES_ENTRIES);
+		return fail(err, ERR_INPUT, "more than %d files and directories; copy a part of them",
+		            FILES_ENTRIES);
 	put_u32(bytes, mode & 0777);
 	memcpy(bytes + 4, name, n);
 	return send_frame(s, kind, bytes, 4 + n, err);
@@ -143,7 +144,8 @@ static int send_at(struct sender *s, int dir, const char *name, int depth, struc
 		return send_remark(s, name, S_ISLNK(st.st_mode) ? "a symlink" : "not a regular file", err);
 	own_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
-		return depth == 0 ? fail_errno(err, "open %s", name) : send_remark(s, name, strerror(errno), err);
+		return depth == 0 ? fail_errno(err, "open %s", name) :
+		                    send_remark(s, name, strerror(errno), err);
 	if (S_ISDIR(st.st_mode))
 		return send_directory(s, fd, st.st_mode, name, depth, err);
 	if (S_ISREG(st.st_mode))
@@ -171,11 +173,11 @@ struct receiver {
 	files_told told;
 	void *arg;
 	struct files_count *count;
-	int dirs[FILES_DEPTH + 1];	/* the one at @depth is written in */
+	int dirs[FILES_DEPTH + 1]; /* the one at @depth is written in */
 	int depth;
-	const char *root;		/* the name that the first entry gets */
+	const char *root; /* the name that the first entry gets */
 	bool have_root;
-	int file;			/* being written; -1: none */
+	int file; /* being written; -1: none */
 	char temp[32];
 	char name[NAME_BYTES + 1];
 	unsigned char body[FILES_CHUNK];
@@ -200,7 +202,8 @@ static int read_all(struct receiver *r, void *bytes, size_t n, struct err *err)
 		struct pollfd ready = { r->in, POLLIN, 0 };
 		int rc = poll(&ready, 1, FILES_IDLE_MS);
 		if (rc == 0)
-			return fail(err, ERR_BUSY, "the other side sent nothing for %d s", FILES_IDLE_MS / 1000);
+			return fail(err, ERR_BUSY, "the other side sent nothing for %d s",
+			            FILES_IDLE_MS / 1000);
 		if (rc < 0 && errno == EINTR)
 			continue;
 		ssize_t got = read(r->in, p, n);
@@ -291,7 +294,8 @@ static int take_file(struct receiver *r, struct err *err)
 		return -1;
 	snprintf(r->temp, sizeof r->temp, ".bottle-cp-");
 	random_name(r->temp + strlen(r->temp), 12);
-	r->file = openat(r->dirs[r->depth], r->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	r->file = openat(r->dirs[r->depth], r->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	                 mode);
 	return r->file >= 0 ? 0 : fail_entry(r, "create", err);
 }
 
@@ -301,7 +305,8 @@ static int take_bytes(struct receiver *r, struct err *err)
 		return fail(err, ERR_INPUT, "bytes of no file");
 	r->count->bytes += r->n;
 	if (r->count->bytes > r->limit)
-		return fail(err, ERR_INPUT, "more than the limit of %llu bytes", (unsigned long long)r->limit);
+		return fail(err, ERR_INPUT, "more than the limit of %llu bytes",
+		            (unsigned long long)r->limit);
 	if (file_write_all(r->file, r->body, r->n, err) != 0)
 		return fail_in(err, "receiving");
 	return 0;
@@ -351,7 +356,7 @@ static const struct {
 	int (*take)(struct receiver *r, struct err *err);
 } frames[] = {
 	{ FILES_ENTER, take_enter }, { FILES_LEAVE, take_leave }, { FILES_FILE, take_file },
-	{ FILES_BYTES, take_bytes }, { FILES_END, take_end },	  { FILES_REMARK, take_remark },
+	{ FILES_BYTES, take_bytes }, { FILES_END, take_end },     { FILES_REMARK, take_remark },
 };
 
 static int take_frame(struct receiver *r, enum files_frame kind, struct err *err)
@@ -363,10 +368,16 @@ static int take_frame(struct receiver *r, enum files_frame kind, struct err *err
 }
 
 int files_receive(int in, int dir, const char *name, uint64_t limit, files_told told, void *arg,
-		  struct files_count *count, struct err *err)
+                  struct files_count *count, struct err *err)
 {
-	own_receiver struct receiver r = { .in = in,	 .limit = limit, .told = told, .arg = arg,
-					   .count = count, .root = name,   .file = -1,   .dirs = { dir } };
+	own_receiver struct receiver r = { .in = in,
+		                           .limit = limit,
+		                           .told = told,
+		                           .arg = arg,
+		                           .count = count,
+		                           .root = name,
+		                           .file = -1,
+		                           .dirs = { dir } };
 	enum files_frame kind = FILES_DONE;
 
 	*count = (struct files_count){ 0 };
@@ -381,7 +392,8 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 			return -1;
 	}
 	if (r.depth != 0 || r.file >= 0 || !r.have_root)
-		return fail(err, ERR_INPUT, "the stream ended inside %s", r.have_root ? "a directory" : "nothing");
+		return fail(err, ERR_INPUT, "the stream ended inside %s",
+		            r.have_root ? "a directory" : "nothing");
 	return 0;
 }
 
@@ -398,7 +410,8 @@ static int open_above(const char *path, char name[NAME_BYTES + 1], struct err *e
 	char *slash = strrchr(copy, '/');
 	const char *last = slash ? slash + 1 : copy;
 	if (!files_name_is_valid(last, strlen(last)))
-		return fail(err, ERR_INPUT, "\"%.200s\" does not end in the name of a file or directory", path);
+		return fail(err, ERR_INPUT, "\"%.200s\" does not end in the name of a file or directory",
+		            path);
 	snprintf(name, NAME_BYTES + 1, "%s", last);
 	if (!slash)
 		return dir_open(AT_FDCWD, ".", err);
@@ -407,7 +420,7 @@ static int open_above(const char *path, char name[NAME_BYTES + 1], struct err *e
 }
 
 int files_receive_at(int in, const char *path, const char *name, uint64_t limit, files_told told, void *arg,
-		     struct files_count *count, struct err *err)
+                     struct files_count *count, struct err *err)
 {
 	char last[NAME_BYTES + 1];
 	own_fd int into = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

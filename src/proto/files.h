@@ -17,26 +17,26 @@
 #include "base/str.h"
 
 enum {
-	FILES_CHUNK = 64 * 1024,	/* bytes of one frame */
-	FILES_DEPTH = 100,		/* directory levels */
-	FILES_ENTRIES = 1000000,	/* files and directories of one stream */
-	FILES_TROUBLE = 1024,		/* bytes of one remark */
-	FILES_IDLE_MS = 60 * 1000,	/* without a byte, the other side counts as gone */
+	FILES_CHUNK = 64 * 1024,   /* bytes of one frame */
+	FILES_DEPTH = 100,         /* directory levels */
+	FILES_ENTRIES = 1000000,   /* files and directories of one stream */
+	FILES_TROUBLE = 1024,      /* bytes of one remark */
+	FILES_IDLE_MS = 60 * 1000, /* without a byte, the other side counts as gone */
 };
 
 enum files_frame {
-	FILES_ENTER = 1,	/* u32 mode, name: a directory; what follows is in it */
-	FILES_LEAVE,		/* nothing: up again */
-	FILES_FILE,		/* u32 mode, name; then BYTES and END */
+	FILES_ENTER = 1, /* u32 mode, name: a directory; what follows is in it */
+	FILES_LEAVE,     /* nothing: up again */
+	FILES_FILE,      /* u32 mode, name; then BYTES and END */
 	FILES_BYTES,
 	FILES_END,
-	FILES_REMARK,		/* text: something was passed over, and why; hostile */
-	FILES_DONE,		/* nothing: the stream is whole; always last */
+	FILES_REMARK, /* text: something was passed over, and why; hostile */
+	FILES_DONE,   /* nothing: the stream is whole; always last */
 };
 
 struct files_count {
 	uint64_t files, directories, bytes;
-	uint64_t remarks;	/* things that were passed over */
+	uint64_t remarks; /* things that were passed over */
 };
 
 /* Hears each remark (NUL-terminated, hostile). May be NULL. */
@@ -52,11 +52,11 @@ int files_send(int out, int dir, const char *name, struct files_count *count, st
  * name, rename) or not at all; a directory that exists is added to; a symlink in the way of a
  * directory is a refusal. At most @limit bytes in all. */
 int files_receive(int in, int dir, const char *name, uint64_t limit, files_told told, void *arg,
-		  struct files_count *count, struct err *err);
+                  struct files_count *count, struct err *err);
 
 /* The same with the destination as people write it: into @path where that is a directory
  * (then under @name), else as @path, whose parent must exist. */
 int files_receive_at(int in, const char *path, const char *name, uint64_t limit, files_told told, void *arg,
-		     struct files_count *count, struct err *err);
+                     struct files_count *count, struct err *err);
 /* Sends @path, which may go through links except for its last component. */
 int files_send_at(int out, const char *path, struct files_count *count, struct err *err);

@@ -153,7 +153,8 @@ int init_msg_decode(const void *bytes, size_t n, size_t nfds, struct init_msg *o
 	m.id = unpack_u32(&u);
 	decode_body(&u, nfds, &m);
 	if (!unpack_ok(&u))
-		return fail(err, ERR_INPUT, "a malformed message between keeper and init (kind %u)", (unsigned)m.kind);
+		return fail(err, ERR_INPUT, "a malformed message between keeper and init (kind %u)",
+		            (unsigned)m.kind);
 	*out = m;
 	m = (struct init_msg)INIT_MSG_INIT;
 	return 0;

@@ -13,52 +13,54 @@
 
 enum {
 	INIT_SOCKET = 3,
-	INIT_TEXT_MAX = 64 * 1024,	/* one argument, variable or path */
-	INIT_COUNT_MAX = 4096,		/* arguments, or variables */
+	INIT_TEXT_MAX = 64 * 1024, /* one argument, variable or path */
+	INIT_COUNT_MAX = 4096,     /* arguments, or variables */
 	INIT_FDS_MAX = MSG_FDS,
-	INIT_RUNNING_MAX = 256,		/* programs at a time */
+	INIT_RUNNING_MAX = 256, /* programs at a time */
 };
 
 enum init_kind {
 	/* keeper to init */
-	INIT_RUN = 1,	/* start a program; answered by INIT_STARTED or INIT_FAILED */
-	INIT_RESIZE,	/* its terminal has a new size */
-	INIT_SIGNAL,	/* to its process group */
+	INIT_RUN = 1, /* start a program; answered by INIT_STARTED or INIT_FAILED */
+	INIT_RESIZE,  /* its terminal has a new size */
+	INIT_SIGNAL,  /* to its process group */
 	/* init to keeper */
-	INIT_READY,	/* once, first: it listens */
-	INIT_STARTED,	/* with the master of its terminal beside it, if it has one */
-	INIT_FAILED,	/* it could not be started */
-	INIT_EXITED,	/* its end; the id is free again */
+	INIT_READY,   /* once, first: it listens */
+	INIT_STARTED, /* with the master of its terminal beside it, if it has one */
+	INIT_FAILED,  /* it could not be started */
+	INIT_EXITED,  /* its end; the id is free again */
 };
 
 /* Beside the message: one descriptor for each entry of @targets, which says its number in the
  * program. Of 0, 1, 2 those not named are the terminal, else /dev/null. */
 struct init_run {
-	bool self;		/* argv is for init's own executable: {"bottle-guest", "probe", ...} */
-	bool terminal;		/* a terminal of its own from the cage's devpts */
+	bool self;     /* argv is for init's own executable: {"bottle-guest", "probe", ...} */
+	bool terminal; /* a terminal of its own from the cage's devpts */
 	uint16_t rows, columns;
-	struct strv argv;	/* argv[0] without a slash is looked up in PATH of @env */
-	struct strv env;	/* all of it */
+	struct strv argv; /* argv[0] without a slash is looked up in PATH of @env */
+	struct strv env;  /* all of it */
 	char *cwd;
 	uid_t uid;
-	gid_t gid;		/* taken where init may (a VM); elsewhere they must be its own */
+	gid_t gid; /* taken where init may (a VM); elsewhere they must be its own */
 	uint8_t targets[INIT_FDS_MAX];
 	size_t ntargets;
 };
 
 struct init_msg {
 	enum init_kind kind;
-	uint32_t id;		/* the keeper's name for the program; 0 in INIT_READY */
-	struct init_run run;	/* INIT_RUN */
-	uint16_t rows, columns;	/* INIT_RESIZE */
-	int signal;		/* INIT_SIGNAL */
-	int pid;		/* INIT_STARTED: as seen inside */
-	bool has_terminal;	/* INIT_STARTED: the master is beside the message */
-	int status;		/* INIT_EXITED: as of waitpid(2) */
-	int sys;		/* INIT_FAILED: errno; ENOENT is 127, EACCES or ENOEXEC 126 */
-	char *text;		/* INIT_FAILED: hostile, escape before showing */
+	uint32_t id;            /* the keeper's name for the program; 0 in INIT_READY */
+	struct init_run run;    /* INIT_RUN */
+	uint16_t rows, columns; /* INIT_RESIZE */
+	int signal;             /* INIT_SIGNAL */
+	int pid;                /* INIT_STARTED: as seen inside */
+	bool has_terminal;      /* INIT_STARTED: the master is beside the message */
+	int status;             /* INIT_EXITED: as of waitpid(2) */
+	int sys;                /* INIT_FAILED: errno; ENOENT is 127, EACCES or ENOEXEC 126 */
+	char *text;             /* INIT_FAILED: hostile, escape before showing */
 };
+/* clang-format off */
 #define INIT_MSG_INIT { 0 }
+/* clang-format on */
 void init_msg_clear(struct init_msg *m);
 #define own_init_msg __attribute__((cleanup(init_msg_clear)))
 

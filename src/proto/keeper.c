@@ -16,7 +16,7 @@ void keeper_message_clear(struct keeper_message *m)
 
 /* Which fields a message has: packed and unpacked in this order by the same table. */
 enum field {
-	F_COMMAND = 1 << 0,	/* argv, env, directory, user, terminal */
+	F_COMMAND = 1 << 0, /* argv, env, directory, user, terminal */
 	F_SIZE = 1 << 1,
 	F_DOWN = 1 << 2,
 	F_STREAM = 1 << 3,

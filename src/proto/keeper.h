@@ -13,30 +13,30 @@
 
 enum keeper_say {
 	/* CLI to keeper */
-	KEEPER_LAUNCH = 1,	/* inherited pair only: plan, secrets, how to run; the first message */
-	KEEPER_INFO,		/* answered by one STATUS */
-	KEEPER_EXEC,		/* answered by STARTED with descriptors, later EXITED; or FAILED */
-	KEEPER_ATTACH,		/* to the main program; answered by STARTED, OUTPUT..., EXITED */
-	KEEPER_INPUT,		/* after ATTACH or LAUNCH: bytes for the program; none: end of input */
-	KEEPER_RESIZE,		/* after ATTACH, LAUNCH or EXEC with a terminal */
-	KEEPER_SIGNAL,		/* after ATTACH, LAUNCH or EXEC: to the program */
-	KEEPER_STOP,		/* take the bottle down; answered by STEP..., then ENDED */
+	KEEPER_LAUNCH = 1, /* inherited pair only: plan, secrets, how to run; the first message */
+	KEEPER_INFO,       /* answered by one STATUS */
+	KEEPER_EXEC,       /* answered by STARTED with descriptors, later EXITED; or FAILED */
+	KEEPER_ATTACH,     /* to the main program; answered by STARTED, OUTPUT..., EXITED */
+	KEEPER_INPUT,      /* after ATTACH or LAUNCH: bytes for the program; none: end of input */
+	KEEPER_RESIZE,     /* after ATTACH, LAUNCH or EXEC with a terminal */
+	KEEPER_SIGNAL,     /* after ATTACH, LAUNCH or EXEC: to the program */
+	KEEPER_STOP,       /* take the bottle down; answered by STEP..., then ENDED */
 	/* keeper to CLI */
-	KEEPER_STEP,		/* progress: a step of the launch began, or is undone */
-	KEEPER_NOTE,		/* something to tell the person: a line of text */
-	KEEPER_STARTED,		/* it runs. EXEC: one descriptor (terminal), or three (in, out, err) */
-	KEEPER_OUTPUT,		/* bytes of the program's output */
-	KEEPER_EXITED,		/* the program's status as a shell reports it */
-	KEEPER_ENDED,		/* the bottle is down, what it held is free; nothing follows */
-	KEEPER_STATUS,		/* a JSON object */
-	KEEPER_FAILED,		/* a struct err; nothing follows on this connection but ENDED */
+	KEEPER_STEP,    /* progress: a step of the launch began, or is undone */
+	KEEPER_NOTE,    /* something to tell the person: a line of text */
+	KEEPER_STARTED, /* it runs. EXEC: one descriptor (terminal), or three (in, out, err) */
+	KEEPER_OUTPUT,  /* bytes of the program's output */
+	KEEPER_EXITED,  /* the program's status as a shell reports it */
+	KEEPER_ENDED,   /* the bottle is down, what it held is free; nothing follows */
+	KEEPER_STATUS,  /* a JSON object */
+	KEEPER_FAILED,  /* a struct err; nothing follows on this connection but ENDED */
 };
 
 enum {
 	KEEPER_TEXT = 4096,
 	KEEPER_STATUS_MAX = 120 * 1024,
-	KEEPER_BYTES = 32 * 1024,	/* of INPUT and OUTPUT */
-	KEEPER_ARGS = 1024,		/* words of a command, and variables */
+	KEEPER_BYTES = 32 * 1024, /* of INPUT and OUTPUT */
+	KEEPER_ARGS = 1024,       /* words of a command, and variables */
 	KEEPER_ARG = 64 * 1024,
 };
 
@@ -44,20 +44,22 @@ struct keeper_message {
 	enum keeper_say say;
 	/* EXEC */
 	struct strv argv, env;
-	char *directory;	/* NULL: the workspace */
-	char *user;		/* NULL: the agent's */
+	char *directory; /* NULL: the workspace */
+	char *user;      /* NULL: the agent's */
 	bool terminal;
-	bool self;		/* argv is for init's own executable: {"bottle-guest", "send", ...} */
+	bool self; /* argv is for init's own executable: {"bottle-guest", "send", ...} */
 	/* EXEC and ATTACH with a terminal, LAUNCH, RESIZE; 0: unknown */
 	uint32_t rows, columns;
-	bool down;		/* STEP: it is being undone */
-	bool error_stream;	/* OUTPUT: of the program's stderr */
-	uint32_t number;	/* SIGNAL: which; EXITED: status; STARTED: descriptors beside it */
-	char *text;		/* STEP, NOTE, STATUS; STARTED: the slug; LAUNCH: the one to resume, or "" */
-	struct str bytes;	/* INPUT, OUTPUT */
-	struct err why;		/* FAILED */
+	bool down;         /* STEP: it is being undone */
+	bool error_stream; /* OUTPUT: of the program's stderr */
+	uint32_t number;   /* SIGNAL: which; EXITED: status; STARTED: descriptors beside it */
+	char *text;        /* STEP, NOTE, STATUS; STARTED: the slug; LAUNCH: the one to resume, or "" */
+	struct str bytes;  /* INPUT, OUTPUT */
+	struct err why;    /* FAILED */
 };
+/* clang-format off */
 #define KEEPER_MESSAGE_INIT { 0 }
+/* clang-format on */
 void keeper_message_clear(struct keeper_message *m);
 #define own_keeper_message __attribute__((cleanup(keeper_message_clear)))
 

@@ -17,33 +17,35 @@
 #define SIDECAR_CONTAINED_ENV "BOTTLE_CONTAINED"
 
 enum sidecar_say {
-	SIDECAR_READY = 1,	/* to the keeper: caged, and listening */
-	SIDECAR_FAILED,		/* to the keeper: why it gives up; it ends next */
-	SIDECAR_LOG,		/* to the keeper: one line of its log */
-	SIDECAR_AUDIT,		/* to the keeper: finished audit records, oldest first */
-	SIDECAR_STATE,		/* to the keeper: a JSON object for `bottle info` */
-	SIDECAR_RESOLVER,	/* to the sidecar: what resolv.conf and hosts hold now */
-	SIDECAR_STOP,		/* to the sidecar: finish; SIGTERM says the same */
-	SIDECAR_OWN = 64,	/* from here on each sidecar's own, see its own header */
+	SIDECAR_READY = 1, /* to the keeper: caged, and listening */
+	SIDECAR_FAILED,    /* to the keeper: why it gives up; it ends next */
+	SIDECAR_LOG,       /* to the keeper: one line of its log */
+	SIDECAR_AUDIT,     /* to the keeper: finished audit records, oldest first */
+	SIDECAR_STATE,     /* to the keeper: a JSON object for `bottle info` */
+	SIDECAR_RESOLVER,  /* to the sidecar: what resolv.conf and hosts hold now */
+	SIDECAR_STOP,      /* to the sidecar: finish; SIGTERM says the same */
+	SIDECAR_OWN = 64,  /* from here on each sidecar's own, see its own header */
 };
 
 enum {
-	SIDECAR_AUDIT_BATCH = 64,	/* records in one message */
-	SIDECAR_AUDIT_RECORD = 8192,	/* bytes of one record */
+	SIDECAR_AUDIT_BATCH = 64,    /* records in one message */
+	SIDECAR_AUDIT_RECORD = 8192, /* bytes of one record */
 	SIDECAR_LOG_LINE = 4096,
 	SIDECAR_STATE_MAX = 64 * 1024,
-	SIDECAR_FILE_MAX = 60 * 1024,	/* bytes of resolv.conf, and of hosts */
+	SIDECAR_FILE_MAX = 60 * 1024, /* bytes of resolv.conf, and of hosts */
 };
 
 struct sidecar_message {
 	enum sidecar_say say;
-	struct err why;			/* FAILED */
-	enum log_level level;		/* LOG */
-	char *text;			/* LOG: the line; STATE: the JSON text */
-	struct strv records;		/* AUDIT: JSON texts of one line, without the chain's fields */
-	struct str resolv_conf, hosts;	/* RESOLVER */
+	struct err why;                /* FAILED */
+	enum log_level level;          /* LOG */
+	char *text;                    /* LOG: the line; STATE: the JSON text */
+	struct strv records;           /* AUDIT: JSON texts of one line, without the chain's fields */
+	struct str resolv_conf, hosts; /* RESOLVER */
 };
+/* clang-format off */
 #define SIDECAR_MESSAGE_INIT { 0 }
+/* clang-format on */
 void sidecar_message_clear(struct sidecar_message *m);
 #define own_sidecar_message __attribute__((cleanup(sidecar_message_clear)))
 

@@ -6,10 +6,10 @@
 #include "base/err.h"
 
 enum {
-	NAME_LIMIT = 40,			/* characters of a name */
-	SLUG_SUFFIX = 5,			/* characters of [a-z0-9] behind the name and a hyphen */
+	NAME_LIMIT = 40, /* characters of a name */
+	SLUG_SUFFIX = 5, /* characters of [a-z0-9] behind the name and a hyphen */
 	SLUG_LIMIT = NAME_LIMIT + 1 + SLUG_SUFFIX,
-	SLUG_TEXT = SLUG_LIMIT + 1,		/* with the NUL */
+	SLUG_TEXT = SLUG_LIMIT + 1, /* with the NUL */
 };
 
 /* Lower-case letters, digits and single hyphens, a letter first, at most NAME_LIMIT. */

@@ -53,7 +53,7 @@ int paths_resolve(const struct places *from, struct paths *out, struct err *err)
 	if (!home)
 		home = absolute(from->password_home);
 	if (!home && !(absolute(from->xdg_state_home) && absolute(from->xdg_cache_home) &&
-		       absolute(from->xdg_config_home)))
+	               absolute(from->xdg_config_home)))
 		return fail(err, ERR_MISSING, "no home directory is known; set HOME to an absolute path");
 	made.home = home ? xstrdup(home) : NULL;
 	made.state = below(from->xdg_state_home, home, ".local/state");
@@ -75,10 +75,11 @@ int paths_open_private(const char *path, struct err *err)
 	if (fstat(fd, &st) != 0)
 		return fail_errno(err, "stat %s", path);
 	if (st.st_uid != geteuid())
-		return fail(err, ERR_DENIED, "%s belongs to user %u, not to you; remove it or set another place",
-			    path, st.st_uid);
+		return fail(err, ERR_DENIED,
+		            "%s belongs to user %u, not to you; remove it or set another place", path,
+		            st.st_uid);
 	if (st.st_mode & 0077)
-		return fail(err, ERR_DENIED, "%s can be entered by others (mode %04o); run: chmod 700 %s", path,
-			    st.st_mode & 07777, path);
+		return fail(err, ERR_DENIED, "%s can be entered by others (mode %04o); run: chmod 700 %s",
+		            path, st.st_mode & 07777, path);
 	return fd_steal(&fd);
 }

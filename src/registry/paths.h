@@ -6,23 +6,25 @@
 
 /* What the environment and the password database say; NULL: not set. */
 struct places {
-	const char *home;		/* $HOME */
-	const char *password_home;	/* of the user id, from the password database */
+	const char *home;          /* $HOME */
+	const char *password_home; /* of the user id, from the password database */
 	const char *xdg_state_home;
 	const char *xdg_cache_home;
 	const char *xdg_config_home;
 	const char *xdg_runtime_dir;
-	const char *runtime_directory;	/* systemd's $RUNTIME_DIRECTORY; a list: the first counts */
+	const char *runtime_directory; /* systemd's $RUNTIME_DIRECTORY; a list: the first counts */
 };
 
 struct paths {
 	char *home;
-	char *state;	/* .../bot-bottle */
-	char *cache;	/* .../bot-bottle */
-	char *config;	/* .../bot-bottle */
-	char *runtime;	/* .../bot-bottle, or <state>/run */
+	char *state;   /* .../bot-bottle */
+	char *cache;   /* .../bot-bottle */
+	char *config;  /* .../bot-bottle */
+	char *runtime; /* .../bot-bottle, or <state>/run */
 };
+/* clang-format off */
 #define PATHS_INIT { 0 }
+/* clang-format on */
 void paths_clear(struct paths *p);
 #define own_paths __attribute__((cleanup(paths_clear)))
 

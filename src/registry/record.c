@@ -8,7 +8,7 @@
 
 static const char *const state_names[] = {
 	[RECORD_STARTING] = "starting", [RECORD_RUNNING] = "running", [RECORD_STOPPING] = "stopping",
-	[RECORD_STOPPED] = "stopped",	[RECORD_DEAD] = "dead",
+	[RECORD_STOPPED] = "stopped",   [RECORD_DEAD] = "dead",
 };
 
 const char *record_state_name(enum record_state state)
@@ -242,10 +242,12 @@ struct member {
 	const char *name;
 	size_t offset;
 	json *(*put)(const void *where);
-	bool (*take)(json *j, void *where);	/* what it takes is @where's, also after false */
+	bool (*take)(json *j, void *where); /* what it takes is @where's, also after false */
 };
 
+/* clang-format off */
 #define MEMBER(name, kind) { #name, offsetof(struct record, name), put_##kind, take_##kind }
+/* clang-format on */
 static const struct member members[] = {
 	MEMBER(slug, slug),
 	MEMBER(label, text),
@@ -310,7 +312,8 @@ int record_from_json(const json *j, struct record *out, struct err *err)
 	if (json_kind(j) != JSON_OBJECT)
 		return fail(err, ERR_INPUT, "a record is an object, not %s", json_kind_name(json_kind(j)));
 	if (json_get_int(j, "schema", 0) != RECORD_SCHEMA)
-		return fail(err, ERR_INPUT, "its schema is not %d; another version of bottle wrote it", RECORD_SCHEMA);
+		return fail(err, ERR_INPUT, "its schema is not %d; another version of bottle wrote it",
+		            RECORD_SCHEMA);
 	json_each(j, note_strange, &strange);
 	if (strange.key)
 		return fail(err, ERR_INPUT, "unknown member \"%.40s\"", strange.key);

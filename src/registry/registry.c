@@ -36,8 +36,8 @@ int registry_save(int dir, const struct record *r, struct err *err)
 	json_print_pretty(j, &text);
 	str_addc(&text, '\n');
 	if (text.len > RECORD_BYTES)
-		return fail(err, ERR_INPUT, "record of %s: %zu bytes, over the limit of %d", r->slug, text.len,
-			    RECORD_BYTES);
+		return fail(err, ERR_INPUT, "record of %s: %zu bytes, over the limit of %d", r->slug,
+		            text.len, RECORD_BYTES);
 	return file_write(dir, RECORD_FILE, text.data, text.len, 0600, err);
 }
 
@@ -57,7 +57,8 @@ int registry_load(int dir, struct record *out, struct err *err)
 
 /* The record is written before the directory has a slug's name, so whoever sees the slug
  * sees the record. */
-static int publish(int bottles, int dir, const char *temp, const char *name, struct record *r, struct err *err)
+static int publish(int bottles, int dir, const char *temp, const char *name, struct record *r,
+                   struct err *err)
 {
 	for (int i = 0; i < CREATE_TRIES; i++) {
 		char suffix[SLUG_SUFFIX + 1];
@@ -87,8 +88,9 @@ int registry_create(int bottles, const char *name, struct record *r, struct err 
 	struct err ignored = ERR_INIT;
 
 	if (!name_is_valid(name))
-		return fail(err, ERR_INPUT, "\"%.60s\" is not a name; use a-z, 0-9 and single hyphens, at most %d",
-			    name, NAME_LIMIT);
+		return fail(err, ERR_INPUT,
+		            "\"%.60s\" is not a name; use a-z, 0-9 and single hyphens, at most %d", name,
+		            NAME_LIMIT);
 	random_entry(NEW, temp);
 	if (mkdirat(bottles, temp, 0700) != 0)
 		return fail_errno(err, "make a bottle's directory");
@@ -129,14 +131,15 @@ int registry_lock(int dir, int ms, struct err *err)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fail_errno(err, "lock the bottle");
 		if (clock_ms() >= until)
-			return fail(err, ERR_BUSY, "another process is changing this bottle's record; try again");
+			return fail(err, ERR_BUSY,
+			            "another process is changing this bottle's record; try again");
 		poll(NULL, 0, LOCK_STEP_MS);
 	}
 	return fd_steal(&fd);
 }
 
 int registry_change(int dir, int (*change)(struct record *r, void *arg, struct err *err), void *arg,
-		    struct err *err)
+                    struct err *err)
 {
 	own_record struct record r = RECORD_INIT;
 	own_fd int lock = registry_lock(dir, LOCK_CHANGE_MS, err);
@@ -186,7 +189,8 @@ int registry_remove(int bottles, const char *slug, struct err *err)
 		return -1;
 	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
 		const char *name = e->d_name;
-		if (str_is(name, ".") || str_is(name, "..") || str_is(name, RECORD_FILE) || str_is(name, RECORD_LOCK))
+		if (str_is(name, ".") || str_is(name, "..") || str_is(name, RECORD_FILE) ||
+		    str_is(name, RECORD_LOCK))
 			continue;
 		if (dir_remove(dir, name, err) != 0)
 			return fail_in(err, "bottle %s", slug);
@@ -261,14 +265,16 @@ int registry_list(int bottles, struct listing *out, struct err *err)
 		if (!slug_is_valid(e->d_name))
 			continue;
 		if (made.n >= RECORD_COUNT)
-			return fail(err, ERR_INPUT, "more than %d bottles; remove some with bottle rm", RECORD_COUNT);
+			return fail(err, ERR_INPUT, "more than %d bottles; remove some with bottle rm",
+			            RECORD_COUNT);
 		made.v = xrealloc(made.v, made.n + 1, sizeof *made.v);
 		struct listed *l = &made.v[made.n++];
 		*l = (struct listed){ .record = RECORD_INIT };
 		memcpy(l->slug, e->d_name, strlen(e->d_name) + 1);
 		load_listed(bottles, l);
 		/* Removed since its name was read: it is no bottle any more. */
-		if (l->error.kind == ERR_MISSING && faccessat(bottles, l->slug, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		if (l->error.kind == ERR_MISSING &&
+		    faccessat(bottles, l->slug, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 			made.n--;
 	}
 	if (errno != 0)

@@ -14,21 +14,21 @@
 #include "registry/names.h"
 
 /* What lies in a bottle's directory. Who makes an entry is its owner; `rm` removes all. */
-#define RECORD_FILE	  "record.json"
-#define RECORD_LOCK	  "record.lock"
-#define RECORD_AUDIT	  "audit.jsonl"
+#define RECORD_FILE       "record.json"
+#define RECORD_LOCK       "record.lock"
+#define RECORD_AUDIT      "audit.jsonl"
 #define RECORD_AGENT_LOG  "agent.log"
 #define RECORD_KEEPER_LOG "keeper.log"
-#define RECORD_HOME	  "home"		/* /home/agent of the guest */
-#define RECORD_WORKSPACE  "workspace"		/* holds the overlay's directories: */
-#define RECORD_UPPER	  "workspace/upper"
-#define RECORD_WORK	  "workspace/work"
+#define RECORD_HOME       "home"      /* /home/agent of the guest */
+#define RECORD_WORKSPACE  "workspace" /* holds the overlay's directories: */
+#define RECORD_UPPER      "workspace/upper"
+#define RECORD_WORK       "workspace/work"
 
 enum {
 	RECORD_SCHEMA = 1,
-	RECORD_BYTES = 8 * 1024 * 1024,	/* of record.json */
-	RECORD_DEPTH = 64,		/* of its JSON */
-	RECORD_COUNT = 10000,		/* bottles that are listed */
+	RECORD_BYTES = 8 * 1024 * 1024, /* of record.json */
+	RECORD_DEPTH = 64,              /* of its JSON */
+	RECORD_COUNT = 10000,           /* bottles that are listed */
 };
 
 enum record_state {
@@ -36,44 +36,46 @@ enum record_state {
 	RECORD_RUNNING,
 	RECORD_STOPPING,
 	RECORD_STOPPED,
-	RECORD_DEAD,	/* computed, never stored: one of the first three, and the keeper is gone */
+	RECORD_DEAD, /* computed, never stored: one of the first three, and the keeper is gone */
 };
 const char *record_state_name(enum record_state state);
 
 /* Something outside the bottle's directory that outlives a killed keeper and that `cleanup`
  * must free: journalled before it is acquired, removed from the list when it is freed. */
 struct resource {
-	char *kind;	/* "container", "network", "machine", "key", "socket", ... */
+	char *kind; /* "container", "network", "machine", "key", "socket", ... */
 	char *name;
 };
 
 struct record {
 	char slug[SLUG_TEXT];
-	char *label;		/* NULL: none */
-	char *agent;		/* NULL: a bare command */
-	struct strv bottles;	/* in their order; replayed by resume */
+	char *label;         /* NULL: none */
+	char *agent;         /* NULL: a bare command */
+	struct strv bottles; /* in their order; replayed by resume */
 	char *backend;
 	char *bundle;
-	char *workspace;	/* absolute path on the host; NULL: none */
-	char *workspace_mode;	/* "copy", "mount", "none" */
+	char *workspace;      /* absolute path on the host; NULL: none */
+	char *workspace_mode; /* "copy", "mount", "none" */
 	struct strv workspace_exclude;
-	json *plan;		/* launch's own; opaque here */
+	json *plan; /* launch's own; opaque here */
 	enum record_state state;
-	pid_t keeper_pid;	/* 0: no keeper yet, or none any more */
+	pid_t keeper_pid; /* 0: no keeper yet, or none any more */
 	unsigned long long keeper_start;
-	int64_t created_ms;	/* wall clock */
-	int64_t ended_ms;	/* 0: not yet */
-	int exit_status;	/* of the agent, as a shell reports it; -1: none */
+	int64_t created_ms; /* wall clock */
+	int64_t ended_ms;   /* 0: not yet */
+	int exit_status;    /* of the agent, as a shell reports it; -1: none */
 	struct resource *resources;
 	size_t nresources;
 	uint64_t audit_count;
-	char audit_head[SHA256_TEXT];	/* "" while empty */
-	uint64_t refused;	/* requests that the gateway refused */
-	json *proof;		/* its result; NULL: not done */
+	char audit_head[SHA256_TEXT]; /* "" while empty */
+	uint64_t refused;             /* requests that the gateway refused */
+	json *proof;                  /* its result; NULL: not done */
 	struct strv limits_not_enforced;
-	bool remove_at_end;	/* start --rm */
+	bool remove_at_end; /* start --rm */
 };
+/* clang-format off */
 #define RECORD_INIT { .exit_status = -1, .state = RECORD_STARTING }
+/* clang-format on */
 void record_clear(struct record *r);
 #define own_record __attribute__((cleanup(record_clear)))
 
@@ -110,7 +112,7 @@ int registry_save(int dir, const struct record *r, struct err *err);
 int registry_lock(int dir, int ms, struct err *err);
 /* Lock, load, @change, save, release. @change returns -1 to leave the record as it was. */
 int registry_change(int dir, int (*change)(struct record *r, void *arg, struct err *err), void *arg,
-		    struct err *err);
+                    struct err *err);
 
 /* Removes a bottle's directory with everything in it; the record goes last, so that an
  * interrupted removal stays findable. */
@@ -122,12 +124,14 @@ int registry_sweep(int bottles, struct err *err);
 struct listing {
 	struct listed {
 		char slug[SLUG_TEXT];
-		struct record record;	/* only where @error is empty */
-		struct err error;	/* why the record can't be read; kind ERR_NONE: it could */
-	} *v;
+		struct record record; /* only where @error is empty */
+		struct err error;     /* why the record can't be read; kind ERR_NONE: it could */
+	} * v;
 	size_t n;
 };
+/* clang-format off */
 #define LISTING_INIT { 0 }
+/* clang-format on */
 void listing_clear(struct listing *l);
 #define own_listing __attribute__((cleanup(listing_clear)))
 int registry_list(int bottles, struct listing *out, struct err *err);

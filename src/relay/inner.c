@@ -128,8 +128,8 @@ static int take_config(struct relay *r, struct err *err)
 	}
 	if (got < 0)
 		return -1;
-	int rc = kind == FRAME_CONFIG ? bundle_config_decode(body.data, body.len, &r->config, err)
-				      : fail(err, ERR_INPUT, "a message came before the configuration");
+	int rc = kind == FRAME_CONFIG ? bundle_config_decode(body.data, body.len, &r->config, err) :
+	                                fail(err, ERR_INPUT, "a message came before the configuration");
 	size_t n = bundle_frame_size(&body);
 	explicit_bzero(r->in.data, n);
 	str_cut_front(&r->in, n);
@@ -138,7 +138,9 @@ static int take_config(struct relay *r, struct err *err)
 
 static int listen_on(in_addr_t address, uint16_t port, struct sockaddr_in *bound, struct err *err)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(address) } };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                  .sin_port = htons(port),
+		                  .sin_addr = { htonl(address) } };
 	socklen_t n = sizeof at;
 	int on = 1;
 
@@ -180,8 +182,12 @@ static int start_sidecar(struct relay *r, int theirs, struct err *err)
 	strv_addf(&env, SIDECAR_CONFIG_ENV "=%d", control + 1);
 	strv_add(&env, SIDECAR_CONTAINED_ENV "=yes");
 	char *argv[] = { r->config.program, NULL };
-	const struct proc_spec spec = { .path = r->config.program, .argv = argv, .env = env.v, .fds = fds, .nfds = n + 2,
-					.listen_fds = (unsigned)n };
+	const struct proc_spec spec = { .path = r->config.program,
+		                        .argv = argv,
+		                        .env = env.v,
+		                        .fds = fds,
+		                        .nfds = n + 2,
+		                        .listen_fds = (unsigned)n };
 	int rc = proc_spawn(&spec, &child, err);
 	/* It is waited for as everything else is; its end shows on its socket. */
 	fd_drop(&child.pidfd);
@@ -200,7 +206,8 @@ static int start(struct relay *r, struct err *err)
 	if (loop_init(&r->loop, err) != 0 || take_config(r, err) != 0)
 		return -1;
 	r->signals = loop_signals(signals, err);
-	if (r->signals < 0 || loop_watch(&r->loop, &r->on_signal, r->signals, EPOLLIN, on_signal, r, err) != 0 ||
+	if (r->signals < 0 ||
+	    loop_watch(&r->loop, &r->on_signal, r->signals, EPOLLIN, on_signal, r, err) != 0 ||
 	    frames_watch(r, on_outside, err) != 0 || msg_pair(pair, err) != 0)
 		return -1;
 	r->control = pair[0];

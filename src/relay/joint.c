@@ -196,7 +196,8 @@ static void turn_away(struct joint *j, const char *why)
 	uint64_t n = ++j->relay->turned_away;
 
 	if ((n & (n - 1)) == 0)
-		log_warn("a connection was closed at the bundle's port why=%s count=%llu", why, (unsigned long long)n);
+		log_warn("a connection was closed at the bundle's port why=%s count=%llu", why,
+		         (unsigned long long)n);
 	joint_free(j);
 }
 
@@ -248,7 +249,7 @@ static struct joint *oldest_stranger(const struct relay *r)
 
 	for (struct joint *j = r->joints; j; j = j->after)
 		if (j->stranger)
-			oldest = j;	/* the newest are first */
+			oldest = j; /* the newest are first */
 	return oldest;
 }
 

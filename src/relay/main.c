@@ -4,7 +4,8 @@
 
 #include "base/banned.h"
 
-int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events), struct err *err)
+int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events),
+                    struct err *err)
 {
 	if (r->nentrances == BUNDLE_LISTENERS)
 		return fail(err, ERR_INPUT, "more than %d listeners", BUNDLE_LISTENERS);
@@ -19,8 +20,15 @@ int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *a
 int main(int argc, char **argv)
 {
 	static struct relay r = {
-		.loop = LOOP_INIT, .from = -1, .to = -1, .control = -1, .signals = -1, .on_from = WATCH_INIT,
-		.on_to = WATCH_INIT, .on_control = WATCH_INIT, .on_signal = WATCH_INIT,
+		.loop = LOOP_INIT,
+		.from = -1,
+		.to = -1,
+		.control = -1,
+		.signals = -1,
+		.on_from = WATCH_INIT,
+		.on_to = WATCH_INIT,
+		.on_control = WATCH_INIT,
+		.on_signal = WATCH_INIT,
 	};
 	struct err err = ERR_INIT;
 

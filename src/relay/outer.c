@@ -70,7 +70,7 @@ static void on_keeper(void *arg, uint32_t events)
 	(void)events;
 	int got = frames_forward(r, &err);
 	if (got == 0)
-		r->stopping = true;	/* a keeper that is gone takes its sidecars with it */
+		r->stopping = true; /* a keeper that is gone takes its sidecars with it */
 	if (got <= 0)
 		give_up(r, &err);
 }
@@ -86,7 +86,8 @@ static void on_signal(void *arg, uint32_t events)
 
 	(void)events;
 	/* A write to streams that have ended is seen where they are read. */
-	if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGPIPE || r->stopping)
+	if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGPIPE ||
+	    r->stopping)
 		return;
 	r->stopping = true;
 	sidecar_message_encode(&stop, &bytes);
@@ -149,7 +150,8 @@ static int take_config(struct relay *r, struct str *bytes, struct err *err)
 	fd_drop(&fd);
 	if (rc != 0 || bundle_config_decode(str_c(bytes), bytes->len, &r->config, err) != 0)
 		return -1;
-	r->targets[0] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)r->config.port) };
+	r->targets[0] =
+		(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)r->config.port) };
 	if (inet_pton(AF_INET, r->config.address, &r->targets[0].sin_addr) != 1)
 		return fail(err, ERR_INPUT, "%s is no address", r->config.address);
 	return 0;
@@ -162,7 +164,8 @@ static int start(struct relay *r, struct str *config, struct err *err)
 	if (loop_init(&r->loop, err) != 0 || take_config(r, config, err) != 0 || take_sockets(r, err) != 0)
 		return -1;
 	r->signals = loop_signals(signals, err);
-	if (r->signals < 0 || loop_watch(&r->loop, &r->on_signal, r->signals, EPOLLIN, on_signal, r, err) != 0 ||
+	if (r->signals < 0 ||
+	    loop_watch(&r->loop, &r->on_signal, r->signals, EPOLLIN, on_signal, r, err) != 0 ||
 	    loop_watch(&r->loop, &r->on_control, r->control, EPOLLIN, on_keeper, r, err) != 0 ||
 	    frames_watch(r, on_container, err) != 0)
 		return -1;

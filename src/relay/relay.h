@@ -14,10 +14,10 @@
 #include "proto/bundle.h"
 
 enum {
-	RELAY_JOINTS = 1024,		/* connections at once */
-	RELAY_PIECE = 32 * 1024,	/* bytes waiting in one direction of a connection */
-	RELAY_TOKEN_MS = 5000,		/* for the token to arrive */
-	RELAY_STRANGERS = 64,		/* connections at once that have not shown it */
+	RELAY_JOINTS = 1024,     /* connections at once */
+	RELAY_PIECE = 32 * 1024, /* bytes waiting in one direction of a connection */
+	RELAY_TOKEN_MS = 5000,   /* for the token to arrive */
+	RELAY_STRANGERS = 64,    /* connections at once that have not shown it */
 };
 
 struct relay;
@@ -26,49 +26,54 @@ struct relay;
 struct side {
 	int fd;
 	struct watch watch;
-	bool ended;	/* nothing more comes from it */
-	bool shut;	/* nothing more goes to it */
+	bool ended; /* nothing more comes from it */
+	bool shut;  /* nothing more goes to it */
 	unsigned char *waiting;
 	size_t at, n;
 };
 
 struct joint {
 	struct relay *relay;
-	struct side sides[2];	/* who came, whom we dialled */
+	struct side sides[2]; /* who came, whom we dialled */
 	struct timer deadline;
-	bool stranger;		/* the token has not come yet */
+	bool stranger; /* the token has not come yet */
 	unsigned char preamble[BUNDLE_PREAMBLE];
 	size_t got;
 	struct joint *before, *after;
 };
 
-struct entrance { struct relay *relay; int fd; struct watch watch; unsigned number; };
+struct entrance {
+	struct relay *relay;
+	int fd;
+	struct watch watch;
+	unsigned number;
+};
 
 struct relay {
 	struct loop loop;
 	struct bundle_config config;
 	struct entrance entrances[BUNDLE_LISTENERS];
 	size_t nentrances;
-	struct sockaddr_in targets[BUNDLE_LISTENERS];	/* inner: the sidecar's own listeners */
+	struct sockaddr_in targets[BUNDLE_LISTENERS]; /* inner: the sidecar's own listeners */
 	struct joint *joints;
 	size_t njoints, nstrangers;
-	uint64_t turned_away;	/* connections without the token */
+	uint64_t turned_away; /* connections without the token */
 
 	/* Frames: what was read and not acted on, what waits to be written. */
-	int from, to;		/* the same socket, outside; stdin and stdout, inside */
+	int from, to; /* the same socket, outside; stdin and stdout, inside */
 	struct watch on_from, on_to;
 	struct str in, out;
-	int control;		/* to the keeper outside, to the sidecar inside */
+	int control; /* to the keeper outside, to the sidecar inside */
 	struct watch on_control;
 	int signals;
 	struct watch on_signal;
 	bool stopping;
-	int status;		/* of the program */
+	int status; /* of the program */
 };
 
 /* joint.c: takes over @fd. */
-void joint_carry(struct relay *r, int fd, unsigned number);	/* outer: dial docker, say the token */
-void joint_ask(struct relay *r, int fd);			/* inner: hear the token, dial the sidecar */
+void joint_carry(struct relay *r, int fd, unsigned number); /* outer: dial docker, say the token */
+void joint_ask(struct relay *r, int fd);                    /* inner: hear the token, dial the sidecar */
 void joints_clear(struct relay *r);
 
 /* frames.c */
@@ -91,4 +96,5 @@ int inner_run(struct relay *r, struct err *err);
 /* profile.c */
 int relay_confine(bool contained, struct err *err);
 
-int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events), struct err *err);
+int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events),
+                    struct err *err);

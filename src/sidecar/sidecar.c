@@ -27,7 +27,8 @@ static void give_up(struct sidecar *s, const struct err *why)
 		s->events->died(s->arg, s->name, &s->why);
 }
 
-static int obey_message(struct sidecar *s, const struct str *bytes, struct sidecar_message *m, struct err *err)
+static int obey_message(struct sidecar *s, const struct str *bytes, struct sidecar_message *m,
+                        struct err *err)
 {
 	switch (m->say) {
 	case SIDECAR_READY:
@@ -54,7 +55,8 @@ static int obey_message(struct sidecar *s, const struct str *bytes, struct sidec
 	case SIDECAR_OWN:
 	default:
 		if (!s->events->own)
-			return fail(err, ERR_INPUT, "it sent message %d, which is none of its own", (int)m->say);
+			return fail(err, ERR_INPUT, "it sent message %d, which is none of its own",
+			            (int)m->say);
 		return s->events->own(s->arg, bytes, err);
 	}
 }
@@ -134,8 +136,16 @@ static int spawn(const struct sidecar_spec *spec, struct sidecar *s, int control
 	if (program < 0)
 		return fail_errno(err, "open %s", spec->program);
 	struct cage_spec cage = {
-		.ids = &s->ids, .enters_itself = true, .host_network = spec->host_network, .hostname = spec->name,
-		.exe = program, .argv = argv, .env = env.v, .fds = fds, .nfds = n + 2, .listen_fds = (unsigned)n,
+		.ids = &s->ids,
+		.enters_itself = true,
+		.host_network = spec->host_network,
+		.hostname = spec->name,
+		.exe = program,
+		.argv = argv,
+		.env = env.v,
+		.fds = fds,
+		.nfds = n + 2,
+		.listen_fds = (unsigned)n,
 	};
 	return cage_spawn(&cage, &s->proc, NULL, err);
 }
@@ -165,13 +175,15 @@ int sidecar_start(struct loop *loop, const struct sidecar_spec *spec, struct sid
 	return 0;
 }
 
-int sidecar_tell_resolver(struct sidecar *s, const struct str *resolv_conf, const struct str *hosts, struct err *err)
+int sidecar_tell_resolver(struct sidecar *s, const struct str *resolv_conf, const struct str *hosts,
+                          struct err *err)
 {
 	/* Borrowed for the encoding, so the message is not cleared. */
 	struct sidecar_message m = { .say = SIDECAR_RESOLVER, .resolv_conf = *resolv_conf, .hosts = *hosts };
 
 	if (resolv_conf->len > SIDECAR_FILE_MAX || hosts->len > SIDECAR_FILE_MAX)
-		return fail(err, ERR_INPUT, "resolv.conf or hosts is over the limit of %d bytes", SIDECAR_FILE_MAX);
+		return fail(err, ERR_INPUT, "resolv.conf or hosts is over the limit of %d bytes",
+		            SIDECAR_FILE_MAX);
 	return sidecar_say(s->control, &m, err);
 }
 
@@ -183,7 +195,8 @@ static void drain_until_end(struct sidecar *s)
 	bool talking = true;
 
 	for (;;) {
-		struct pollfd fds[2] = { { s->proc.pidfd, POLLIN, 0 }, { talking ? s->control : -1, POLLIN, 0 } };
+		struct pollfd fds[2] = { { s->proc.pidfd, POLLIN, 0 },
+			                 { talking ? s->control : -1, POLLIN, 0 } };
 		uint64_t now = clock_ms();
 		if (now >= deadline)
 			return;
@@ -206,7 +219,7 @@ void sidecar_stop(struct sidecar *s)
 		loop_unwatch(s->loop, &s->on_control);
 		loop_unwatch(s->loop, &s->on_end);
 	}
-	s->dead = true;		/* nobody is told of a death that was asked for */
+	s->dead = true; /* nobody is told of a death that was asked for */
 	if (s->proc.pidfd >= 0 && !was_dead) {
 		struct sidecar_message stop = { .say = SIDECAR_STOP };
 		sidecar_say(s->control, &stop, &(struct err)ERR_INIT);

@@ -24,7 +24,8 @@ int smoldb_path(const struct smoldb_env *env, char **out, struct err *err)
 	else if (given(env->home))
 		*out = xasprintf("%s/.local/share/%s", env->home, tail);
 	else
-		return fail(err, ERR_MISSING, "no home directory to look for smolvm's database in; name it with --db");
+		return fail(err, ERR_MISSING,
+		            "no home directory to look for smolvm's database in; name it with --db");
 	return 0;
 }
 
@@ -46,19 +47,23 @@ int smoldb_check_cidr(const char *text, struct err *err)
 	str_add_escaped(&shown, text, strlen(text), 80);
 	const char *slash = strchr(text, '/');
 	if (!slash)
-		return fail(err, ERR_UNCONFINED, "\"%s\" is not a CIDR: no /length; for one address write /32 (IPv6: /128)",
-			    str_c(&shown));
+		return fail(err, ERR_UNCONFINED,
+		            "\"%s\" is not a CIDR: no /length; for one address write /32 (IPv6: /128)",
+		            str_c(&shown));
 	own_mem char *name = xstrndup(text, (size_t)(slash - text));
 	bool v4 = inet_pton(AF_INET, name, address) == 1;
 	if (!v4 && inet_pton(AF_INET6, name, address) != 1)
-		return fail(err, ERR_UNCONFINED, "\"%s\" is not a CIDR: no IPv4 or IPv6 address before the slash",
-			    str_c(&shown));
+		return fail(err, ERR_UNCONFINED,
+		            "\"%s\" is not a CIDR: no IPv4 or IPv6 address before the slash", str_c(&shown));
 	size_t size = v4 ? 4 : 16;
 	/* One spelling only: "/08" is refused, as some readers take it for octal. */
 	if (!str_number(slash + 1, 0, size * 8, &length) || (slash[1] == '0' && slash[2]))
-		return fail(err, ERR_UNCONFINED, "\"%s\" is not a CIDR: the length must be 0 to %zu", str_c(&shown), size * 8);
+		return fail(err, ERR_UNCONFINED, "\"%s\" is not a CIDR: the length must be 0 to %zu",
+		            str_c(&shown), size * 8);
 	if (host_bits(address, size, length))
-		return fail(err, ERR_UNCONFINED, "\"%s\" is not a CIDR: bits are set behind its length; for one address write /%zu",
-			    str_c(&shown), size * 8);
+		return fail(
+			err, ERR_UNCONFINED,
+			"\"%s\" is not a CIDR: bits are set behind its length; for one address write /%zu",
+			str_c(&shown), size * 8);
 	return 0;
 }

@@ -7,19 +7,19 @@
 #include "base/banned.h"
 
 enum presence {
-	ALWAYS,		/* the version writes the key whatever its value */
-	OR_ABSENT,	/* the version leaves it out while empty: absent, or exactly the value */
-	PRESENT,	/* it would be left out while empty, and must be there */
+	ALWAYS,    /* the version writes the key whatever its value */
+	OR_ABSENT, /* the version leaves it out while empty: absent, or exactly the value */
+	PRESENT,   /* it would be left out while empty, and must be there */
 };
 
 enum rule {
-	IS,		/* the JSON text in `value` */
-	GIVEN,		/* the caller's value; where the caller has none, absent */
-	NUMBER,		/* any whole number >= 0 */
-	STATE,		/* by phase: created, running, stopped */
-	PID,		/* by phase: a number while running, else null */
-	EXIT,		/* null until it ran, then a number or null */
-	FLAG,		/* true or false: smolvm's own bookkeeping */
+	IS,     /* the JSON text in `value` */
+	GIVEN,  /* the caller's value; where the caller has none, absent */
+	NUMBER, /* any whole number >= 0 */
+	STATE,  /* by phase: created, running, stopped */
+	PID,    /* by phase: a number while running, else null */
+	EXIT,   /* null until it ran, then a number or null */
+	FLAG,   /* true or false: smolvm's own bookkeeping */
 };
 
 struct field {
@@ -60,7 +60,8 @@ static const struct field fields[] = {
 	{ "storage_gb", ALWAYS, GIVEN, NULL, "a limit of the manifest" },
 	{ "overlay_gb", ALWAYS, GIVEN, NULL, "a limit of the manifest" },
 	{ "allowed_cidrs", ALWAYS, IS, "[\"100.96.0.1/32\"]", "null or absent is no restriction at all" },
-	{ "network_backend", PRESENT, IS, "\"virtio-net\"", "absent is chosen by smolvm; TSI does not enforce the list" },
+	{ "network_backend", PRESENT, IS, "\"virtio-net\"",
+	  "absent is chosen by smolvm; TSI does not enforce the list" },
 	{ "dns", OR_ABSENT, GIVEN, NULL, "names would be asked of that resolver" },
 	{ "image", ALWAYS, GIVEN, NULL, "the artifact that was verified" },
 	{ "entrypoint", ALWAYS, GIVEN, NULL, "run in the guest at start" },
@@ -129,7 +130,8 @@ static const json *expected_of(const struct field *f, const json *given, enum po
 	return *own;
 }
 
-static bool value_is_right(const struct field *f, const json *value, const json *expected, enum posture_phase phase)
+static bool value_is_right(const struct field *f, const json *value, const json *expected,
+                           enum posture_phase phase)
 {
 	switch (f->rule) {
 	case NUMBER:
@@ -137,7 +139,8 @@ static bool value_is_right(const struct field *f, const json *value, const json 
 	case PID:
 		return phase == POSTURE_STARTED ? is_number(value) : json_kind(value) == JSON_NULL;
 	case EXIT:
-		return json_kind(value) == JSON_NULL || (phase != POSTURE_CREATED && json_kind(value) == JSON_INT);
+		return json_kind(value) == JSON_NULL ||
+		       (phase != POSTURE_CREATED && json_kind(value) == JSON_INT);
 	case FLAG:
 		return json_kind(value) == JSON_BOOL;
 	default:
@@ -164,7 +167,7 @@ static int refuse(const struct field *f, bool there, const json *value, const js
 	else
 		show(expected, &wanted);
 	return fail(err, ERR_UNCONFINED, "%s is %s, expected %s (%s)", f->key, there ? str_c(&is) : "absent",
-		    str_c(&wanted), f->why);
+	            str_c(&wanted), f->why);
 }
 
 struct presence_of {
@@ -191,7 +194,7 @@ static bool has_key(const json *object, const char *key)
 }
 
 static int check_field(const struct field *f, const json *object, const json *given, enum posture_phase phase,
-		       struct err *err)
+                       struct err *err)
 {
 	own_json json *made = NULL;
 	bool there = has_key(object, f->key);
@@ -212,7 +215,7 @@ static int check_field(const struct field *f, const json *object, const json *gi
 struct unknown {
 	const struct field *fields;
 	size_t n;
-	const char *also;	/* a key that is checked elsewhere */
+	const char *also; /* a key that is checked elsewhere */
 	struct err *err;
 	int rc;
 };
@@ -229,17 +232,19 @@ static bool find_unknown(void *arg, const char *key, json *value)
 			return true;
 	own_str struct str shown = STR_INIT;
 	str_add_escaped(&shown, key, strlen(key), 60);
-	u->rc = fail(u->err, ERR_UNCONFINED, "the field %s is unknown to smolvm " POSTURE_VERSION, str_c(&shown));
+	u->rc = fail(u->err, ERR_UNCONFINED, "the field %s is unknown to smolvm " POSTURE_VERSION,
+	             str_c(&shown));
 	return false;
 }
 
 static int check_object(const json *object, const struct field *table, size_t n, const char *also,
-			const json *given, enum posture_phase phase, struct err *err)
+                        const json *given, enum posture_phase phase, struct err *err)
 {
 	struct unknown unknown = { table, n, also, err, 0 };
 
 	if (json_kind(object) != JSON_OBJECT)
-		return fail(err, ERR_UNCONFINED, "it is %s, not an object", json_kind_name(json_kind(object)));
+		return fail(err, ERR_UNCONFINED, "it is %s, not an object",
+		            json_kind_name(json_kind(object)));
 	json_each(object, find_unknown, &unknown);
 	if (unknown.rc != 0)
 		return -1;
@@ -298,10 +303,12 @@ int posture_check_launched(const void *text, size_t n, const json *given, struct
 	json_set(as_launched, "storage_gib", json_ref(json_get(given, "storage_gb")));
 	json_set(as_launched, "overlay_gib", json_ref(json_get(given, "overlay_gb")));
 	if (parse(text, n, &object, err) != 0 ||
-	    check_object(object, launched, ARRAY_LEN(launched), "resources", as_launched, POSTURE_STARTED, err) != 0 ||
+	    check_object(object, launched, ARRAY_LEN(launched), "resources", as_launched, POSTURE_STARTED,
+	                 err) != 0 ||
 	    check_object(json_get(object, "resources"), resources, ARRAY_LEN(resources), NULL, as_launched,
-			 POSTURE_STARTED, err) != 0)
-		return fail_in(err, "what smolvm launched for machine %s", json_get_string(given, "name", "?"));
+	                 POSTURE_STARTED, err) != 0)
+		return fail_in(err, "what smolvm launched for machine %s",
+		               json_get_string(given, "name", "?"));
 	return 0;
 }
 
@@ -310,7 +317,9 @@ void posture_print(struct str *out)
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		const struct field *f = &fields[i];
 		str_addf(out, "%s\t%s%s\t%s\n", f->key, f->presence == OR_ABSENT ? "absent or " : "",
-			 f->rule == IS ? f->value : f->rule == GIVEN ? "as planned" : "as its state",
-			 f->why);
+		         f->rule == IS    ? f->value :
+		         f->rule == GIVEN ? "as planned" :
+		                            "as its state",
+		         f->why);
 	}
 }

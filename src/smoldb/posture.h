@@ -10,9 +10,9 @@
 #define POSTURE_VERSION "1.8.1"
 
 enum posture_phase {
-	POSTURE_CREATED,	/* after create, before start: never ran */
-	POSTURE_STARTED,	/* running: the same but for state, pid and start time */
-	POSTURE_STOPPED,	/* ran, and may be started again */
+	POSTURE_CREATED, /* after create, before start: never ran */
+	POSTURE_STARTED, /* running: the same but for state, pid and start time */
+	POSTURE_STOPPED, /* ran, and may be started again */
 };
 
 /* @row is the stored text (smoldb_read()). @given has a member for every field that depends on

@@ -12,7 +12,7 @@ struct scanner {
 	const unsigned char *text;
 	size_t n, at;
 	int depth;
-	const char *wanted;	/* the key to find in the outermost object */
+	const char *wanted; /* the key to find in the outermost object */
 	struct scan *found;
 	struct err *err;
 };
@@ -262,8 +262,9 @@ static int no_key_twice(struct scanner *s, struct keys *k)
 			continue;
 		own_str struct str shown = STR_INIT;
 		str_add_escaped(&shown, str_c(&k->v[i]), k->v[i].len, 60);
-		return fail(s->err, ERR_INPUT, "the key \"%s\" stands twice in the object that ends at byte %zu",
-			    str_c(&shown), s->at);
+		return fail(s->err, ERR_INPUT,
+		            "the key \"%s\" stands twice in the object that ends at byte %zu", str_c(&shown),
+		            s->at);
 	}
 	return 0;
 }
@@ -276,7 +277,8 @@ static int scan_member(struct scanner *s, struct keys *keys)
 	struct str *key = keys_add(keys);
 	if (scan_string(s, key) != 0)
 		return -1;
-	bool wanted = s->depth == 1 && key->len == strlen(s->wanted) && memcmp(str_c(key), s->wanted, key->len) == 0;
+	bool wanted = s->depth == 1 && key->len == strlen(s->wanted) &&
+	              memcmp(str_c(key), s->wanted, key->len) == 0;
 	skip_blank(s);
 	if (peek(s) != ':')
 		return bad(s, "a colon is expected");
@@ -340,7 +342,8 @@ static int scan_value(struct scanner *s)
 
 	if (c == '{' || c == '[') {
 		if (++s->depth > SCAN_DEPTH)
-			return fail(s->err, ERR_INPUT, "the JSON is nested deeper than %d levels", SCAN_DEPTH);
+			return fail(s->err, ERR_INPUT, "the JSON is nested deeper than %d levels",
+			            SCAN_DEPTH);
 		rc = c == '{' ? scan_members(s) : scan_elements(s);
 		s->depth--;
 		return rc;
@@ -370,7 +373,7 @@ int scan_object(const void *bytes, size_t n, const char *key, struct scan *out, 
 }
 
 void scan_splice(const void *bytes, size_t n, const struct scan *where, const char *key, const char *value,
-		 struct str *out)
+                 struct str *out)
 {
 	const char *text = bytes;
 	size_t cut = where->value.len ? where->value.at : where->close;

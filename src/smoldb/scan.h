@@ -15,9 +15,9 @@ struct span {
 };
 
 struct scan {
-	struct span value;	/* of the wanted top-level key; len 0: the key is not there */
-	size_t close;		/* offset of the object's closing brace */
-	bool empty;		/* the object has no members */
+	struct span value; /* of the wanted top-level key; len 0: the key is not there */
+	size_t close;      /* offset of the object's closing brace */
+	bool empty;        /* the object has no members */
 };
 
 /* Checks @bytes as one JSON object in which no object, at any depth, has a key twice, and
@@ -27,4 +27,4 @@ int scan_object(const void *bytes, size_t n, const char *key, struct scan *out, 
 /* The text with the value of @key replaced by the JSON text @value, or the member added as
  * the last one. Nothing else changes. */
 void scan_splice(const void *bytes, size_t n, const struct scan *where, const char *key, const char *value,
-		 struct str *out);
+                 struct str *out);

@@ -25,7 +25,7 @@ static void stmt_drop(sqlite3_stmt **stmt)
 	*stmt = NULL;
 }
 
-#define own_db	 OWN(db_drop)
+#define own_db   OWN(db_drop)
 #define own_stmt OWN(stmt_drop)
 
 static int refuse(struct err *err, sqlite3 *db, const char *what)
@@ -39,14 +39,17 @@ static int resolve(const char *path, char **out, struct err *err)
 {
 	struct stat st;
 	const char *slash = strrchr(path, '/');
-	own_mem char *directory = slash ? xstrndup(path, slash > path ? (size_t)(slash - path) : 1) : xstrdup(".");
+	own_mem char *directory =
+		slash ? xstrndup(path, slash > path ? (size_t)(slash - path) : 1) : xstrdup(".");
 	own_mem char *real = realpath(directory, NULL);
 
 	if (!real)
-		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path, strerror(errno));
+		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path,
+		            strerror(errno));
 	own_mem char *full = xasprintf("%s/%s", str_is(real, "/") ? "" : real, slash ? slash + 1 : path);
 	if (lstat(full, &st) != 0)
-		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path, strerror(errno));
+		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path,
+		            strerror(errno));
 	if (S_ISLNK(st.st_mode))
 		return fail(err, ERR_UNCONFINED, "%s is a symbolic link; name the database itself", path);
 	if (!S_ISREG(st.st_mode))
@@ -61,10 +64,8 @@ static int harden(sqlite3 *db, struct err *err)
 	static const struct {
 		int option, value;
 	} options[] = {
-		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
-		{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
-		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
-		{ SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },        { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },   { SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
 		{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 },
 	};
 
@@ -89,7 +90,8 @@ static int open_database(const struct smoldb_options *o, int flags, sqlite3 **ou
 		return -1;
 	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE, NULL);
 	if (rc != SQLITE_OK)
-		return db ? refuse(err, db, "open") : fail(err, ERR_UNCONFINED, "smolvm's database: %s", sqlite3_errstr(rc));
+		return db ? refuse(err, db, "open") :
+		            fail(err, ERR_UNCONFINED, "smolvm's database: %s", sqlite3_errstr(rc));
 	sqlite3_extended_result_codes(db, 1);
 	if (sqlite3_busy_timeout(db, o->busy_ms) != SQLITE_OK)
 		return refuse(err, db, "setting the busy timeout");
@@ -117,9 +119,11 @@ static int check_shape(sqlite3 *db, struct err *err)
 
 	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
 		return refuse(err, db, "reading its schema");
-	if (sqlite3_column_int(stmt, 0) != 1 || sqlite3_column_int(stmt, 1) != 0 || sqlite3_column_int(stmt, 2) != 2)
-		return fail(err, ERR_UNCONFINED, "smolvm's database has an unknown shape; "
-						 "expected a table vms(name, data) without triggers");
+	if (sqlite3_column_int(stmt, 0) != 1 || sqlite3_column_int(stmt, 1) != 0 ||
+	    sqlite3_column_int(stmt, 2) != 2)
+		return fail(err, ERR_UNCONFINED,
+		            "smolvm's database has an unknown shape; "
+		            "expected a table vms(name, data) without triggers");
 	return 0;
 }
 
@@ -141,12 +145,14 @@ static int select_row(sqlite3 *db, const char *machine, struct str *out, struct 
 		return refuse(err, db, "reading the machine's row");
 	const char *type = (const char *)sqlite3_column_text(stmt, 0);
 	if (!str_is(type, "blob"))
-		return fail(err, ERR_UNCONFINED, "machine %s: its data is of type %s, not BLOB; smolvm would not read it",
-			    machine, type ? type : "unknown");
+		return fail(err, ERR_UNCONFINED,
+		            "machine %s: its data is of type %s, not BLOB; smolvm would not read it", machine,
+		            type ? type : "unknown");
 	const void *bytes = sqlite3_column_blob(stmt, 1);
 	int n = sqlite3_column_bytes(stmt, 1);
 	if (n > SMOLDB_ROW_MAX)
-		return fail(err, ERR_UNCONFINED, "machine %s: its row has %d bytes, the limit is %d", machine, n, SMOLDB_ROW_MAX);
+		return fail(err, ERR_UNCONFINED, "machine %s: its row has %d bytes, the limit is %d", machine,
+		            n, SMOLDB_ROW_MAX);
 	str_addn(out, bytes, (size_t)n);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
@@ -156,14 +162,15 @@ static int select_row(sqlite3 *db, const char *machine, struct str *out, struct 
 
 /* The row, scanned. The scanner's ERR_INPUT is a refusal here. */
 static int find_value(sqlite3 *db, const char *machine, const char *key, struct str *row, struct scan *where,
-		      struct err *err)
+                      struct err *err)
 {
 	int found = select_row(db, machine, row, err);
 
 	if (found < 0)
 		return -1;
 	if (found == 0)
-		return fail(err, ERR_UNCONFINED, "no machine %s in smolvm's database; create must run before", machine);
+		return fail(err, ERR_UNCONFINED, "no machine %s in smolvm's database; create must run before",
+		            machine);
 	if (scan_object(str_c(row), row->len, key, where, err) != 0) {
 		err->kind = ERR_UNCONFINED;
 		return fail_in(err, "machine %s", machine);
@@ -194,8 +201,8 @@ static void show_value(const struct str *row, const struct scan *where, struct s
 }
 
 /* @when is "" or what the reader should know about the moment. */
-static int require_value(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
-			 const char *when, struct err *err)
+static int require_value(const struct smoldb_options *o, const char *machine, const char *key,
+                         const char *value, const char *when, struct err *err)
 {
 	own_db sqlite3 *db = NULL;
 	own_str struct str row = STR_INIT;
@@ -208,7 +215,8 @@ static int require_value(const struct smoldb_options *o, const char *machine, co
 	if (value_is(&row, &where, value))
 		return 0;
 	show_value(&row, &where, &shown);
-	return fail(err, ERR_UNCONFINED, "machine %s: %s is %s%s, wanted %.160s", machine, key, str_c(&shown), when, value);
+	return fail(err, ERR_UNCONFINED, "machine %s: %s is %s%s, wanted %.160s", machine, key, str_c(&shown),
+	            when, value);
 }
 
 static int update_row(sqlite3 *db, const char *machine, const struct str *row, struct err *err)
@@ -223,14 +231,15 @@ static int update_row(sqlite3 *db, const char *machine, const struct str *row, s
 	if (sqlite3_step(stmt) != SQLITE_DONE)
 		return refuse(err, db, "changing the machine's row");
 	if (sqlite3_changes(db) != 1)
-		return fail(err, ERR_UNCONFINED, "machine %s: the change reached %d rows", machine, sqlite3_changes(db));
+		return fail(err, ERR_UNCONFINED, "machine %s: the change reached %d rows", machine,
+		            sqlite3_changes(db));
 	return 0;
 }
 
 /* Read, compare and write under one write lock, so that no other writer comes between. Any
  * failure leaves with the connection, which rolls back. */
 static int set_value(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
-		     bool *written, struct err *err)
+                     bool *written, struct err *err)
 {
 	own_db sqlite3 *db = NULL;
 	own_str struct str row = STR_INIT;
@@ -246,15 +255,15 @@ static int set_value(const struct smoldb_options *o, const char *machine, const 
 		return run(db, "ROLLBACK", err);
 	scan_splice(row.data, row.len, &where, key, value, &changed);
 	if (changed.len > SMOLDB_ROW_MAX)
-		return fail(err, ERR_UNCONFINED, "machine %s: its row would have %zu bytes, the limit is %d", machine,
-			    changed.len, SMOLDB_ROW_MAX);
+		return fail(err, ERR_UNCONFINED, "machine %s: its row would have %zu bytes, the limit is %d",
+		            machine, changed.len, SMOLDB_ROW_MAX);
 	if (update_row(db, machine, &changed, err) != 0)
 		return -1;
 	return run(db, "COMMIT", err);
 }
 
 int smoldb_set(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
-	       bool *written, struct err *err)
+               bool *written, struct err *err)
 {
 	bool wrote = false;
 
@@ -270,7 +279,8 @@ static int cidrs_text(const struct strv *cidrs, struct str *out, struct err *err
 	own_json json *list = json_array_of();
 
 	if (cidrs->n == 0 || cidrs->n > SMOLDB_CIDRS_MAX)
-		return fail(err, ERR_UNCONFINED, "an allowlist of %zu CIDRs; 1 to %d are possible", cidrs->n, SMOLDB_CIDRS_MAX);
+		return fail(err, ERR_UNCONFINED, "an allowlist of %zu CIDRs; 1 to %d are possible", cidrs->n,
+		            SMOLDB_CIDRS_MAX);
 	for (size_t i = 0; i < cidrs->n; i++) {
 		if (smoldb_check_cidr(cidrs->v[i], err) != 0)
 			return -1;
@@ -280,7 +290,8 @@ static int cidrs_text(const struct strv *cidrs, struct str *out, struct err *err
 	return 0;
 }
 
-int smoldb_verify(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, struct err *err)
+int smoldb_verify(const struct smoldb_options *o, const char *machine, const struct strv *cidrs,
+                  struct err *err)
 {
 	own_str struct str value = STR_INIT;
 
@@ -289,8 +300,8 @@ int smoldb_verify(const struct smoldb_options *o, const char *machine, const str
 	return require_value(o, machine, cidrs_key, value.data, "", err);
 }
 
-int smoldb_enforce(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, bool *written,
-		   struct err *err)
+int smoldb_enforce(const struct smoldb_options *o, const char *machine, const struct strv *cidrs,
+                   bool *written, struct err *err)
 {
 	own_str struct str value = STR_INIT;
 

@@ -17,8 +17,8 @@
 #include "base/str.h"
 
 enum {
-	SMOLDB_BUSY_MS = 15000,			/* smolvm's own busy timeout; a shorter one loses to it */
-	SMOLDB_ROW_MAX = 4 * 1024 * 1024,	/* bytes of a row's data */
+	SMOLDB_BUSY_MS = 15000,           /* smolvm's own busy timeout; a shorter one loses to it */
+	SMOLDB_ROW_MAX = 4 * 1024 * 1024, /* bytes of a row's data */
 	SMOLDB_CIDRS_MAX = 256,
 };
 
@@ -37,20 +37,21 @@ int smoldb_path(const struct smoldb_env *env, char **out, struct err *err);
 int smoldb_check_cidr(const char *text, struct err *err);
 
 struct smoldb_options {
-	const char *path;	/* the database file */
-	int busy_ms;		/* how long to wait for other writers; SMOLDB_BUSY_MS */
+	const char *path; /* the database file */
+	int busy_ms;      /* how long to wait for other writers; SMOLDB_BUSY_MS */
 };
 
 /* 0: the machine's persisted "allowed_cidrs" is exactly @cidrs (order matters, strings are
  * compared byte for byte). Read-only. */
-int smoldb_verify(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, struct err *err);
+int smoldb_verify(const struct smoldb_options *o, const char *machine, const struct strv *cidrs,
+                  struct err *err);
 
 /* The same, after setting it where it differs: *written says whether. When it is equal the
  * stored bytes are not touched. All other bytes of the row survive. Afterwards the row is
  * read again on a new connection; a row that is not as wanted then is a refusal that names
  * both values. */
-int smoldb_enforce(const struct smoldb_options *o, const char *machine, const struct strv *cidrs, bool *written,
-		   struct err *err);
+int smoldb_enforce(const struct smoldb_options *o, const char *machine, const struct strv *cidrs,
+                   bool *written, struct err *err);
 
 /* The bytes of a machine's row, which are one JSON object without duplicate keys. Read-only. */
 int smoldb_read(const struct smoldb_options *o, const char *machine, struct str *out, struct err *err);
@@ -58,7 +59,7 @@ int smoldb_read(const struct smoldb_options *o, const char *machine, struct str 
 /* As smoldb_enforce(), for any one top-level @key whose value shall be the JSON text @value
  * (compact, as json_print() makes it). */
 int smoldb_set(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
-	       bool *written, struct err *err);
+               bool *written, struct err *err);
 
 /* Whether the machine has a row: 1 or 0. Without a database there is none. */
 int smoldb_has(const struct smoldb_options *o, const char *machine, struct err *err);

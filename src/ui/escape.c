@@ -9,8 +9,11 @@
 static size_t printable(const unsigned char *p, size_t n)
 {
 	unsigned long point;
-	size_t len = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 :
-		     (p[0] & 0xf8) == 0xf0 ? 4 : 0;
+	size_t len = p[0] < 0x80           ? 1 :
+	             (p[0] & 0xe0) == 0xc0 ? 2 :
+	             (p[0] & 0xf0) == 0xe0 ? 3 :
+	             (p[0] & 0xf8) == 0xf0 ? 4 :
+	                                     0;
 	static const unsigned long least[] = { 0, 0x20, 0x80, 0x800, 0x10000 };
 
 	if (len == 0 || len > n)

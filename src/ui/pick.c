@@ -19,11 +19,11 @@ struct picker {
 	size_t n;
 	bool many;
 	char filter[FILTER_MAX];
-	size_t *shown;		/* indices that pass the filter */
-	size_t nshown, at;	/* the cursor among them */
-	size_t *chosen;		/* indices, in order */
+	size_t *shown;     /* indices that pass the filter */
+	size_t nshown, at; /* the cursor among them */
+	size_t *chosen;    /* indices, in order */
 	size_t nchosen, order_at;
-	bool in_order;		/* the panel on the right has the keys */
+	bool in_order; /* the panel on the right has the keys */
 	SCREEN *screen;
 	FILE *tty;
 };
@@ -99,11 +99,12 @@ static void draw_list(const struct picker *p, int rows, int width)
 		size_t i = first + (size_t)r;
 		const struct ui_choice *choice = &p->choices[p->shown[i]];
 		bool marked = p->many && chosen_place(p, p->shown[i]) < p->nchosen;
-		own_mem char *line = xasprintf("%s%s", p->many ? (marked ? "[x] " : "[ ] ") : "  ", choice->name);
+		own_mem char *line =
+			xasprintf("%s%s", p->many ? (marked ? "[x] " : "[ ] ") : "  ", choice->name);
 		int used = (int)strlen(line);
 
-		put_text(r + 2, 0, width, (i == p->at && !p->in_order ? A_REVERSE : 0) | (p->in_order ? A_DIM : 0),
-			 line);
+		put_text(r + 2, 0, width,
+		         (i == p->at && !p->in_order ? A_REVERSE : 0) | (p->in_order ? A_DIM : 0), line);
 		if (choice->note && used + 2 < width)
 			put_text(r + 2, used + 2, width - used - 2, A_DIM, choice->note);
 	}
@@ -115,7 +116,8 @@ static void draw_order(const struct picker *p, int rows, int column, int width)
 	for (int r = 0; r < rows && (size_t)r < p->nchosen; r++) {
 		own_mem char *line = xasprintf("%d. %s", r + 1, p->choices[p->chosen[r]].name);
 
-		put_text(r + 2, column, width, (size_t)r == p->order_at && p->in_order ? A_REVERSE : A_NORMAL, line);
+		put_text(r + 2, column, width, (size_t)r == p->order_at && p->in_order ? A_REVERSE : A_NORMAL,
+		         line);
 	}
 }
 
@@ -124,9 +126,11 @@ static void draw(const struct picker *p)
 	int rows = LINES > ROWS_AROUND ? LINES - ROWS_AROUND : 1;
 	int split = p->many ? COLS * 3 / 5 : COLS;
 	own_mem char *filter = xasprintf("filter: %s", p->filter);
-	const char *help = !p->many	? "type to filter, arrows move, Enter takes, Esc leaves" :
-			   p->in_order	? "K up, J down, Space removes, Tab back to the list, Enter on the list confirms" :
-					  "type to filter, Space toggles, Tab to the order, Enter confirms, Esc leaves";
+	const char *help =
+		!p->many ? "type to filter, arrows move, Enter takes, Esc leaves" :
+		p->in_order ?
+			   "K up, J down, Space removes, Tab back to the list, Enter on the list confirms" :
+			   "type to filter, Space toggles, Tab to the order, Enter confirms, Esc leaves";
 
 	erase();
 	put_text(0, 0, COLS, A_BOLD, p->title);

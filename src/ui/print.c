@@ -11,12 +11,8 @@
 enum { WIDTH_DEFAULT = 80, WIDTH_LEAST = 40 };
 
 static const char *const shades[] = {
-	[UI_PLAIN] = "",
-	[UI_BOLD] = "\033[1m",
-	[UI_DIM] = "\033[2m",
-	[UI_RED] = "\033[31m",
-	[UI_GREEN] = "\033[32m",
-	[UI_YELLOW] = "\033[33m",
+	[UI_PLAIN] = "",       [UI_BOLD] = "\033[1m",   [UI_DIM] = "\033[2m",
+	[UI_RED] = "\033[31m", [UI_GREEN] = "\033[32m", [UI_YELLOW] = "\033[33m",
 };
 #define SHADE_END "\033[0m"
 

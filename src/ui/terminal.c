@@ -87,7 +87,7 @@ int ui_ask(const char *question, bool *yes, struct err *err)
 	str_addf(&prompt, "%s [y/N] ", question);
 	*yes = ask(fd, str_c(&prompt), &answer, &closed) == 0 &&
 	       (str_is(secret_expose(&answer), "y") || str_is(secret_expose(&answer), "Y") ||
-		str_is(secret_expose(&answer), "yes"));
+	        str_is(secret_expose(&answer), "yes"));
 	return 0;
 }
 

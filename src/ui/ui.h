@@ -12,12 +12,14 @@
 #include "base/secret.h"
 
 struct ui {
-	bool json;		/* data is JSON, and so is the error */
+	bool json; /* data is JSON, and so is the error */
 	bool colour_out, colour_err;
-	bool progress;		/* stderr is a terminal */
-	unsigned width;		/* of the terminal on stdout; 80 where there is none */
+	bool progress;  /* stderr is a terminal */
+	unsigned width; /* of the terminal on stdout; 80 where there is none */
 };
+/* clang-format off */
 #define UI_INIT { .width = 80 }
+/* clang-format on */
 
 /* @as_json: the verb was given --json. @no_colour: the environment's NO_COLOR is set and not empty. */
 void ui_init(struct ui *ui, bool as_json, bool no_colour);
@@ -39,9 +41,9 @@ void ui_log_sink(void *arg, enum log_level level, const char *line);
 /* --- stdout ------------------------------------------------------------------------- */
 
 struct ui_column {
-	const char *key;	/* member of each row */
+	const char *key; /* member of each row */
 	const char *heading;
-	bool right;		/* numbers */
+	bool right; /* numbers */
 };
 /* An array of objects: as a table, or under --json as it is. The last column is cut at the
  * terminal's width, and only there. */
@@ -73,10 +75,12 @@ int ui_ask_secret(const char *prompt, struct secret *out, struct err *err);
 
 /* Raw mode for the time that a guest has the terminal. Leaving twice is fine. */
 struct ui_raw {
-	int fd;		/* -1: not raw */
+	int fd; /* -1: not raw */
 	struct termios saved;
 };
+/* clang-format off */
 #define UI_RAW_INIT { .fd = -1 }
+/* clang-format on */
 int ui_raw_enter(struct ui_raw *raw, int fd, struct err *err);
 void ui_raw_leave(struct ui_raw *raw);
 #define own_ui_raw __attribute__((cleanup(ui_raw_leave)))
@@ -87,7 +91,7 @@ bool ui_window_size(int fd, unsigned short *rows, unsigned short *columns);
 
 struct ui_choice {
 	const char *name;
-	const char *note;	/* shown dim beside it; NULL: none */
+	const char *note; /* shown dim beside it; NULL: none */
 };
 /* Typing filters, arrows move, Enter takes. Returns the index; ERR_DENIED: given up. */
 int ui_pick(const char *title, const struct ui_choice *choices, size_t n, struct err *err);

@@ -5,14 +5,14 @@
 #include "base/slice.h"
 
 enum {
-	CHAR_TOKEN = 1,		/* tchar of RFC 9110 */
-	CHAR_VALUE = 2,		/* may stand in a field value: visible, blank, TAB, obs-text */
-	CHAR_TARGET = 4,	/* may stand in a request target: visible ASCII but "#" */
+	CHAR_TOKEN = 1,  /* tchar of RFC 9110 */
+	CHAR_VALUE = 2,  /* may stand in a field value: visible, blank, TAB, obs-text */
+	CHAR_TARGET = 4, /* may stand in a request target: visible ASCII but "#" */
 	CHAR_DIGIT = 8,
 	CHAR_HEX = 16,
 	CHAR_ALPHA = 32,
-	CHAR_UNRESERVED = 64,	/* of RFC 3986 */
-	CHAR_PATH = 128,	/* pchar and "/", but "%" */
+	CHAR_UNRESERVED = 64, /* of RFC 3986 */
+	CHAR_PATH = 128,      /* pchar and "/", but "%" */
 };
 extern const uint8_t char_classes[256];
 

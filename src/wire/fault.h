@@ -40,6 +40,6 @@ enum wire_fault {
 	WIRE_FAULTS
 };
 
-const char *wire_fault_word(enum wire_fault fault);	/* "bad-content-length" */
-const char *wire_fault_text(enum wire_fault fault);	/* a sentence, lower case, no full stop */
-int wire_fault_status(enum wire_fault fault);		/* HTTP status for a guest: 400, 414, 417, 431, 505 */
+const char *wire_fault_word(enum wire_fault fault); /* "bad-content-length" */
+const char *wire_fault_text(enum wire_fault fault); /* a sentence, lower case, no full stop */
+int wire_fault_status(enum wire_fault fault);       /* HTTP status for a guest: 400, 414, 417, 431, 505 */

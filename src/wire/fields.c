@@ -140,7 +140,7 @@ static int field_parse(struct slice line, struct http_field *out, enum wire_faul
 }
 
 int fields_parse(struct slice lines, const struct http_limits *limits, struct http_fields *out,
-		 struct field_facts *facts, enum wire_fault *fault)
+                 struct field_facts *facts, enum wire_fault *fault)
 {
 	size_t most = limits->fields < HTTP_FIELDS_MAX ? limits->fields : HTTP_FIELDS_MAX;
 	size_t at = 0;
@@ -222,8 +222,8 @@ bool http_list_has(struct slice list, const char *token)
  * the framing, the host or a credential dropped on the way. */
 static bool may_be_dropped(struct slice name, bool request)
 {
-	static const char *const kept[] = { "host", "content-length", "transfer-encoding", "authorization",
-					    "cookie", "content-type", "content-encoding" };
+	static const char *const kept[] = { "host",   "content-length", "transfer-encoding", "authorization",
+		                            "cookie", "content-type",   "content-encoding" };
 
 	for (size_t i = 0; request && i < ARRAY_LEN(kept); i++)
 		if (slice_is_nocase(name, kept[i]))
@@ -244,9 +244,10 @@ static void connection_option(struct http_fields *fields, struct slice option, s
 	}
 }
 
-int fields_connection(struct http_fields *fields, struct field_facts *facts, bool request, enum wire_fault *fault)
+int fields_connection(struct http_fields *fields, struct field_facts *facts, bool request,
+                      enum wire_fault *fault)
 {
-	enum { OPTIONS_MAX = 16 };	/* each is held against every field */
+	enum { OPTIONS_MAX = 16 }; /* each is held against every field */
 	unsigned options = 0;
 
 	for (size_t i = 0; i < fields->n; i++) {

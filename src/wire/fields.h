@@ -12,11 +12,12 @@ struct field_facts {
 
 /* @lines is every line behind the first, with the empty one. Marks hop-by-hop fields. */
 int fields_parse(struct slice lines, const struct http_limits *limits, struct http_fields *out,
-		 struct field_facts *facts, enum wire_fault *fault);
+                 struct field_facts *facts, enum wire_fault *fault);
 /* Content-Length as strictly as it can be read: 1 to 18 digits, no zero in front. */
 int fields_length(const struct field_facts *facts, uint64_t *out, enum wire_fault *fault);
 /* Marks what Connection names and reads its options. */
-int fields_connection(struct http_fields *fields, struct field_facts *facts, bool request, enum wire_fault *fault);
+int fields_connection(struct http_fields *fields, struct field_facts *facts, bool request,
+                      enum wire_fault *fault);
 /* Takes "HTTP/1.0" or "HTTP/1.1"; -1 for another. */
 int fields_version(struct slice text);
 

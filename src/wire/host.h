@@ -14,10 +14,10 @@ enum { HOST_MAX = 253 };
 
 struct host {
 	enum host_kind kind;
-	bool single_label;	/* "localhost", "intranet": allowed only where a route names it */
+	bool single_label; /* "localhost", "intranet": allowed only where a route names it */
 	size_t n;
-	char text[HOST_MAX + 3];	/* canonical, NUL-terminated; IPv6 as RFC 5952 in brackets */
-	unsigned char address[16];	/* of HOST_V4 (4 bytes) and HOST_V6 */
+	char text[HOST_MAX + 3];   /* canonical, NUL-terminated; IPv6 as RFC 5952 in brackets */
+	unsigned char address[16]; /* of HOST_V4 (4 bytes) and HOST_V6 */
 };
 
 /* @raw as it stands in a target, in Host or in SNI, without port. */
@@ -29,17 +29,17 @@ int host_split(struct slice authority, struct slice *host, int *port, enum wire_
 
 enum host_class {
 	HOST_PUBLIC,
-	HOST_PRIVATE,		/* RFC 1918, unique local, shared (100.64/10) */
+	HOST_PRIVATE, /* RFC 1918, unique local, shared (100.64/10) */
 	HOST_LOOPBACK,
 	HOST_LINK_LOCAL,
 	HOST_MULTICAST,
-	HOST_METADATA,		/* a cloud's metadata or credential service */
-	HOST_RESERVED,		/* all that no host on the internet has */
+	HOST_METADATA, /* a cloud's metadata or credential service */
+	HOST_RESERVED, /* all that no host on the internet has */
 };
 
 /* The class of 4 or 16 address bytes. IPv6 forms that carry an IPv4 address (mapped,
  * compatible, translated, NAT64, 6to4, Teredo, ISATAP) are judged by what they carry. */
 enum host_class host_address_class(const unsigned char *address, size_t n);
-const char *host_class_name(enum host_class class);	/* "public", "link-local", ... */
+const char *host_class_name(enum host_class class); /* "public", "link-local", ... */
 /* @allow_private opens private, loopback and link-local; nothing opens the rest. */
 bool host_class_is_allowed(enum host_class class, bool allow_private);

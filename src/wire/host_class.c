@@ -14,16 +14,16 @@ struct range {
 /* The first row that fits decides: the metadata addresses stand before the ranges around
  * them. What no row names is public. Registry: IANA special-purpose addresses, RFC 6890. */
 static const struct range v4[] = {
-	{ { 169, 254, 169, 0 }, 24, HOST_METADATA },	/* EC2, GCE, Azure, OpenStack, OCI, their DNS and NTP */
-	{ { 169, 254, 170, 0 }, 24, HOST_METADATA },	/* ECS and EKS credentials */
-	{ { 169, 254, 0, 23 }, 32, HOST_METADATA },	/* Tencent */
-	{ { 169, 254, 42, 42 }, 32, HOST_METADATA },	/* Scaleway */
-	{ { 100, 100, 100, 200 }, 32, HOST_METADATA },	/* Alibaba */
-	{ { 168, 63, 129, 16 }, 32, HOST_METADATA },	/* Azure wire server; looks public */
-	{ { 192, 0, 0, 192 }, 32, HOST_METADATA },	/* Oracle classic */
-	{ { 0 }, 8, HOST_RESERVED },			/* "this host": Linux dials itself */
+	{ { 169, 254, 169, 0 }, 24, HOST_METADATA }, /* EC2, GCE, Azure, OpenStack, OCI, their DNS and NTP */
+	{ { 169, 254, 170, 0 }, 24, HOST_METADATA }, /* ECS and EKS credentials */
+	{ { 169, 254, 0, 23 }, 32, HOST_METADATA },  /* Tencent */
+	{ { 169, 254, 42, 42 }, 32, HOST_METADATA }, /* Scaleway */
+	{ { 100, 100, 100, 200 }, 32, HOST_METADATA }, /* Alibaba */
+	{ { 168, 63, 129, 16 }, 32, HOST_METADATA },   /* Azure wire server; looks public */
+	{ { 192, 0, 0, 192 }, 32, HOST_METADATA },     /* Oracle classic */
+	{ { 0 }, 8, HOST_RESERVED },                   /* "this host": Linux dials itself */
 	{ { 10 }, 8, HOST_PRIVATE },
-	{ { 100, 64 }, 10, HOST_PRIVATE },		/* shared by carriers, VPNs, the VM's gateway */
+	{ { 100, 64 }, 10, HOST_PRIVATE }, /* shared by carriers, VPNs, the VM's gateway */
 	{ { 127 }, 8, HOST_LOOPBACK },
 	{ { 169, 254 }, 16, HOST_LINK_LOCAL },
 	{ { 172, 16 }, 12, HOST_PRIVATE },
@@ -35,23 +35,23 @@ static const struct range v4[] = {
 	{ { 198, 51, 100 }, 24, HOST_RESERVED },
 	{ { 203, 0, 113 }, 24, HOST_RESERVED },
 	{ { 224 }, 4, HOST_MULTICAST },
-	{ { 240 }, 4, HOST_RESERVED },			/* with 255.255.255.255 */
+	{ { 240 }, 4, HOST_RESERVED }, /* with 255.255.255.255 */
 };
 
 /* Outside 2000::/3 nothing is public, so the last row takes all that is left. */
 static const struct range v6[] = {
-	{ { 0xfd, 0x00, 0x0e, 0xc2 }, 32, HOST_METADATA },		/* EC2 */
-	{ { 0xfd, 0x20, 0x00, 0xce }, 32, HOST_METADATA },		/* GCE */
-	{ { 0xfd, 0x00, 0x00, 0x42, [15] = 0x42 }, 128, HOST_METADATA },	/* Scaleway */
-	{ { 0xfe, 0x80, [12] = 169, 254, 169, 254 }, 128, HOST_METADATA },	/* OpenStack */
+	{ { 0xfd, 0x00, 0x0e, 0xc2 }, 32, HOST_METADATA },                 /* EC2 */
+	{ { 0xfd, 0x20, 0x00, 0xce }, 32, HOST_METADATA },                 /* GCE */
+	{ { 0xfd, 0x00, 0x00, 0x42, [15] = 0x42 }, 128, HOST_METADATA },   /* Scaleway */
+	{ { 0xfe, 0x80, [12] = 169, 254, 169, 254 }, 128, HOST_METADATA }, /* OpenStack */
 	{ { [15] = 1 }, 128, HOST_LOOPBACK },
 	{ { 0xfc }, 7, HOST_PRIVATE },
 	{ { 0xfe, 0x80 }, 10, HOST_LINK_LOCAL },
-	{ { 0xfe, 0xc0 }, 10, HOST_PRIVATE },		/* the former site-local */
+	{ { 0xfe, 0xc0 }, 10, HOST_PRIVATE }, /* the former site-local */
 	{ { 0xff }, 8, HOST_MULTICAST },
-	{ { 0x20, 0x01, 0x00 }, 23, HOST_RESERVED },	/* protocol assignments, with Teredo and ORCHID */
+	{ { 0x20, 0x01, 0x00 }, 23, HOST_RESERVED }, /* protocol assignments, with Teredo and ORCHID */
 	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32, HOST_RESERVED },
-	{ { 0x20, 0x02 }, 16, HOST_RESERVED },		/* 6to4 */
+	{ { 0x20, 0x02 }, 16, HOST_RESERVED }, /* 6to4 */
 	{ { 0x3f, 0xff }, 20, HOST_RESERVED },
 	{ { 0x20 }, 3, HOST_PUBLIC },
 	{ { 0 }, 0, HOST_RESERVED },
@@ -65,13 +65,13 @@ static const struct carrier {
 	unsigned char at, flip;
 	bool public_is_fine;
 } carriers[] = {
-	{ { [10] = 0xff, 0xff }, 96, 12, 0, true },		/* ::ffff:a.b.c.d, mapped */
-	{ { [8] = 0xff, 0xff }, 96, 12, 0, false },		/* ::ffff:0:a.b.c.d, translated */
-	{ { 0x00, 0x64, 0xff, 0x9b }, 96, 12, 0, true },	/* 64:ff9b::a.b.c.d, NAT64 */
-	{ { 0x20, 0x02 }, 16, 2, 0, false },			/* 6to4 */
-	{ { 0x20, 0x01 }, 32, 4, 0, false },			/* Teredo: its server */
-	{ { 0x20, 0x01 }, 32, 12, 0xff, false },		/* Teredo: its client, inverted */
-	{ { 0 }, 96, 12, 0, false },				/* ::a.b.c.d, compatible */
+	{ { [10] = 0xff, 0xff }, 96, 12, 0, true },      /* ::ffff:a.b.c.d, mapped */
+	{ { [8] = 0xff, 0xff }, 96, 12, 0, false },      /* ::ffff:0:a.b.c.d, translated */
+	{ { 0x00, 0x64, 0xff, 0x9b }, 96, 12, 0, true }, /* 64:ff9b::a.b.c.d, NAT64 */
+	{ { 0x20, 0x02 }, 16, 2, 0, false },             /* 6to4 */
+	{ { 0x20, 0x01 }, 32, 4, 0, false },             /* Teredo: its server */
+	{ { 0x20, 0x01 }, 32, 12, 0xff, false },         /* Teredo: its client, inverted */
+	{ { 0 }, 96, 12, 0, false },                     /* ::a.b.c.d, compatible */
 };
 
 static bool has_prefix(const unsigned char *address, const unsigned char *prefix, unsigned bits)
@@ -139,7 +139,7 @@ static const struct {
 	const char *name;
 	enum { NEVER, ALWAYS, ON_REQUEST } allowed;
 } classes[] = {
-	[HOST_PUBLIC] = { "public", ALWAYS },	      [HOST_PRIVATE] = { "private", ON_REQUEST },
+	[HOST_PUBLIC] = { "public", ALWAYS },         [HOST_PRIVATE] = { "private", ON_REQUEST },
 	[HOST_LOOPBACK] = { "loopback", ON_REQUEST }, [HOST_LINK_LOCAL] = { "link-local", ON_REQUEST },
 	[HOST_MULTICAST] = { "multicast", NEVER },    [HOST_METADATA] = { "metadata", NEVER },
 	[HOST_RESERVED] = { "reserved", NEVER },

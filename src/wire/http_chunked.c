@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 
-enum { DIGITS_MAX = 15 };	/* 60 bits: a size can't wrap */
+enum { DIGITS_MAX = 15 }; /* 60 bits: a size can't wrap */
 
 /* One byte of what stands between the pieces of data. 0, or -1 for a byte that may not be
  * there. */
@@ -64,11 +64,41 @@ ssize_t http_chunked_take(struct http_chunked *c, struct slice in, struct slice 
 static bool may_trail(struct slice name)
 {
 	static const char *const heads_only[] = {
-		"transfer-encoding", "content-length", "host", "connection", "trailer", "te", "upgrade", "expect",
-		"keep-alive", "content-encoding", "content-type", "content-range", "authorization", "cookie",
-		"set-cookie", "www-authenticate", "x-api-key", "api-key", "x-goog-api-key", "private-token",
-		"x-auth-token", "cache-control", "max-forwards", "range", "location", "vary", "age", "expires",
-		"date", "retry-after", "forwarded", "via", "alt-svc", "x-http-method-override", "x-http-method",
+		"transfer-encoding",
+		"content-length",
+		"host",
+		"connection",
+		"trailer",
+		"te",
+		"upgrade",
+		"expect",
+		"keep-alive",
+		"content-encoding",
+		"content-type",
+		"content-range",
+		"authorization",
+		"cookie",
+		"set-cookie",
+		"www-authenticate",
+		"x-api-key",
+		"api-key",
+		"x-goog-api-key",
+		"private-token",
+		"x-auth-token",
+		"cache-control",
+		"max-forwards",
+		"range",
+		"location",
+		"vary",
+		"age",
+		"expires",
+		"date",
+		"retry-after",
+		"forwarded",
+		"via",
+		"alt-svc",
+		"x-http-method-override",
+		"x-http-method",
 		"x-method-override",
 	};
 
@@ -81,7 +111,7 @@ static bool may_trail(struct slice name)
 }
 
 int http_trailers_parse(struct slice section, const struct http_limits *limits, struct http_fields *out,
-			enum wire_fault *fault)
+                        enum wire_fault *fault)
 {
 	struct field_facts facts = { 0 };
 

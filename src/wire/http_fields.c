@@ -18,7 +18,7 @@ bool http_name_equal(struct slice a, struct slice b)
 }
 
 const struct http_field *http_field_next(const struct http_fields *fields, const struct http_field *after,
-					 const char *name)
+                                         const char *name)
 {
 	struct slice wanted = slice_of(name);
 
@@ -56,10 +56,10 @@ size_t http_fields_strip(struct http_fields *fields, const char *name)
 
 void http_strip_forwarding(struct http_fields *fields)
 {
-	static const char *const names[] = { "Proxy-*",	      "Forwarded",     "X-Forwarded-*",
-					     "Via",	      "X-Real-IP",     "X-Original-*",
-					     "X-Rewrite-URL", "X-Rewrite-URI", "X-Override-URL",
-					     "X-Host",	      "X-HTTP-Host-Override" };
+	static const char *const names[] = { "Proxy-*",       "Forwarded",           "X-Forwarded-*",
+		                             "Via",           "X-Real-IP",           "X-Original-*",
+		                             "X-Rewrite-URL", "X-Rewrite-URI",       "X-Override-URL",
+		                             "X-Host",        "X-HTTP-Host-Override" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		http_fields_strip(fields, names[i]);
@@ -94,7 +94,7 @@ static void framing_print(enum http_framing framing, bool has_length, uint64_t l
 }
 
 void http_request_print(const struct http_request *request, struct slice target, struct slice authority,
-			struct str *out)
+                        struct str *out)
 {
 	str_addn(out, request->method.at, request->method.n);
 	str_addc(out, ' ');
@@ -112,7 +112,7 @@ void http_response_print(const struct http_response *response, struct str *out)
 	str_addn(out, "\r\n", 2);
 	fields_print(&response->fields, out);
 	framing_print(response->framing, response->framing == HTTP_NO_BODY && response->has_length,
-		      response->length, out);
+	              response->length, out);
 }
 
 void http_head_close(struct str *out)

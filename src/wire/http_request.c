@@ -131,7 +131,7 @@ static int judge_connection(struct field_facts *facts, struct http_request *out,
 
 /* Method, one blank, target, one blank, version, CRLF. Returns the line's length. */
 static ssize_t request_line(struct slice head, const struct http_limits *limits, struct http_request *out,
-			    enum wire_fault *fault)
+                            enum wire_fault *fault)
 {
 	size_t i = 0;
 
@@ -161,7 +161,7 @@ static ssize_t request_line(struct slice head, const struct http_limits *limits,
 }
 
 int http_request_parse(struct slice head, const struct http_limits *limits, struct http_request *out,
-		       enum wire_fault *fault)
+                       enum wire_fault *fault)
 {
 	struct field_facts facts = { 0 };
 

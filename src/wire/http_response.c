@@ -7,7 +7,7 @@
 
 /* Version, blank, three digits, and maybe a blank and a reason. Returns the line's length. */
 static ssize_t status_line(struct slice head, const struct http_limits *limits, struct http_response *out,
-			   enum wire_fault *fault)
+                           enum wire_fault *fault)
 {
 	const char *end = head.n ? memchr(head.at, '\n', head.n) : NULL;
 	size_t n = end ? (size_t)(end - head.at) : 0;
@@ -39,7 +39,7 @@ static ssize_t status_line(struct slice head, const struct http_limits *limits, 
 
 /* RFC 9112 section 6.3, with every doubtful case refused. */
 static int judge_framing(const struct field_facts *facts, struct slice method, struct http_response *out,
-			 enum wire_fault *fault)
+                         enum wire_fault *fault)
 {
 	bool interim = out->status < 200;
 	bool tunnel = slice_is(method, "CONNECT") && out->status >= 200 && out->status < 300;
@@ -69,7 +69,7 @@ static int judge_framing(const struct field_facts *facts, struct slice method, s
 }
 
 int http_response_parse(struct slice head, struct slice method, const struct http_limits *limits,
-			struct http_response *out, enum wire_fault *fault)
+                        struct http_response *out, enum wire_fault *fault)
 {
 	struct field_facts facts = { 0 };
 

@@ -16,7 +16,7 @@ enum {
 	EXTENSION_ALPN = 16,
 	EXTENSION_VERSIONS = 43,
 	EXTENSION_ECH = 0xfe0d,
-	EXTENSION_ESNI = 0xffce,	/* its draft ancestor */
+	EXTENSION_ESNI = 0xffce, /* its draft ancestor */
 	EXTENSIONS_MAX = 64,
 };
 
@@ -152,8 +152,8 @@ static int extensions_parse(struct cursor list, struct tls_hello *out, enum wire
 
 static int hello_parse(struct cursor c, struct tls_hello *out, enum wire_fault *fault)
 {
-	number(&c, 2);				/* legacy_version */
-	take(&c, 32);				/* random */
+	number(&c, 2); /* legacy_version */
+	take(&c, 32);  /* random */
 	struct cursor session = vector(&c, 1);
 	struct cursor suites = vector(&c, 2);
 	struct cursor compression = vector(&c, 1);
@@ -161,7 +161,7 @@ static int hello_parse(struct cursor c, struct tls_hello *out, enum wire_fault *
 	if (c.bad || session.n > 32 || suites.n < 2 || suites.n % 2 || compression.n < 1)
 		return wire_refuse(fault, WIRE_CLIENT_HELLO);
 	if (c.n == 0)
-		return 0;			/* before extensions there were none */
+		return 0; /* before extensions there were none */
 	struct cursor extensions = vector(&c, 2);
 	if (c.bad || c.n)
 		return wire_refuse(fault, WIRE_CLIENT_HELLO);
@@ -189,7 +189,8 @@ static ssize_t join(struct slice in, unsigned char *hello, size_t *hello_n, enum
 		if (have >= 1 && hello[0] != HELLO_CLIENT)
 			return wire_refuse(fault, WIRE_CLIENT_HELLO);
 		if (have >= HELLO_HEAD) {
-			size_t whole = HELLO_HEAD + ((size_t)hello[1] << 16 | (size_t)hello[2] << 8 | hello[3]);
+			size_t whole =
+				HELLO_HEAD + ((size_t)hello[1] << 16 | (size_t)hello[2] << 8 | hello[3]);
 			/* Nothing may follow a ClientHello in its record: the client waits now. */
 			if (whole > TLS_HELLO_MAX || have > whole || (have == whole && n < length))
 				return wire_refuse(fault, WIRE_CLIENT_HELLO);

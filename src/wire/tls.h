@@ -9,11 +9,11 @@ enum { TLS_NAME_MAX = 255, TLS_HELLO_MAX = 16384 };
 
 struct tls_hello {
 	bool has_sni;
-	char sni[TLS_NAME_MAX + 1];	/* as sent, printable ASCII; still for host_parse() */
+	char sni[TLS_NAME_MAX + 1]; /* as sent, printable ASCII; still for host_parse() */
 	size_t sni_n;
 	bool has_alpn, alpn_h2, alpn_http1;
-	bool ech;		/* encrypted_client_hello is there (browsers also send an empty gesture) */
-	bool tls13;		/* offered */
+	bool ech;   /* encrypted_client_hello is there (browsers also send an empty gesture) */
+	bool tls13; /* offered */
 };
 
 /* @in begins with the first record. Returns how many bytes the records of the ClientHello

@@ -14,8 +14,8 @@ enum {
 };
 
 struct websocket_side {
-	bool masks;	 /* frames of this side are masked (a client's are, a server's are not) */
-	uint64_t most;	 /* bytes of one frame's payload */
+	bool masks;      /* frames of this side are masked (a client's are, a server's are not) */
+	uint64_t most;   /* bytes of one frame's payload */
 	bool in_message; /* a fragmented message is open */
 	/* The present frame. */
 	uint8_t opcode;
@@ -37,7 +37,8 @@ static inline bool websocket_is_control(const struct websocket_side *side)
 void websocket_unmask(struct websocket_side *side, struct slice piece, struct str *out);
 
 /* The header of an unmasked frame; returns its length. */
-size_t websocket_head_print(uint8_t opcode, bool fin, uint64_t length, unsigned char out[WEBSOCKET_HEADER_MAX]);
+size_t websocket_head_print(uint8_t opcode, bool fin, uint64_t length,
+                            unsigned char out[WEBSOCKET_HEADER_MAX]);
 
 /* Is @key what a client may send: 16 bytes in Base64? */
 bool websocket_key_is_fine(struct slice key);

@@ -44,19 +44,19 @@ const char *entry_kind_name(enum entry_kind kind)
 
 struct walk {
 	const struct workspace *w;
-	struct changes *out;	/* NULL: only counting */
+	struct changes *out; /* NULL: only counting */
 	size_t limit, found, seen;
 	uint64_t may_read;
 	bool more;
 	struct str path;
-	size_t top;		/* length of the path of the git repository around; 0 with !in_repository */
+	size_t top; /* length of the path of the git repository around; 0 with !in_repository */
 	bool in_repository;
-	bool new_repository;	/* it is none in the lower directory */
+	bool new_repository; /* it is none in the lower directory */
 };
 
 /* One name on one side. */
 struct side {
-	int fd;		/* O_PATH; -1: there is nothing */
+	int fd; /* O_PATH; -1: there is nothing */
 	struct stat st;
 };
 
@@ -68,8 +68,10 @@ static void side_drop(struct side *s)
 
 static enum entry_kind kind_of(mode_t mode)
 {
-	return S_ISREG(mode) ? ENTRY_FILE : S_ISDIR(mode) ? ENTRY_DIRECTORY : S_ISLNK(mode) ? ENTRY_SYMLINK :
-											   ENTRY_SPECIAL;
+	return S_ISREG(mode) ? ENTRY_FILE :
+	       S_ISDIR(mode) ? ENTRY_DIRECTORY :
+	       S_ISLNK(mode) ? ENTRY_SYMLINK :
+	                       ENTRY_SPECIAL;
 }
 
 /* The overlay's mark on a file or directory, under either prefix. */
@@ -236,7 +238,8 @@ static void descend(struct walk *k, const struct side *up, const struct side *lo
 	visit(k, upper, lower, merged && !has_mark(up, "opaque", 'y'), depth + 1);
 }
 
-static void judge_present(struct walk *k, const struct side *up, const struct side *low, bool merged, int depth)
+static void judge_present(struct walk *k, const struct side *up, const struct side *low, bool merged,
+                          int depth)
 {
 	enum entry_kind kind = kind_of(up->st.st_mode);
 
@@ -338,7 +341,8 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 	bool was_in_repository = k->in_repository, was_new = k->new_repository;
 
 	if (below_names(upper, WORKSPACE_ENTRIES - k->seen, &names, &k->more) != 0 ||
-	    (!merged && lower >= 0 && below_names(lower, WORKSPACE_ENTRIES - k->seen, &others, &k->more) != 0)) {
+	    (!merged && lower >= 0 &&
+	     below_names(lower, WORKSPACE_ENTRIES - k->seen, &others, &k->more) != 0)) {
 		k->more = true;
 		return;
 	}

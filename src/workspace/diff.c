@@ -46,7 +46,8 @@ static void say(struct str *out, const struct change *c, const char *what)
 	str_addc(out, '\n');
 }
 
-static void add_header(struct str *out, const char *sign, const char *side, const struct change *c, bool there)
+static void add_header(struct str *out, const char *sign, const char *side, const struct change *c,
+                       bool there)
 {
 	str_addf(out, "%s ", sign);
 	str_add(out, there ? side : "/dev/null");

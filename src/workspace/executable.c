@@ -101,10 +101,10 @@ static const struct {
 	const char *name;
 	bool tree;
 } history[] = {
-	{ "HEAD", false },	  { "ORIG_HEAD", false }, { "FETCH_HEAD", false },
-	{ "MERGE_HEAD", false },  { "MERGE_MSG", false }, { "COMMIT_EDITMSG", false },
-	{ "index", false },	  { "packed-refs", false }, { "objects", true },
-	{ "refs", true },	  { "logs", true },
+	{ "HEAD", false },       { "ORIG_HEAD", false },   { "FETCH_HEAD", false },
+	{ "MERGE_HEAD", false }, { "MERGE_MSG", false },   { "COMMIT_EDITMSG", false },
+	{ "index", false },      { "packed-refs", false }, { "objects", true },
+	{ "refs", true },        { "logs", true },
 };
 
 static const char git_reason[] = "git: hooks, configuration or pointers of a repository";
@@ -182,7 +182,7 @@ bool workspace_excluded(const struct strv *globs, const char *path)
 		for (size_t i = 0; i < globs->n; i++) {
 			const char *glob = globs->v[i];
 			if (strchr(glob, '/') ? fnmatch(glob + (glob[0] == '/'), part, FNM_PATHNAME) == 0 :
-						fnmatch(glob, name, 0) == 0)
+			                        fnmatch(glob, name, 0) == 0)
 				return true;
 		}
 		if (end == '\0')

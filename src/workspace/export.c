@@ -50,7 +50,8 @@ static bool leads_out(const char *path, const char *target)
 }
 
 /* The judgement alone: nothing is touched, and the words say why. */
-static enum export_verdict judge(const struct change *c, const struct export_options *options, const char **why)
+static enum export_verdict judge(const struct change *c, const struct export_options *options,
+                                 const char **why)
 {
 	*why = NULL;
 	if (c->unreadable) {
@@ -61,7 +62,8 @@ static enum export_verdict judge(const struct change *c, const struct export_opt
 		*why = "a device, FIFO or socket";
 		return EXPORT_REFUSED;
 	}
-	if (c->status != CHANGE_DELETED && c->kind == ENTRY_SYMLINK && (!c->target || leads_out(c->path, c->target))) {
+	if (c->status != CHANGE_DELETED && c->kind == ENTRY_SYMLINK &&
+	    (!c->target || leads_out(c->path, c->target))) {
 		*why = "a symlink that leads out of the workspace";
 		return EXPORT_REFUSED;
 	}
@@ -136,13 +138,14 @@ static int copy_bytes(int from, int to, off_t size)
 		at = data;
 		while (at < hole && at < size) {
 			off_t want = hole < size ? hole - at : size - at;
-			ssize_t n = read(from, bytes, want < (off_t)sizeof bytes ? (size_t)want : sizeof bytes);
+			ssize_t n =
+				read(from, bytes, want < (off_t)sizeof bytes ? (size_t)want : sizeof bytes);
 			if (n < 0 && errno == EINTR)
 				continue;
 			if (n < 0)
 				return -1;
 			if (n == 0)
-				return ftruncate(to, at);	/* it was cut short meanwhile */
+				return ftruncate(to, at); /* it was cut short meanwhile */
 			if (file_write_all(to, bytes, (size_t)n, &err) != 0) {
 				errno = err.sys ? err.sys : EIO;
 				return -1;
@@ -180,7 +183,8 @@ static int export_file(const struct run *r, const struct change *c)
 		return -1;
 	temporary_name(temp);
 	/* 0777: set-id and sticky bits stay behind, and the umask has its say. */
-	own_fd int to = openat(parent, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, st.st_mode & 0777);
+	own_fd int to =
+		openat(parent, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, st.st_mode & 0777);
 	if (to < 0)
 		return -1;
 	if (copy_bytes(from, to, st.st_size) != 0) {
@@ -205,7 +209,8 @@ static int export_symlink(const struct run *r, const struct change *c)
 	/* The text that was judged, not what stands in the layer by now. */
 	if (symlinkat(c->target, parent, temp) != 0)
 		return -1;
-	if (r->root && fchownat(parent, temp, r->options->owner, r->options->group, AT_SYMLINK_NOFOLLOW) != 0) {
+	if (r->root &&
+	    fchownat(parent, temp, r->options->owner, r->options->group, AT_SYMLINK_NOFOLLOW) != 0) {
 		unlinkat(parent, temp, 0);
 		return -1;
 	}
@@ -327,9 +332,11 @@ static bool is_chosen(const struct strv *only, const char *path)
 	return false;
 }
 
-int workspace_export(const struct workspace *w, const struct changes *changes, const struct export_options *options,
-		     void (*told)(void *arg, const struct change *c, enum export_verdict verdict, const char *why),
-		     void *arg, struct err *err)
+int workspace_export(const struct workspace *w, const struct changes *changes,
+                     const struct export_options *options,
+                     void (*told)(void *arg, const struct change *c, enum export_verdict verdict,
+                                  const char *why),
+                     void *arg, struct err *err)
 {
 	struct run r = { .w = w, .options = options, .root = geteuid() == 0, .umask = umask(077) };
 	int failed = 0;

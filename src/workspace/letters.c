@@ -21,7 +21,10 @@ int32_t letter_next(const unsigned char **p, const unsigned char *end)
 	/* Indexed by the number of bytes that follow: the least code point that needs them. */
 	static const int32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	unsigned char first = *(*p)++;
-	int follow = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : 3;
+	int follow = first < 0x80                  ? 0 :
+	             first >= 0xc2 && first < 0xe0 ? 1 :
+	             first >= 0xe0 && first < 0xf0 ? 2 :
+	                                             3;
 	int32_t letter = follow == 0 ? first : first & (0x3f >> follow);
 
 	if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || end - *p < follow)
@@ -42,10 +45,10 @@ bool letter_is_hidden(int32_t letter)
 	/* Unicode's default ignorable code points, direction marks, line separators, tags,
 	 * noncharacters that terminals swallow, and private use, which shows as anything. */
 	static const struct range hidden[] = {
-		{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x061c, 0x061c },	  { 0x115f, 0x1160 },
-		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },	  { 0x2028, 0x202e },
-		{ 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xe000, 0xf8ff },	  { 0xfe00, 0xfe0f },
-		{ 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },	  { 0x1bca0, 0x1bca3 },
+		{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x061c, 0x061c },    { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },    { 0x2028, 0x202e },
+		{ 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xe000, 0xf8ff },    { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },    { 0x1bca0, 0x1bca3 },
 		{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff }, { 0xf0000, 0x10ffff },
 	};
 
@@ -79,9 +82,10 @@ static const struct {
 	int32_t letter;
 	const char *ascii;
 } twins[] = {
-	{ 0x00df, "ss" }, { 0x0130, "i" },  { 0x0131, "i" },  { 0x017f, "s" },  { 0x1e9e, "ss" }, { 0x2024, "." },
-	{ 0x2025, ".." }, { 0x212a, "k" },  { 0x212b, "a" },  { 0xfb00, "ff" }, { 0xfb01, "fi" }, { 0xfb02, "fl" },
-	{ 0xfb03, "ffi" }, { 0xfb04, "ffl" }, { 0xfb05, "st" }, { 0xfb06, "st" }, { 0xfe52, "." }, { 0xfe63, "-" },
+	{ 0x00df, "ss" }, { 0x0130, "i" },  { 0x0131, "i" },   { 0x017f, "s" },   { 0x1e9e, "ss" },
+	{ 0x2024, "." },  { 0x2025, ".." }, { 0x212a, "k" },   { 0x212b, "a" },   { 0xfb00, "ff" },
+	{ 0xfb01, "fi" }, { 0xfb02, "fl" }, { 0xfb03, "ffi" }, { 0xfb04, "ffl" }, { 0xfb05, "st" },
+	{ 0xfb06, "st" }, { 0xfe52, "." },  { 0xfe63, "-" },
 };
 
 static void fold_letter(struct str *out, int32_t letter)

@@ -10,12 +10,12 @@
 
 enum {
 	CONTEXT = 3,
-	EDITS = 1500,	/* differing lines up to which the shortest edit is looked for */
+	EDITS = 1500, /* differing lines up to which the shortest edit is looked for */
 };
 
 struct line {
 	const char *text;
-	size_t n;	/* with its newline */
+	size_t n; /* with its newline */
 	uint32_t hash;
 };
 
@@ -125,10 +125,15 @@ static void compare(struct lines *a, struct lines *b)
 
 	while (head < a->n && head < b->n && same(&a->v[head], &b->v[head]))
 		head++;
-	while (tail < a->n - head && tail < b->n - head && same(&a->v[a->n - 1 - tail], &b->v[b->n - 1 - tail]))
+	while (tail < a->n - head && tail < b->n - head &&
+	       same(&a->v[a->n - 1 - tail], &b->v[b->n - 1 - tail]))
 		tail++;
-	struct stretch s = { a->v + head,      b->v + head,		   a->changed + head,
-			     b->changed + head, (long)(a->n - head - tail), (long)(b->n - head - tail) };
+	struct stretch s = { a->v + head,
+		             b->v + head,
+		             a->changed + head,
+		             b->changed + head,
+		             (long)(a->n - head - tail),
+		             (long)(b->n - head - tail) };
 	own_mem long *points = xcalloc((EDITS + 1) * (EDITS + 2) / 2, sizeof *points);
 	long edits = edits_find(&s, points);
 	if (edits >= 0) {
@@ -166,8 +171,8 @@ static void hunk_end(const struct lines *a, const struct lines *b, size_t *i, si
 	}
 }
 
-static void add_hunk(const struct lines *a, const struct lines *b, size_t i, size_t j, size_t to_i, size_t to_j,
-		     struct str *out)
+static void add_hunk(const struct lines *a, const struct lines *b, size_t i, size_t j, size_t to_i,
+                     size_t to_j, struct str *out)
 {
 	/* An empty side is counted from the line before it. */
 	str_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", i + (to_i > i), to_i - i, j + (to_j > j), to_j - j);

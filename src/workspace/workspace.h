@@ -13,23 +13,23 @@
 #include "base/str.h"
 
 enum {
-	WORKSPACE_DEPTH = 200,		/* directory levels that are looked into */
-	WORKSPACE_ENTRIES = 1000000,	/* names that one walk looks at */
-	WORKSPACE_TEXT = 1024 * 1024,	/* a larger file is not shown by diff, only named */
+	WORKSPACE_DEPTH = 200,        /* directory levels that are looked into */
+	WORKSPACE_ENTRIES = 1000000,  /* names that one walk looks at */
+	WORKSPACE_TEXT = 1024 * 1024, /* a larger file is not shown by diff, only named */
 };
 
 struct workspace {
-	int lower;			/* the directory that the bottle was given; borrowed */
-	int upper;			/* the overlay's upper layer; borrowed */
-	const struct strv *exclude;	/* globs of files that the bottle does not see; NULL: none */
+	int lower;                  /* the directory that the bottle was given; borrowed */
+	int upper;                  /* the overlay's upper layer; borrowed */
+	const struct strv *exclude; /* globs of files that the bottle does not see; NULL: none */
 };
 
 enum change_status {
 	CHANGE_ADDED,
 	CHANGE_MODIFIED,
 	CHANGE_DELETED,
-	CHANGE_TYPE,	/* another kind of thing stands there now */
-	CHANGE_MODE,	/* same contents, other permissions */
+	CHANGE_TYPE, /* another kind of thing stands there now */
+	CHANGE_MODE, /* same contents, other permissions */
 };
 const char *change_status_name(enum change_status status);
 
@@ -37,22 +37,24 @@ enum entry_kind { ENTRY_FILE, ENTRY_DIRECTORY, ENTRY_SYMLINK, ENTRY_SPECIAL };
 const char *entry_kind_name(enum entry_kind kind);
 
 struct change {
-	char *path;			/* below the workspace; hostile bytes: show it escaped */
+	char *path; /* below the workspace; hostile bytes: show it escaped */
 	enum change_status status;
-	enum entry_kind kind;		/* what stands there now; what stood there, if deleted */
+	enum entry_kind kind; /* what stands there now; what stood there, if deleted */
 	mode_t mode;
 	int64_t size;
-	char *target;			/* of a symlink; hostile */
-	const char *executable;		/* why a tool on the host would run or obey it; NULL: none does */
-	const char *unreadable;		/* why it could not be looked at; NULL: it could */
+	char *target;           /* of a symlink; hostile */
+	const char *executable; /* why a tool on the host would run or obey it; NULL: none does */
+	const char *unreadable; /* why it could not be looked at; NULL: it could */
 };
 
 struct changes {
-	struct change *v;	/* sorted: a directory before what is in it */
+	struct change *v; /* sorted: a directory before what is in it */
 	size_t n, cap;
-	bool more;		/* a limit ended the walk: there may be more */
+	bool more; /* a limit ended the walk: there may be more */
 };
+/* clang-format off */
 #define CHANGES_INIT { 0 }
+/* clang-format on */
 void changes_clear(struct changes *c);
 #define own_changes __attribute__((cleanup(changes_clear)))
 
@@ -64,7 +66,8 @@ int workspace_changes(const struct workspace *w, size_t limit, struct changes *o
 int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *more, struct err *err);
 
 /* Why a tool on the host would run @path (a directory's ends in a slash) or obey it as its
- * configuration; NULL: none known. Case, Unicode twins and what some file systems ignore in a name do not hide one. */
+ * configuration; NULL: none known. Case, Unicode twins and what some file systems ignore in a
+ * name do not hide one. */
 const char *workspace_executable(const char *path);
 
 /* True when one of the globs hides @path or a directory above it. A glob without a slash is
@@ -77,28 +80,30 @@ void workspace_diff(const struct workspace *w, const struct change *c, struct st
 
 enum export_verdict {
 	EXPORT_DONE,
-	EXPORT_HELD,	/* needs the operator's explicit word: a symlink, executable configuration */
-	EXPORT_DELETION,/* a deletion, which is carried out only when asked for */
-	EXPORT_REFUSED,	/* never: a device, a link that leads out, a hidden file, an unreadable one */
-	EXPORT_FAILED,	/* tried */
+	EXPORT_HELD,     /* needs the operator's explicit word: a symlink, executable configuration */
+	EXPORT_DELETION, /* a deletion, which is carried out only when asked for */
+	EXPORT_REFUSED,  /* never: a device, a link that leads out, a hidden file, an unreadable one */
+	EXPORT_FAILED,   /* tried */
 };
 const char *export_verdict_name(enum export_verdict verdict);
 
 struct export_options {
-	int to;				/* where to; borrowed */
-	uid_t owner;			/* given to what is made, when running as root */
+	int to;      /* where to; borrowed */
+	uid_t owner; /* given to what is made, when running as root */
 	gid_t group;
-	bool executable_config;		/* also symlinks that stay inside */
+	bool executable_config; /* also symlinks that stay inside */
 	bool deletions;
-	bool dry_run;			/* says what would happen */
-	const struct strv *only;	/* paths; NULL or empty: everything */
+	bool dry_run;            /* says what would happen */
+	const struct strv *only; /* paths; NULL or empty: everything */
 };
 
 /* Brings the changes out, one at a time: each file appears whole under its name or not at
  * all. @told hears about every change that was chosen. Returns how many failed. */
-int workspace_export(const struct workspace *w, const struct changes *changes, const struct export_options *options,
-		     void (*told)(void *arg, const struct change *c, enum export_verdict verdict, const char *why),
-		     void *arg, struct err *err);
+int workspace_export(const struct workspace *w, const struct changes *changes,
+                     const struct export_options *options,
+                     void (*told)(void *arg, const struct change *c, enum export_verdict verdict,
+                                  const char *why),
+                     void *arg, struct err *err);
 
 /* Adds text that the guest wrote so that a terminal can't be fooled by it: printable
  * characters stay; control bytes, what is not UTF-8, direction marks and invisible

@@ -33,7 +33,10 @@ union address {
 	struct sockaddr_un local;
 };
 
-static const char *outcome(long rc) { return rc >= 0 ? "ok" : strerrorname_np(errno); }
+static const char *outcome(long rc)
+{
+	return rc >= 0 ? "ok" : strerrorname_np(errno);
+}
 
 static socklen_t parse(const char *text, const char *port, union address *out)
 {
@@ -99,7 +102,8 @@ static const char *dial_unix(const char *name)
 	memcpy(to.local.sun_path, name, n);
 	if (name[0] == '@')
 		to.local.sun_path[0] = '\0';
-	return dial(SOCK_STREAM, &to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@')));
+	return dial(SOCK_STREAM, &to,
+	            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@')));
 }
 
 static const char *add_address(const char *text)
@@ -110,12 +114,15 @@ static const char *add_address(const char *text)
 		struct rtattr attribute;
 		struct in_addr value;
 	} ask = { { sizeof ask, RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, 1, 0 },
-		  { AF_INET, 32, 0, RT_SCOPE_UNIVERSE, 1 }, { RTA_LENGTH(4), IFA_LOCAL }, { 0 } };
+		  { AF_INET, 32, 0, RT_SCOPE_UNIVERSE, 1 },
+		  { RTA_LENGTH(4), IFA_LOCAL },
+		  { 0 } };
 	char answer[4096];
 	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 
 	inet_pton(AF_INET, text, &ask.value);
-	if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0 || recv(fd, answer, sizeof answer, 0) < (ssize_t)sizeof ask.head)
+	if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0 ||
+	    recv(fd, answer, sizeof answer, 0) < (ssize_t)sizeof ask.head)
 		return strerrorname_np(errno);
 	close(fd);
 	const struct nlmsgerr *e = NLMSG_DATA((struct nlmsghdr *)answer);
@@ -181,7 +188,10 @@ static void kinds(void)
 	for (int fd = 0; fd < 3; fd++) {
 		struct stat st;
 		int rc = fstat(fd, &st);
-		printf(" %s", rc ? "closed" : S_ISFIFO(st.st_mode) ? "pipe" : S_ISSOCK(st.st_mode) ? "socket" : "other");
+		printf(" %s", rc                   ? "closed" :
+		              S_ISFIFO(st.st_mode) ? "pipe" :
+		              S_ISSOCK(st.st_mode) ? "socket" :
+		                                     "other");
 	}
 	printf("\n");
 }

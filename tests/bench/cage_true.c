@@ -38,7 +38,8 @@ static int hear(int fd, enum init_kind kind, struct init_msg *m, struct msg *pac
 		return fail(err, ERR_SYSTEM, "init is gone");
 	if (init_msg_decode(packet->bytes.data, packet->bytes.len, packet->nfds, m, err) != 0)
 		return -1;
-	return m->kind == kind ? 0 : fail(err, ERR_SYSTEM, "init says %d: %s", m->kind, m->text ? m->text : "");
+	return m->kind == kind ? 0 :
+	                         fail(err, ERR_SYSTEM, "init says %d: %s", m->kind, m->text ? m->text : "");
 }
 
 static int once(int program, char **argv, int *status, struct err *err)
@@ -57,9 +58,16 @@ static int once(int program, char **argv, int *status, struct err *err)
 	own_fd int ours = pair[0];
 	own_fd int theirs = pair[1];
 	const struct proc_fd fds[] = { { theirs, INIT_SOCKET }, { 2, 2 } };
-	const struct cage_spec spec = { .profile = &profile.profile, .ids = &ids, .mounts = rows, .nmounts = ARRAY_LEN(rows),
-					.listeners = &listener, .nlisteners = 1, .exe = program, .argv = init_argv,
-					.fds = fds, .nfds = ARRAY_LEN(fds) };
+	const struct cage_spec spec = { .profile = &profile.profile,
+		                        .ids = &ids,
+		                        .mounts = rows,
+		                        .nmounts = ARRAY_LEN(rows),
+		                        .listeners = &listener,
+		                        .nlisteners = 1,
+		                        .exe = program,
+		                        .argv = init_argv,
+		                        .fds = fds,
+		                        .nfds = ARRAY_LEN(fds) };
 	if (cage_spawn(&spec, &init, listening, err) != 0)
 		return -1;
 	own_fd int listener_fd = listening[0];
@@ -67,15 +75,20 @@ static int once(int program, char **argv, int *status, struct err *err)
 	fd_drop(&theirs);
 	own_msg struct msg packet = MSG_INIT;
 	own_init_msg struct init_msg ready = INIT_MSG_INIT, started = INIT_MSG_INIT, ended = INIT_MSG_INIT;
-	own_init_msg struct init_msg run = { .kind = INIT_RUN, .id = 1, .run = { .uid = CAGE_UID, .gid = CAGE_UID,
-					     .targets = { 0, 1, 2 }, .ntargets = 3 } };
+	own_init_msg struct init_msg run = {
+		.kind = INIT_RUN,
+		.id = 1,
+		.run = { .uid = CAGE_UID, .gid = CAGE_UID, .targets = { 0, 1, 2 }, .ntargets = 3 }
+	};
 	for (char **a = argv; *a; a++)
 		strv_add(&run.run.argv, *a);
 	strv_add(&run.run.env, "PATH=/usr/bin:/bin");
 	run.run.cwd = xstrdup("/");
 	const int std[] = { 0, 1, 2 };
-	if (hear(ours, INIT_READY, &ready, &packet, err) != 0 || init_msg_send(ours, &run, std, 3, err) != 0 ||
-	    hear(ours, INIT_STARTED, &started, &packet, err) != 0 || hear(ours, INIT_EXITED, &ended, &packet, err) != 0)
+	if (hear(ours, INIT_READY, &ready, &packet, err) != 0 ||
+	    init_msg_send(ours, &run, std, 3, err) != 0 ||
+	    hear(ours, INIT_STARTED, &started, &packet, err) != 0 ||
+	    hear(ours, INIT_EXITED, &ended, &packet, err) != 0)
 		return -1;
 	*status = proc_exit_code(ended.status);
 	return 0;

@@ -61,8 +61,9 @@ static struct policy *policy_of(int routes)
 	str_add(&text, "{\"routes\":[");
 	for (int i = 0; i < routes; i++)
 		str_addf(&text, "{\"host\":\"h%d.example.com\"},", i);
-	str_add(&text, "{\"host\":\"api.example.com\",\"matches\":[{\"methods\":[\"GET\"]},{\"paths\":[{\"type\":\"prefix\","
-		       "\"value\":\"/v1\"}],\"methods\":[\"POST\"]}]}]}");
+	str_add(&text,
+	        "{\"host\":\"api.example.com\",\"matches\":[{\"methods\":[\"GET\"]},{\"paths\":[{\"type\":\"prefix\","
+	        "\"value\":\"/v1\"}],\"methods\":[\"POST\"]}]}]}");
 	if (policy_compile(text.data, text.len, &policy, &err) < 0)
 		bug("%s", err.text);
 	return policy;
@@ -83,11 +84,15 @@ static void bench_decision(long rounds, int routes)
 		struct host host;
 
 		str_reset(&path);
-		if (host_parse(request.host, &host, &fault) < 0 || path_canonical(request.path, &path, &fault) < 0)
+		if (host_parse(request.host, &host, &fault) < 0 ||
+		    path_canonical(request.path, &path, &fault) < 0)
 			bug("the bench's request is refused");
-		struct policy_request facts = { .host = &host, .port = 443, .method = request.method,
-						.path = { path.data, path.len }, .query = request.query,
-						.fields = &request.fields };
+		struct policy_request facts = { .host = &host,
+			                        .port = 443,
+			                        .method = request.method,
+			                        .path = { path.data, path.len },
+			                        .query = request.query,
+			                        .fields = &request.fields };
 		policy_decide(policy, &facts, &verdict);
 	}
 	if (!verdict.allowed)
@@ -115,8 +120,8 @@ static void bench_chunks(long rounds)
 		struct slice data;
 
 		for (size_t at = 0; at < body.len;)
-			at += (size_t)http_chunked_take(&chunked, (struct slice){ body.data + at, body.len - at }, &data,
-							&fault);
+			at += (size_t)http_chunked_take(
+				&chunked, (struct slice){ body.data + at, body.len - at }, &data, &fault);
 	}
 	show("64 KiB chunked body", rounds, clock_us() - start, body.len);
 }

@@ -33,8 +33,9 @@ static int read_options(int argc, char **argv, struct options *o)
 	for (int c; (c = getopt(argc, argv, "+w:mx:t")) != -1;) {
 		switch (c) {
 		case 'w':
-			o->request.workspace = o->request.workspace == MANIFEST_WORKSPACE_MOUNT
-						       ? MANIFEST_WORKSPACE_MOUNT : MANIFEST_WORKSPACE_COPY;
+			o->request.workspace = o->request.workspace == MANIFEST_WORKSPACE_MOUNT ?
+			                               MANIFEST_WORKSPACE_MOUNT :
+			                               MANIFEST_WORKSPACE_COPY;
 			o->request.workspace_path = optarg;
 			break;
 		case 'm':
@@ -82,8 +83,15 @@ static int run(struct guest *g, const struct options *o, int *status, struct err
 	const int std[] = { 0, 1, 2 };
 	own_msg struct msg packet = MSG_INIT;
 	own_init_msg struct init_msg m = INIT_MSG_INIT;
-	own_init_msg struct init_msg ask = { .kind = INIT_RUN, .id = 1, .run = { .uid = CAGE_UID, .gid = CAGE_UID,
-		.terminal = o->terminal, .rows = 24, .columns = 80, .targets = { 0, 1, 2 }, .ntargets = o->terminal ? 0 : 3 } };
+	own_init_msg struct init_msg ask = { .kind = INIT_RUN,
+		                             .id = 1,
+		                             .run = { .uid = CAGE_UID,
+		                                      .gid = CAGE_UID,
+		                                      .terminal = o->terminal,
+		                                      .rows = 24,
+		                                      .columns = 80,
+		                                      .targets = { 0, 1, 2 },
+		                                      .ntargets = o->terminal ? 0 : 3 } };
 
 	for (char **a = o->argv; *a; a++)
 		strv_add(&ask.run.argv, *a);
@@ -91,7 +99,8 @@ static int run(struct guest *g, const struct options *o, int *status, struct err
 	strv_add(&ask.run.env, "HOME=" GUEST_HOME);
 	strv_add(&ask.run.env, "LANG=C.UTF-8");
 	ask.run.cwd = xstrdup(GUEST_HOME);
-	if (hear(g->socket, &m, &packet, err) != 0 || init_msg_send(g->socket, &ask, std, ask.run.ntargets, err) != 0 ||
+	if (hear(g->socket, &m, &packet, err) != 0 ||
+	    init_msg_send(g->socket, &ask, std, ask.run.ntargets, err) != 0 ||
 	    hear(g->socket, &m, &packet, err) != 0)
 		return -1;
 	if (m.kind != INIT_STARTED)
@@ -107,7 +116,8 @@ static int run(struct guest *g, const struct options *o, int *status, struct err
 
 static int make_places(int dir, struct err *err)
 {
-	static const char *const places[] = { "home", "workspace", "workspace/upper", "workspace/work", "etc" };
+	static const char *const places[] = { "home", "workspace", "workspace/upper", "workspace/work",
+		                              "etc" };
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (mkdirat(dir, places[i], 0700) != 0)
@@ -124,11 +134,16 @@ int main(int argc, char **argv)
 	int status = 125;
 	const char *program = secure_getenv("GUEST");
 
-	o.request = (struct guest_request){ .slug = "test", .program = program, .tools = &o.tools, .hidden = &o.hidden,
-					    .workspace = MANIFEST_WORKSPACE_NONE, .resources = &o.resources,
-					    .hosts = "127.0.0.1 localhost\n" };
+	o.request = (struct guest_request){ .slug = "test",
+		                            .program = program,
+		                            .tools = &o.tools,
+		                            .hidden = &o.hidden,
+		                            .workspace = MANIFEST_WORKSPACE_NONE,
+		                            .resources = &o.resources,
+		                            .hosts = "127.0.0.1 localhost\n" };
 	if (!program || read_options(argc, argv, &o) != 0) {
-		fprintf(stderr, "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]\n");
+		fprintf(stderr,
+		        "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]\n");
 		return 2;
 	}
 	if (!mkdtemp(name))

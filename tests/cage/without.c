@@ -11,9 +11,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static const struct { const char *name; int number; } errnos[] = {
-	{ "ENOSYS", ENOSYS }, { "EPERM", EPERM }, { "EINVAL", EINVAL }, { "EOPNOTSUPP", EOPNOTSUPP }, { "ENOSPC", ENOSPC },
-	{ "EACCES", EACCES },
+static const struct {
+	const char *name;
+	int number;
+} errnos[] = {
+	{ "ENOSYS", ENOSYS },         { "EPERM", EPERM },   { "EINVAL", EINVAL },
+	{ "EOPNOTSUPP", EOPNOTSUPP }, { "ENOSPC", ENOSPC }, { "EACCES", EACCES },
 };
 
 static int number_of(const char *name)
@@ -27,7 +30,8 @@ static int number_of(const char *name)
 /* The number of words that were taken, 0 if they are wrong. */
 static int take(scmp_filter_ctx filter, int argc, char **argv)
 {
-	int call = argc > 1 ? seccomp_syscall_resolve_name(argv[0]) : -1, answer = argc > 1 ? number_of(argv[1]) : 0;
+	int call = argc > 1 ? seccomp_syscall_resolve_name(argv[0]) : -1,
+	    answer = argc > 1 ? number_of(argv[1]) : 0;
 
 	if (call < 0 || answer == 0)
 		return 0;
@@ -47,7 +51,8 @@ int main(int argc, char **argv)
 	for (;;) {
 		int n = filter && at < argc ? take(filter, argc - at, argv + at) : 0;
 		if (n == 0) {
-			fprintf(stderr, "without CALL ERRNO [when ARGUMENT MASK] [and ...] -- PROGRAM [ARGUMENT...]\n");
+			fprintf(stderr,
+			        "without CALL ERRNO [when ARGUMENT MASK] [and ...] -- PROGRAM [ARGUMENT...]\n");
 			return 2;
 		}
 		at += n;

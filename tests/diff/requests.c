@@ -41,7 +41,8 @@ static void print_request(const struct http_request *r, const struct str *body)
 }
 
 /* Takes the body behind a head; the bytes used, 0 for "not all there", -1 refused. */
-static ssize_t read_body(const struct http_request *r, struct slice in, struct str *body, enum wire_fault *fault)
+static ssize_t read_body(const struct http_request *r, struct slice in, struct str *body,
+                         enum wire_fault *fault)
 {
 	struct http_chunked chunked = HTTP_CHUNKED_INIT;
 	static struct http_fields trailers;
@@ -65,7 +66,8 @@ static ssize_t read_body(const struct http_request *r, struct slice in, struct s
 	if (chunked.state != HTTP_CHUNK_TRAILERS)
 		return -2;
 	ssize_t end = http_head_end(slice_cut(in, at, in.n), &seen, &limits, fault);
-	if (end < 0 || (end > 0 && http_trailers_parse(slice_cut(in, at, at + (size_t)end), &limits, &trailers, fault) < 0))
+	if (end < 0 || (end > 0 && http_trailers_parse(slice_cut(in, at, at + (size_t)end), &limits,
+	                                               &trailers, fault) < 0))
 		return -1;
 	return end ? (ssize_t)at + end : -2;
 }

@@ -22,11 +22,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *home;	/* of the installation */
+static const char *home; /* of the installation */
 static char behave[64];
 static sqlite3 *db;
 
-static bool is(const char *word) { return strcmp(behave, word) == 0; }
+static bool is(const char *word)
+{
+	return strcmp(behave, word) == 0;
+}
 
 static void die(const char *fmt, ...)
 {
@@ -129,8 +132,10 @@ static void write_row(const char *name, const char *row)
 {
 	sqlite3_stmt *s;
 
-	sqlite3_prepare_v2(db, is("text-row") ? "INSERT OR REPLACE INTO vms VALUES(?,CAST(? AS TEXT))"
-					      : "INSERT OR REPLACE INTO vms VALUES(?,?)", -1, &s, NULL);
+	sqlite3_prepare_v2(db,
+	                   is("text-row") ? "INSERT OR REPLACE INTO vms VALUES(?,CAST(? AS TEXT))" :
+	                                    "INSERT OR REPLACE INTO vms VALUES(?,?)",
+	                   -1, &s, NULL);
 	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(s, 2, row, (int)strlen(row), SQLITE_STATIC);
 	if (sqlite3_step(s) != SQLITE_DONE)
@@ -157,7 +162,8 @@ static const char *between(const char *row, const char *key, char stop, char *ou
 
 	*out = 0;
 	if (at)
-		snprintf(out, size, "%.*s", (int)strcspn(at + strlen(key), (char[]){ stop, 0 }), at + strlen(key));
+		snprintf(out, size, "%.*s", (int)strcspn(at + strlen(key), (char[]){ stop, 0 }),
+		         at + strlen(key));
 	return out;
 }
 
@@ -172,15 +178,24 @@ static void machine_dir(const char *name, char *out, size_t size)
 		n += (size_t)snprintf(out + n, size - n, "%02x", hash[i]);
 }
 
-struct options { const char *name, *image, *volume, *cpus, *mem, *storage, *overlay, *cidr, *backend; bool net; char **rest; };
+struct options {
+	const char *name, *image, *volume, *cpus, *mem, *storage, *overlay, *cidr, *backend;
+	bool net;
+	char **rest;
+};
 
 static struct options parse(char **argv)
 {
 	struct options o = { .cpus = "4", .mem = "8192", .storage = "20", .overlay = "10" };
-	const struct { const char *flag; const char **value; } rows[] = {
-		{ "--name", &o.name }, { "-n", &o.name }, { "--image", &o.image }, { "-v", &o.volume }, { "--cpus", &o.cpus },
-		{ "--mem", &o.mem }, { "--storage", &o.storage }, { "--overlay", &o.overlay }, { "--allow-cidr", &o.cidr },
-		{ "--net-backend", &o.backend },
+	const struct {
+		const char *flag;
+		const char **value;
+	} rows[] = {
+		{ "--name", &o.name },       { "-n", &o.name },
+		{ "--image", &o.image },     { "-v", &o.volume },
+		{ "--cpus", &o.cpus },       { "--mem", &o.mem },
+		{ "--storage", &o.storage }, { "--overlay", &o.overlay },
+		{ "--allow-cidr", &o.cidr }, { "--net-backend", &o.backend },
 	};
 
 	for (; *argv; argv++) {
@@ -234,23 +249,30 @@ static void create(char **argv)
 	if (read_row(o.name))
 		die("machine '%s' already exists", o.name);
 	if (guest)
-		snprintf(host, sizeof host, "[\"%.*s\",\"%s\",false]", (int)(guest - o.volume), o.volume, guest + 1);
+		snprintf(host, sizeof host, "[\"%.*s\",\"%s\",false]", (int)(guest - o.volume), o.volume,
+		         guest + 1);
 	for (char **w = o.rest; w && *w; w++)
-		snprintf(command + strlen(command), sizeof command - strlen(command), "%s\"%s\"", *command ? "," : "", *w);
-	if (asprintf(&row, "{\"name\":\"%s\",\"created_at\":1795376479,\"state\":\"created\",\"pid\":null,\"pid_start_time\":null,"
-		     "\"cpus\":%s,\"mem\":%s,\"mounts\":[%s],\"ports\":%s,\"published_sockets\":[],\"network\":%s,\"gpu\":null,"
-		     "\"gpu_vram_mib\":null,\"rosetta\":null,\"restart\":{\"policy\":\"never\",\"max_retries\":0,"
-		     "\"max_backoff_secs\":0,\"restart_count\":0,\"user_stopped\":false},\"last_exit_code\":null,\"init\":[],"
-		     "\"init_completed\":false,\"env\":[],\"workdir\":null,\"storage_gb\":%s,\"overlay_gb\":%s,"
-		     "\"allowed_cidrs\":%s%s%s,\"network_backend\":\"%s\",\"image\":%s%s%s,\"entrypoint\":[],\"cmd\":[%s],"
-		     "\"health_cmd\":null,\"health_interval_secs\":null,\"health_timeout_secs\":null,\"health_retries\":null,"
-		     "\"health_startup_grace_secs\":null,\"ssh_agent\":%s,\"cuda\":false,\"docker_socket\":false,"
-		     "\"ephemeral\":false%s,\"runtime_managed\":false}",
-		     o.name, o.cpus, o.mem, host, is("widen-ports") ? "[[8080,80]]" : "[]", o.net ? "true" : "false", o.storage,
-		     o.overlay, o.cidr && !is("drop-allowlist") ? "[\"" : "null", o.cidr && !is("drop-allowlist") ? o.cidr : "",
-		     o.cidr && !is("drop-allowlist") ? "\"]" : "", is("widen-backend") ? "tsi" : o.backend,
-		     o.image ? "\"local-dir:" : "null", o.image ? o.image : "", o.image ? "\"" : "", command,
-		     is("widen-agent") ? "true" : "false", is("add-key") ? ",\"network_name\":\"others\"" : "") < 0)
+		snprintf(command + strlen(command), sizeof command - strlen(command), "%s\"%s\"",
+		         *command ? "," : "", *w);
+	if (asprintf(
+		    &row,
+		    "{\"name\":\"%s\",\"created_at\":1795376479,\"state\":\"created\",\"pid\":null,\"pid_start_time\":null,"
+		    "\"cpus\":%s,\"mem\":%s,\"mounts\":[%s],\"ports\":%s,\"published_sockets\":[],\"network\":%s,\"gpu\":null,"
+		    "\"gpu_vram_mib\":null,\"rosetta\":null,\"restart\":{\"policy\":\"never\",\"max_retries\":0,"
+		    "\"max_backoff_secs\":0,\"restart_count\":0,\"user_stopped\":false},\"last_exit_code\":null,\"init\":[],"
+		    "\"init_completed\":false,\"env\":[],\"workdir\":null,\"storage_gb\":%s,\"overlay_gb\":%s,"
+		    "\"allowed_cidrs\":%s%s%s,\"network_backend\":\"%s\",\"image\":%s%s%s,\"entrypoint\":[],\"cmd\":[%s],"
+		    "\"health_cmd\":null,\"health_interval_secs\":null,\"health_timeout_secs\":null,\"health_retries\":null,"
+		    "\"health_startup_grace_secs\":null,\"ssh_agent\":%s,\"cuda\":false,\"docker_socket\":false,"
+		    "\"ephemeral\":false%s,\"runtime_managed\":false}",
+		    o.name, o.cpus, o.mem, host, is("widen-ports") ? "[[8080,80]]" : "[]",
+		    o.net ? "true" : "false", o.storage, o.overlay,
+		    o.cidr && !is("drop-allowlist") ? "[\"" : "null",
+		    o.cidr && !is("drop-allowlist") ? o.cidr : "",
+		    o.cidr && !is("drop-allowlist") ? "\"]" : "", is("widen-backend") ? "tsi" : o.backend,
+		    o.image ? "\"local-dir:" : "null", o.image ? o.image : "", o.image ? "\"" : "", command,
+		    is("widen-agent") ? "true" : "false",
+		    is("add-key") ? ",\"network_name\":\"others\"" : "") < 0)
 		abort();
 	if (!is("no-row"))
 		write_row(o.name, row);
@@ -307,7 +329,8 @@ static unsigned long long start_time(pid_t pid)
 
 static void write_launched(const char *dir, const char *row)
 {
-	char path[PATH_MAX + 32], host[256], guest[256], cpus[32], mem[32], storage[32], overlay[32], list[256];
+	char path[PATH_MAX + 32], host[256], guest[256], cpus[32], mem[32], storage[32], overlay[32],
+		list[256];
 
 	snprintf(path, sizeof path, "%s/agent.config.json", dir);
 	make_directories(path);
@@ -321,13 +344,16 @@ static void write_launched(const char *dir, const char *row)
 	FILE *f = fopen(path, "w");
 	if (!f)
 		die("%s: %s", path, strerror(errno));
-	fprintf(f, "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],\"ports\":[],\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
-		"\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,\"rosetta\":false,"
-		"\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s%s,\"dns\":null}}", host, guest,
-		between(row, "\"cpus\":", ',', cpus, sizeof cpus), between(row, "\"mem\":", ',', mem, sizeof mem),
-		between(row, "\"storage_gb\":", ',', storage, sizeof storage),
-		between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay), is("launch-wider") ? "null" : list,
-		is("launch-wider") ? "" : "]");
+	fprintf(f,
+	        "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],\"ports\":[],"
+	        "\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
+	        "\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,\"rosetta\":false,"
+	        "\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s%s,\"dns\":null}}",
+	        host, guest, between(row, "\"cpus\":", ',', cpus, sizeof cpus),
+	        between(row, "\"mem\":", ',', mem, sizeof mem),
+	        between(row, "\"storage_gb\":", ',', storage, sizeof storage),
+	        between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay),
+	        is("launch-wider") ? "null" : list, is("launch-wider") ? "" : "]");
 	fclose(f);
 }
 
@@ -351,9 +377,10 @@ static void start(char **argv)
 		write_launched(dir, row);
 	pid_t vmm = boot(dir);
 	/* The one who starts it ends; it lives on. */
-	snprintf(text, sizeof text, "\"pid\":%d,\"pid_start_time\":%llu", is("lie-pid") ? (int)getpid() : (int)vmm,
-		 is("lie-start") ? 1 : start_time(vmm));
-	row = replaced(replaced(row, "\"state\":\"created\"", "\"state\":\"running\""), "\"pid\":null,\"pid_start_time\":null", text);
+	snprintf(text, sizeof text, "\"pid\":%d,\"pid_start_time\":%llu",
+	         is("lie-pid") ? (int)getpid() : (int)vmm, is("lie-start") ? 1 : start_time(vmm));
+	row = replaced(replaced(row, "\"state\":\"created\"", "\"state\":\"running\""),
+	               "\"pid\":null,\"pid_start_time\":null", text);
 	row = replaced(row, "\"init_completed\":false", "\"init_completed\":true");
 	if (is("drop-at-start"))
 		row = replaced(row, "[\"100.96.0.1/32\"]", "null");
@@ -384,12 +411,13 @@ static void stop(char **argv)
 	pid_t vmm = running(o.name);
 	if (vmm > 0) {
 		kill(vmm, SIGKILL);
-		write_row(o.name, replaced(read_row(o.name), "\"state\":\"running\"", "\"state\":\"stopped\""));
+		write_row(o.name,
+		          replaced(read_row(o.name), "\"state\":\"running\"", "\"state\":\"stopped\""));
 	}
 	printf("Stopped machine: %s (test double)\n", o.name);
 }
 
-static void delete(char **argv)
+static void delete (char **argv)
 {
 	struct options o = parse(argv);
 
@@ -445,7 +473,10 @@ static void take_secrets(void)
 static void relay_task(void)
 {
 	static char bytes[1 << 20], out[1 << 20];
-	static const char from[] = "\x0a\0\0\0" "100.96.0.1", to[] = "\x09\0\0\0" "127.0.0.1";
+	static const char from[] = "\x0a\0\0\0"
+				   "100.96.0.1",
+			  to[] = "\x09\0\0\0"
+				 "127.0.0.1";
 	size_t n = read_all(0, bytes, sizeof bytes), m = 0;
 	int pipe_fds[2];
 
@@ -506,7 +537,10 @@ static void exec(char **argv)
 	run_inside(run);
 }
 
-static const struct { const char *name; void (*run)(char **argv); } commands[] = {
+static const struct {
+	const char *name;
+	void (*run)(char **argv);
+} commands[] = {
 	{ "create", create }, { "start", start }, { "stop", stop }, { "delete", delete }, { "exec", exec },
 };
 
@@ -527,7 +561,8 @@ int main(int argc, char **argv)
 		printf("smolvm %s\n", is("lie-version") ? "1.9.3" : "1.8.1");
 		return 0;
 	}
-	for (size_t i = 0; argc > 2 && strcmp(argv[1], "machine") == 0 && i < sizeof commands / sizeof *commands; i++)
+	for (size_t i = 0;
+	     argc > 2 && strcmp(argv[1], "machine") == 0 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[2], commands[i].name) == 0) {
 			commands[i].run(argv + 3);
 			return 0;

@@ -14,7 +14,10 @@
 #include "base/str.h"
 
 static const char *const when_names[] = {
-	[FAULT_BEFORE] = "before", [FAULT_DURING] = "during", [FAULT_AFTER] = "after", [FAULT_UNDOING] = "undoing",
+	[FAULT_BEFORE] = "before",
+	[FAULT_DURING] = "during",
+	[FAULT_AFTER] = "after",
+	[FAULT_UNDOING] = "undoing",
 };
 
 static bool read_planted(struct str *out)
@@ -34,8 +37,12 @@ static bool read_planted(struct str *out)
 
 int launch_fault(const char *step, enum fault_when when, struct err *err)
 {
-	static const struct { const char *action; enum err_kind kind; } failures[] = {
-		{ "fail", ERR_SYSTEM }, { "unconfined", ERR_UNCONFINED },
+	static const struct {
+		const char *action;
+		enum err_kind kind;
+	} failures[] = {
+		{ "fail", ERR_SYSTEM },
+		{ "unconfined", ERR_UNCONFINED },
 	};
 	own_str struct str planted = STR_INIT;
 

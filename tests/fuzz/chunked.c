@@ -33,7 +33,8 @@ static ssize_t decode(struct slice in, size_t step, struct str *body)
 		ssize_t end = http_head_end(rest, &seen, &limits, &fault);
 		if (end < 0)
 			return -1;
-		if (end > 0 && http_trailers_parse(slice_cut(rest, 0, (size_t)end), &limits, &trailers, &fault) < 0)
+		if (end > 0 &&
+		    http_trailers_parse(slice_cut(rest, 0, (size_t)end), &limits, &trailers, &fault) < 0)
 			return -1;
 		if (end > 0)
 			return (ssize_t)at + end;

@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		return 0;
 	}
 	must(host.n == strlen(host.text) && host.n > 0);
-	must(strspn(host.text, host.kind == HOST_V6 ? "0123456789abcdef:.[]" : "abcdefghijklmnopqrstuvwxyz0123456789-.") ==
-	     host.n);
+	must(strspn(host.text, host.kind == HOST_V6 ? "0123456789abcdef:.[]" :
+	                                              "abcdefghijklmnopqrstuvwxyz0123456789-.") == host.n);
 	must(host_parse((struct slice){ host.text, host.n }, &again, &fault) == 0);
 	must(again.kind == host.kind && strcmp(again.text, host.text) == 0);
 	if (host.kind != HOST_NAME) {

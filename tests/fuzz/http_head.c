@@ -16,7 +16,8 @@ static void same_fields(const struct http_fields *a, const struct http_fields *b
 		while (j < b->n && b->at[j].skip)
 			j++;
 		must(j < b->n);
-		must(slice_equal(a->at[i].name, b->at[j].name) && slice_equal(a->at[i].value, b->at[j].value));
+		must(slice_equal(a->at[i].name, b->at[j].name) &&
+		     slice_equal(a->at[i].value, b->at[j].value));
 		must(http_value_is_fine(b->at[j].value));
 		j++;
 	}
@@ -52,7 +53,8 @@ static void request(struct slice head)
 	must(n == (ssize_t)out.len);
 	must(http_request_parse((struct slice){ out.data, out.len }, &more, &again, &fault) == 0);
 	must(slice_equal(first.method, again.method) && slice_equal(first.target, again.target));
-	must(first.form == again.form && slice_equal(first.path, again.path) && slice_equal(first.query, again.query));
+	must(first.form == again.form && slice_equal(first.path, again.path) &&
+	     slice_equal(first.query, again.query));
 	must(first.host.n == 0 || slice_equal_nocase(first.host, again.host));
 	must(first.framing == again.framing && first.length == again.length);
 	same_fields(&first.fields, &again.fields);
@@ -71,7 +73,8 @@ static void response(struct slice head, const char *method)
 	}
 	http_response_print(&first, &out);
 	http_head_close(&out);
-	must(http_response_parse((struct slice){ out.data, out.len }, slice_of(method), &more, &again, &fault) == 0);
+	must(http_response_parse((struct slice){ out.data, out.len }, slice_of(method), &more, &again,
+	                         &fault) == 0);
 	must(first.status == again.status && first.framing == again.framing && first.length == again.length);
 	must(slice_equal(first.reason, again.reason));
 	same_fields(&first.fields, &again.fields);

@@ -34,7 +34,8 @@ static void try_init(const uint8_t *bytes, size_t n, size_t nfds)
 		return;
 	}
 	must(m.kind >= INIT_RUN && m.kind <= INIT_EXITED);
-	must(m.signal >= 0 && m.signal < NSIG && m.pid >= 0 && m.status >= 0 && m.status <= 0xffff && m.sys >= 0);
+	must(m.signal >= 0 && m.signal < NSIG && m.pid >= 0 && m.status >= 0 && m.status <= 0xffff &&
+	     m.sys >= 0);
 	if (m.kind == INIT_RUN)
 		must(m.run.ntargets == nfds && m.run.argv.n > 0 && m.run.cwd[0] == '/');
 	else

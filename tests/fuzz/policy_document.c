@@ -19,11 +19,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		struct policy_verdict verdict;
 		struct host host;
 
-		must(host_parse(slice_of(route->wildcard ? route->host + 2 : route->host), &host, &fault) == 0);
-		struct policy_request request = { .host = &host, .port = (uint16_t)(route->port ? route->port : 443),
-						  .method = slice_of("GET"), .path = slice_of("/v1/models") };
+		must(host_parse(slice_of(route->wildcard ? route->host + 2 : route->host), &host, &fault) ==
+		     0);
+		struct policy_request request = { .host = &host,
+			                          .port = (uint16_t)(route->port ? route->port : 443),
+			                          .method = slice_of("GET"),
+			                          .path = slice_of("/v1/models") };
 		policy_decide(policy, &request, &verdict);
-		must(verdict.allowed == (verdict.reason == POLICY_ALLOWED) && (!verdict.allowed || verdict.route));
+		must(verdict.allowed == (verdict.reason == POLICY_ALLOWED) &&
+		     (!verdict.allowed || verdict.route));
 		must(route->wildcard || verdict.route == route);
 		policy_explain(&verdict, &request, &text);
 		must(text.len > 0);

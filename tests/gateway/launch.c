@@ -102,8 +102,9 @@ static void on_input(void *arg, uint32_t events)
 
 static int listen_on(int port, struct err *err)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_port = htons((uint16_t)port),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int on = 1;
 	own_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -134,9 +135,12 @@ static void set_limits(const json *j, struct egress_limits *l)
 		const char *key;
 		size_t offset;
 	} rows[] = {
+/* clang-format off */
 #define ROW(name) { #name, offsetof(struct egress_limits, name) }
-		ROW(head_bytes), ROW(headers), ROW(head_ms), ROW(idle_ms), ROW(total_ms), ROW(connect_ms),
-		ROW(connections), ROW(pool), ROW(pool_ms), ROW(decoded_bytes), ROW(frame_bytes), ROW(audit_queue),
+		/* clang-format on */
+		ROW(head_bytes), ROW(headers),       ROW(head_ms),     ROW(idle_ms),
+		ROW(total_ms),   ROW(connect_ms),    ROW(connections), ROW(pool),
+		ROW(pool_ms),    ROW(decoded_bytes), ROW(frame_bytes), ROW(audit_queue),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -203,9 +207,14 @@ static int start(struct launcher *l, const char *program, const char *text, stru
 			return -1;
 		listeners[n++] = (struct sidecar_listener){ names[i], fd };
 	}
-	struct sidecar_spec spec = { .name = "egress", .program = program, .host_network = true,
-				     .listeners = listeners, .nlisteners = n, .config = &bytes,
-				     .events = &events, .arg = l };
+	struct sidecar_spec spec = { .name = "egress",
+		                     .program = program,
+		                     .host_network = true,
+		                     .listeners = listeners,
+		                     .nlisteners = n,
+		                     .config = &bytes,
+		                     .events = &events,
+		                     .arg = l };
 	int rc = sidecar_start(&l->loop, &spec, &l->gateway, err);
 	for (size_t i = 0; i < n; i++)
 		close(listeners[i].fd);

@@ -67,7 +67,8 @@ static inline void put_bottle(struct files *f, const char *name, const char *yam
 	put(f, path, text);
 }
 
-static inline int resolve_bottles(struct files *f, const char *names, struct manifest_plan *out, struct err *err)
+static inline int resolve_bottles(struct files *f, const char *names, struct manifest_plan *out,
+                                  struct err *err)
 {
 	own_strv struct strv list = STRV_INIT;
 	own_mem char *copy = xstrdup(names);

@@ -13,18 +13,18 @@
 #include "base/str.h"
 
 /* Asserts success and shows the error's text where there was one. */
-#define assert_ok(call, e)                                                     \
-	do {                                                                   \
-		if ((call) < 0)                                                \
+#define assert_ok(call, e)                                                                  \
+	do {                                                                                \
+		if ((call) < 0)                                                             \
 			fail_msg("%s: %s: %s", #call, err_kind_name((e)->kind), (e)->text); \
 	} while (0)
 
 /* Asserts a refusal of that kind whose text holds @word. */
-#define assert_refused(call, e, wanted_kind, word)                             \
-	do {                                                                   \
-		if ((call) >= 0)                                               \
-			fail_msg("%s: was not refused", #call);                \
+#define assert_refused(call, e, wanted_kind, word)                                         \
+	do {                                                                               \
+		if ((call) >= 0)                                                           \
+			fail_msg("%s: was not refused", #call);                            \
 		assert_string_equal(err_kind_name((e)->kind), err_kind_name(wanted_kind)); \
-		if (!strstr((e)->text, word))                                  \
-			fail_msg("\"%s\" does not say \"%s\"", (e)->text, word); \
+		if (!strstr((e)->text, word))                                              \
+			fail_msg("\"%s\" does not say \"%s\"", (e)->text, word);           \
 	} while (0)

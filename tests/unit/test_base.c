@@ -35,15 +35,24 @@ static void a_text_that_does_not_fit_shows_that_it_was_cut(void **state)
 static void base64_has_one_spelling_per_byte_string(void **state)
 {
 	(void)state;
-	static const struct { const char *text; bool url, ok; const char *bytes; } cases[] = {
-		{ "aGVsbG8=", false, true, "hello" }, { "aGVsbG8", false, true, "hello" },
-		{ "aGVsbG9=", false, false, "" },     { "aGVsbG8==", false, false, "" },
-		{ "-_-_", true, true, "\xfb\xff\xbf" }, { "-_-_", false, false, "" },
-		{ "a", false, false, "" },	      { "aGVs\nbG8=", false, false, "" },
+	static const struct {
+		const char *text;
+		bool url, ok;
+		const char *bytes;
+	} cases[] = {
+		{ "aGVsbG8=", false, true, "hello" },
+		{ "aGVsbG8", false, true, "hello" },
+		{ "aGVsbG9=", false, false, "" },
+		{ "aGVsbG8==", false, false, "" },
+		{ "-_-_", true, true, "\xfb\xff\xbf" },
+		{ "-_-_", false, false, "" },
+		{ "a", false, false, "" },
+		{ "aGVs\nbG8=", false, false, "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_str struct str out = STR_INIT;
-		assert_int_equal(base64_decode(&out, cases[i].text, strlen(cases[i].text), cases[i].url), cases[i].ok);
+		assert_int_equal(base64_decode(&out, cases[i].text, strlen(cases[i].text), cases[i].url),
+		                 cases[i].ok);
 		assert_string_equal(str_c(&out), cases[i].bytes);
 	}
 }
@@ -74,9 +83,17 @@ static void escaped_text_has_no_control_bytes(void **state)
 static void utf8_has_one_form_per_character(void **state)
 {
 	(void)state;
-	static const struct { const char *bytes; bool ok; } texts[] = {
-		{ "", true }, { "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", true }, { "\xc0\x80", false }, { "\xed\xa0\x80", false },
-		{ "\xe2\x82", false }, { "\x80", false }, { "\xf4\x90\x80\x80", false },
+	static const struct {
+		const char *bytes;
+		bool ok;
+	} texts[] = {
+		{ "", true },
+		{ "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", true },
+		{ "\xc0\x80", false },
+		{ "\xed\xa0\x80", false },
+		{ "\xe2\x82", false },
+		{ "\x80", false },
+		{ "\xf4\x90\x80\x80", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -86,10 +103,20 @@ static void utf8_has_one_form_per_character(void **state)
 static void json_is_strict(void **state)
 {
 	(void)state;
-	static const struct { const char *text; bool ok; } cases[] = {
-		{ "{\"a\":1}", true }, { "{\"a\":1} x", false }, { "{'a':1}", false }, { "{\"a\":1,}", false },
-		{ "12", true }, { "", false }, { "[[[[[1]]]]]", false }, { "{\"a\":\"\xff\"}", false },
-		{ "{\"a\":1,\"b\":{\"a\":\"x:y\\\":\"}}", true }, { "{\"a\":{\"b\":1},\"a\":2}", false },
+	static const struct {
+		const char *text;
+		bool ok;
+	} cases[] = {
+		{ "{\"a\":1}", true },
+		{ "{\"a\":1} x", false },
+		{ "{'a':1}", false },
+		{ "{\"a\":1,}", false },
+		{ "12", true },
+		{ "", false },
+		{ "[[[[[1]]]]]", false },
+		{ "{\"a\":\"\xff\"}", false },
+		{ "{\"a\":1,\"b\":{\"a\":\"x:y\\\":\"}}", true },
+		{ "{\"a\":{\"b\":1},\"a\":2}", false },
 		{ "[{\"a\":1},{\"a\":1}]", true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -171,7 +198,7 @@ static void what_was_said_before_a_reset_is_heard(void **state)
 	own_fd int a = pair[0];
 	own_fd int b = pair[1];
 	pack_text(&s, "why");
-	assert_int_equal(msg_send(b, &s, NULL, 0, &err), 0);	/* never read by a */
+	assert_int_equal(msg_send(b, &s, NULL, 0, &err), 0); /* never read by a */
 	assert_int_equal(msg_send(a, &s, NULL, 0, &err), 0);
 	fd_drop(&a);
 	assert_int_equal(msg_recv(b, &m, &err), 1);
@@ -198,11 +225,17 @@ static void a_child_gets_just_what_its_spec_names(void **state)
 	(void)state;
 	struct err err = ERR_INIT;
 	own_str struct str out = STR_INIT, errout = STR_INIT;
-	char *argv[] = { "sh", "-c", "env; ls /proc/self/fd | wc -l; echo $LISTEN_FDS; test $LISTEN_PID = $$; exit $((3 + $?))", NULL };
+	char *argv[] = {
+		"sh", "-c",
+		"env; ls /proc/self/fd | wc -l; echo $LISTEN_FDS; test $LISTEN_PID = $$; exit $((3 + $?))",
+		NULL
+	};
 	char *env[] = { "A=1", "PATH=/usr/bin:/bin", NULL };
-	own_fd int extra = open("/dev/null", O_RDONLY);	/* without O_CLOEXEC: must not leak */
+	own_fd int extra = open("/dev/null", O_RDONLY); /* without O_CLOEXEC: must not leak */
 	struct proc_fd fds[] = { { extra, 3 } };
-	struct proc_spec spec = { .path = "/bin/sh", .argv = argv, .env = env, .fds = fds, .nfds = 1, .listen_fds = 1 };
+	struct proc_spec spec = {
+		.path = "/bin/sh", .argv = argv, .env = env, .fds = fds, .nfds = 1, .listen_fds = 1
+	};
 
 	assert_int_equal(proc_run(&spec, NULL, &out, &errout, 4096, 10000, &err), 3);
 	assert_non_null(strstr(out.data, "A=1\n"));
@@ -263,7 +296,11 @@ static void files_are_written_whole_and_read_bounded(void **state)
 	assert_int_equal(access("/etc/passwd", F_OK), 0);
 }
 
-struct ticks { struct loop *l; int n; struct timer t; };
+struct ticks {
+	struct loop *l;
+	int n;
+	struct timer t;
+};
 
 static void tick(void *arg)
 {
@@ -306,7 +343,8 @@ int main(void)
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
 		cmocka_unit_test(escaped_text_has_no_control_bytes),
-		cmocka_unit_test(utf8_has_one_form_per_character), cmocka_unit_test(json_is_strict),
+		cmocka_unit_test(utf8_has_one_form_per_character),
+		cmocka_unit_test(json_is_strict),
 		cmocka_unit_test(hostile_bytes_become_a_json_string),
 		cmocka_unit_test(packed_values_come_back_and_short_ones_are_bad),
 		cmocka_unit_test(messages_carry_descriptors),

@@ -35,7 +35,8 @@ static void every_row_has_a_reason_and_stands_once(void **state)
 			assert_true(strlen(row->why) > 2);
 			for (size_t h = 0; h < ARRAY_LEN(groups); h++)
 				for (size_t j = 0; j < groups[h]->n; j++)
-					if ((g != h || i != j) && row->arg < 0 && groups[h]->rows[j].arg < 0 &&
+					if ((g != h || i != j) && row->arg < 0 &&
+					    groups[h]->rows[j].arg < 0 &&
 					    str_is(row->name, groups[h]->rows[j].name))
 						fail_msg("%s stands twice", row->name);
 		}
@@ -45,8 +46,8 @@ static void every_row_has_a_reason_and_stands_once(void **state)
 static void every_row_names_a_system_call(void **state)
 {
 	/* Newer than this libseccomp may be; they become ENOSYS, as on an older kernel. */
-	static const char *const newer[] = { "cachestat", "fchmodat2", "futex_wake", "futex_wait", "futex_requeue",
-					     "map_shadow_stack", "mseal" };
+	static const char *const newer[] = { "cachestat",     "fchmodat2",        "futex_wake", "futex_wait",
+		                             "futex_requeue", "map_shadow_stack", "mseal" };
 	(void)state;
 	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
 		for (size_t i = 0; i < groups[g]->n; i++) {
@@ -76,7 +77,7 @@ static const struct cage_call *row_of(const char *name)
 static bool is_probe_trap(int n)
 {
 #ifdef __x86_64__
-	return n == 335 || n == 336;	/* uretprobe, uprobe */
+	return n == 335 || n == 336; /* uretprobe, uprobe */
 #else
 	(void)n;
 	return false;
@@ -110,7 +111,8 @@ static void every_call_gets_what_its_row_says(void **state)
 		const struct cage_call *row = row_of(name);
 		expected[n] = row ? row->refusal : ENOSYS;
 		/* What is allowed is other tests' matter, and would do what it says. */
-		skip[n] = expected[n] == 0 || str_is(name, "socket") || str_is(name, "socketpair") || is_probe_trap(n);
+		skip[n] = expected[n] == 0 || str_is(name, "socket") || str_is(name, "socketpair") ||
+		          is_probe_trap(n);
 	}
 	pid_t pid = fork();
 	assert_true(pid >= 0);
@@ -157,7 +159,10 @@ static const struct cage_mount programs[] = {
 	{ CAGE_PROC, .target = "/proc" },
 };
 
-struct fixture { struct cage_ids ids; int program; };
+struct fixture {
+	struct cage_ids ids;
+	int program;
+};
 
 static int begin(void **state)
 {
@@ -187,8 +192,12 @@ static int run_script(const struct fixture *f, const char *script)
 	own_proc struct proc child = PROC_INIT;
 	struct err err = ERR_INIT;
 	char *const argv[] = { "sh", "-c", (char *)script, NULL };
-	const struct cage_spec spec = { .profile = test_profile(), .ids = &f->ids, .mounts = programs,
-					.nmounts = ARRAY_LEN(programs), .exe = f->program, .argv = argv };
+	const struct cage_spec spec = { .profile = test_profile(),
+		                        .ids = &f->ids,
+		                        .mounts = programs,
+		                        .nmounts = ARRAY_LEN(programs),
+		                        .exe = f->program,
+		                        .argv = argv };
 	int status;
 
 	assert_ok(cage_spawn(&spec, &child, NULL, &err), &err);
@@ -199,7 +208,8 @@ static int run_script(const struct fixture *f, const char *script)
 static void the_tree_is_what_the_rows_say_and_nothing_else(void **state)
 {
 	assert_int_equal(run_script(*state, "set -- /*; [ \"$*\" = '/bin /etc /lib /lib64 /proc /usr' ] || "
-					    "[ \"$*\" = '/bin /etc /lib /proc /usr' ]"), 0);
+	                                    "[ \"$*\" = '/bin /etc /lib /proc /usr' ]"),
+	                 0);
 	assert_int_equal(run_script(*state, "read -r line </etc/link && [ \"$line\" = 'as written' ]"), 0);
 	assert_int_equal(run_script(*state, "[ ! -e /absent ] && [ ! -e /.staging ] && [ ! -e /root ]"), 0);
 	assert_int_equal(run_script(*state, "! echo x 2>/dev/null >/etc/made/there"), 0);
@@ -210,8 +220,12 @@ static void a_source_that_is_missing_is_an_error_that_names_it(void **state)
 	const struct fixture *f = *state;
 	const struct cage_mount rows[] = { { CAGE_BIND, "/here", .source = "/no/such/place" } };
 	char *const argv[] = { "sh", NULL };
-	const struct cage_spec spec = { .profile = test_profile(), .ids = &f->ids, .mounts = rows,
-					.nmounts = ARRAY_LEN(rows), .exe = f->program, .argv = argv };
+	const struct cage_spec spec = { .profile = test_profile(),
+		                        .ids = &f->ids,
+		                        .mounts = rows,
+		                        .nmounts = ARRAY_LEN(rows),
+		                        .exe = f->program,
+		                        .argv = argv };
 	own_proc struct proc child = PROC_INIT;
 	struct err err = ERR_INIT;
 
@@ -224,7 +238,9 @@ static void the_hosts_root_is_nobody_in_a_cage(void **state)
 	const struct cage_ids root = { .lock = -1 };
 	const struct fixture *f = *state;
 	char *const argv[] = { "sh", NULL };
-	const struct cage_spec spec = { .profile = test_profile(), .ids = &root, .exe = f->program, .argv = argv };
+	const struct cage_spec spec = {
+		.profile = test_profile(), .ids = &root, .exe = f->program, .argv = argv
+	};
 	own_proc struct proc child = PROC_INIT;
 	struct err err = ERR_INIT;
 
@@ -265,9 +281,16 @@ static void listening_sockets_come_out_in_order_and_lie_inside(void **state)
 	own_fd int read_end = hold[0];
 	own_fd int write_end = hold[1];
 	const struct proc_fd fds[] = { { read_end, 0 } };
-	const struct cage_spec spec = { .profile = test_profile(), .ids = &f->ids, .mounts = programs,
-					.nmounts = ARRAY_LEN(programs), .listeners = wanted, .nlisteners = ARRAY_LEN(wanted),
-					.exe = f->program, .argv = argv, .fds = fds, .nfds = ARRAY_LEN(fds) };
+	const struct cage_spec spec = { .profile = test_profile(),
+		                        .ids = &f->ids,
+		                        .mounts = programs,
+		                        .nmounts = ARRAY_LEN(programs),
+		                        .listeners = wanted,
+		                        .nlisteners = ARRAY_LEN(wanted),
+		                        .exe = f->program,
+		                        .argv = argv,
+		                        .fds = fds,
+		                        .nfds = ARRAY_LEN(fds) };
 	assert_ok(cage_spawn(&spec, &child, got, &err), &err);
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 		struct sockaddr_in at;
@@ -296,10 +319,16 @@ static void the_cage_dies_with_its_parent(void **state)
 	if (parent == 0) {
 		/* The cage holds the pipe's other end; when it is gone the pipe ends. */
 		const struct proc_fd fds[] = { { write_end, 1 } };
-		char *const argv[] = { "sh", "-c", "echo x; while :; do read -r l </proc/uptime; done", NULL };
-		const struct cage_spec spec = { .profile = test_profile(), .ids = &f->ids, .mounts = programs,
-						.nmounts = ARRAY_LEN(programs), .exe = f->program, .argv = argv,
-						.fds = fds, .nfds = ARRAY_LEN(fds) };
+		char *const argv[] = { "sh", "-c", "echo x; while :; do read -r l </proc/uptime; done",
+			               NULL };
+		const struct cage_spec spec = { .profile = test_profile(),
+			                        .ids = &f->ids,
+			                        .mounts = programs,
+			                        .nmounts = ARRAY_LEN(programs),
+			                        .exe = f->program,
+			                        .argv = argv,
+			                        .fds = fds,
+			                        .nfds = ARRAY_LEN(fds) };
 		struct proc child = PROC_INIT;
 		struct err err = ERR_INIT;
 		if (cage_spawn(&spec, &child, NULL, &err) != 0)
@@ -309,7 +338,7 @@ static void the_cage_dies_with_its_parent(void **state)
 	}
 	fd_drop(&write_end);
 	char byte;
-	assert_int_equal(read(read_end, &byte, 1), 1);	/* it runs */
+	assert_int_equal(read(read_end, &byte, 1), 1); /* it runs */
 	kill(parent, SIGKILL);
 	waitpid(parent, NULL, 0);
 	struct pollfd ended = { .fd = read_end, .events = POLLIN };
@@ -333,8 +362,11 @@ static void a_sealed_program_can_not_be_changed(void **state)
 static int enter_empty(void *arg, struct err *err)
 {
 	const struct cage_calls common[] = { cage_calls_common };
-	const struct cage_profile profile = { .name = "empty", .calls = common, .ncalls = ARRAY_LEN(common),
-					      .no_tcp_bind = true, .no_tcp_connect = true };
+	const struct cage_profile profile = { .name = "empty",
+		                              .calls = common,
+		                              .ncalls = ARRAY_LEN(common),
+		                              .no_tcp_bind = true,
+		                              .no_tcp_connect = true };
 	int *at = arg;
 
 	*at = 1;
@@ -349,7 +381,7 @@ static int enter_empty(void *arg, struct err *err)
 		_exit(11);
 	if (faccessat(AT_FDCWD, "/usr", F_OK, 0) == 0)
 		_exit(12);
-	if (syscall(SYS_prctl, PR_GET_DUMPABLE) >= 0)	/* not in its rows either */
+	if (syscall(SYS_prctl, PR_GET_DUMPABLE) >= 0) /* not in its rows either */
 		_exit(13);
 	return 0;
 }
@@ -364,7 +396,8 @@ static int map_self(pid_t pid, void *arg, struct err *err)
 		return -1;
 	for (size_t i = ids.as_root ? 1 : 0; i < ARRAY_LEN(files); i++) {
 		own_mem char *path = xasprintf("/proc/%ld/%s", (long)pid, files[i]);
-		own_mem char *text = i == 0 ? xstrdup("deny") : xasprintf("1000 %u 1", i == 1 ? ids.gid : ids.uid);
+		own_mem char *text =
+			i == 0 ? xstrdup("deny") : xasprintf("1000 %u 1", i == 1 ? ids.gid : ids.uid);
 		own_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (write(fd, text, strlen(text)) < 0)
 			return fail_errno(err, "%s", files[i]);
@@ -376,8 +409,11 @@ static int map_self(pid_t pid, void *arg, struct err *err)
 static void a_program_that_enters_itself_keeps_what_is_open_and_nothing_else(void **state)
 {
 	int *at = mmap(NULL, sizeof *at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const struct proc_spec spec = { .namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC,
-					.parent = map_self, .child = enter_empty, .arg = at };
+	const struct proc_spec spec = { .namespaces =
+		                                CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC,
+		                        .parent = map_self,
+		                        .child = enter_empty,
+		                        .arg = at };
 	own_proc struct proc child = PROC_INIT;
 	struct err err = ERR_INIT;
 	int status;
@@ -401,7 +437,8 @@ static int be_a_program_that_enters(void)
 
 	/* CAP_SETPCAP and CAP_SYS_ADMIN, over its own namespaces. */
 	if (file_read(AT_FDCWD, "/proc/self/status", 65536, &status, &err) != 0 ||
-	    !strstr(status.data, "CapEff:\t0000000000200100") || !strstr(status.data, "CapBnd:\t0000000000200100"))
+	    !strstr(status.data, "CapEff:\t0000000000200100") ||
+	    !strstr(status.data, "CapBnd:\t0000000000200100"))
 		return 20;
 	if (cage_enter(&profile, NULL, 0, &err) != 0)
 		return 21;
@@ -420,8 +457,9 @@ static void a_program_that_was_started_to_enter_can(void **state)
 	assert_ok(cage_ids_choose(&ids, &err), &err);
 	own_fd int self = cage_seal_program("/proc/self/exe", &err);
 	assert_ok(self, &err);
-	const struct cage_spec spec = { .ids = &ids, .enters_itself = true, .host_network = true, .exe = self,
-					.argv = argv };
+	const struct cage_spec spec = {
+		.ids = &ids, .enters_itself = true, .host_network = true, .exe = self, .argv = argv
+	};
 	assert_ok(cage_spawn(&spec, &child, NULL, &err), &err);
 	assert_ok(proc_wait(&child, &status, &err), &err);
 	assert_int_equal(proc_exit_code(status), 0);
@@ -453,10 +491,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_row_names_a_system_call),
 		cmocka_unit_test(every_call_gets_what_its_row_says),
 		cmocka_unit_test_setup_teardown(the_tree_is_what_the_rows_say_and_nothing_else, begin, end),
-		cmocka_unit_test_setup_teardown(a_source_that_is_missing_is_an_error_that_names_it, begin, end),
+		cmocka_unit_test_setup_teardown(a_source_that_is_missing_is_an_error_that_names_it, begin,
+		                                end),
 		cmocka_unit_test_setup_teardown(the_hosts_root_is_nobody_in_a_cage, begin, end),
 		cmocka_unit_test(roots_cages_have_different_ids_while_they_last),
-		cmocka_unit_test_setup_teardown(listening_sockets_come_out_in_order_and_lie_inside, begin, end),
+		cmocka_unit_test_setup_teardown(listening_sockets_come_out_in_order_and_lie_inside, begin,
+		                                end),
 		cmocka_unit_test_setup_teardown(the_cage_dies_with_its_parent, begin, end),
 		cmocka_unit_test_setup_teardown(a_sealed_program_can_not_be_changed, begin, end),
 		cmocka_unit_test(a_program_that_enters_itself_keeps_what_is_open_and_nothing_else),

@@ -62,8 +62,15 @@ static int tear_down(void **state)
 
 static void add(struct fixture *f)
 {
-	static const struct audit_entry entry = { .id = "i", .method = "GET", .host = "h", .path = "/", .query = "",
-						  .route = "", .rule = "", .reason = "r", .detail = "" };
+	static const struct audit_entry entry = { .id = "i",
+		                                  .method = "GET",
+		                                  .host = "h",
+		                                  .path = "/",
+		                                  .query = "",
+		                                  .route = "",
+		                                  .rule = "",
+		                                  .reason = "r",
+		                                  .detail = "" };
 
 	f->inside = true;
 	audit_add(&f->audit, &entry);
@@ -120,8 +127,14 @@ static void a_keeper_that_is_gone_is_noticed(void **state)
 
 static void values_of_a_query_are_masked(void **state)
 {
-	static const struct { const char *query, *masked; } cases[] = {
-		{ "a=1&b=2", "a=***&b=***" }, { "a=b=c;d", "a=***;d" }, { "", "" }, { "a=", "a=***" }, { "=x", "=***" },
+	static const struct {
+		const char *query, *masked;
+	} cases[] = {
+		{ "a=1&b=2", "a=***&b=***" },
+		{ "a=b=c;d", "a=***;d" },
+		{ "", "" },
+		{ "a=", "a=***" },
+		{ "=x", "=***" },
 	};
 
 	(void)state;
@@ -135,7 +148,8 @@ static void values_of_a_query_are_masked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_keeper_that_is_gone_is_noticed, set_up, tear_down),
 		cmocka_unit_test(values_of_a_query_are_masked),
 	};

@@ -2,8 +2,8 @@
 #include "egress/credential.h"
 #include "egress/refusal.h"
 
-#define ROUTES                                                                                        \
-	"{\"routes\":[{\"host\":\"a.test\",\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"T\"}},"    \
+#define ROUTES                                                                                     \
+	"{\"routes\":[{\"host\":\"a.test\",\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"T\"}}," \
 	"{\"host\":\"b.test\",\"auth\":{\"header\":\"X-Own\",\"token_ref\":\"T\"}},{\"host\":\"c.test\"}]}"
 
 struct fixture {
@@ -12,8 +12,8 @@ struct fixture {
 	struct credentials credentials;
 };
 
-static void add_row(struct egress_config *config, const char *host, enum egress_scheme scheme, const char *value,
-		    const char *placeholder)
+static void add_row(struct egress_config *config, const char *host, enum egress_scheme scheme,
+                    const char *value, const char *placeholder)
 {
 	struct egress_credential *row = egress_config_add_credential(config);
 
@@ -50,15 +50,17 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static enum credential_finding judge(const struct fixture *f, size_t route, const char *field, const char *value,
-				     const char *path, const char *query, struct str *query_out)
+static enum credential_finding judge(const struct fixture *f, size_t route, const char *field,
+                                     const char *value, const char *path, const char *query,
+                                     struct str *query_out)
 {
 	static struct http_request request;
 	const struct credential *mine = credential_of(&f->credentials, policy_route_at(f->policy, route));
 
 	request = (struct http_request){ .query = slice_of(query), .has_query = *query };
 	if (field)
-		request.fields.at[request.fields.n++] = (struct http_field){ slice_of(field), slice_of(value), false };
+		request.fields.at[request.fields.n++] =
+			(struct http_field){ slice_of(field), slice_of(value), false };
 	return credential_judge(&f->credentials, mine, &request, slice_of(path), query_out);
 }
 
@@ -67,7 +69,11 @@ enum { FINE = CREDENTIAL_FINE, FOREIGN = CREDENTIAL_FOREIGN, ELSEWHERE = CREDENT
 static void each_showing_of_a_credential_is_judged(void **state)
 {
 	/* Base64 of "u:placeholder-a". */
-	static const struct { size_t route; const char *field, *value, *path, *query; int finding; } cases[] = {
+	static const struct {
+		size_t route;
+		const char *field, *value, *path, *query;
+		int finding;
+	} cases[] = {
 		{ 0, "Authorization", "Bearer placeholder-a", "/", "", FINE },
 		{ 0, "Authorization", "Basic dTpwbGFjZWhvbGRlci1h", "/", "", FINE },
 		{ 0, "Authorization", "", "/", "", FINE },
@@ -98,7 +104,8 @@ static void each_showing_of_a_credential_is_judged(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_str struct str query = STR_INIT;
-		int got = judge(*state, cases[i].route, cases[i].field, cases[i].value, cases[i].path, cases[i].query, &query);
+		int got = judge(*state, cases[i].route, cases[i].field, cases[i].value, cases[i].path,
+		                cases[i].query, &query);
 		if (got != cases[i].finding)
 			fail_msg("case %zu: %d, not %d", i, got, cases[i].finding);
 	}
@@ -108,7 +115,8 @@ static void a_placeholder_in_the_query_is_taken_out(void **state)
 {
 	own_str struct str query = STR_INIT;
 
-	assert_int_equal(judge(*state, 0, NULL, NULL, "/", "a=1&key=placeholder-a&b=2", &query), CREDENTIAL_FINE);
+	assert_int_equal(judge(*state, 0, NULL, NULL, "/", "a=1&key=placeholder-a&b=2", &query),
+	                 CREDENTIAL_FINE);
 	assert_string_equal(query.data, "a=1&b=2");
 }
 
@@ -116,7 +124,10 @@ static void trailers_carry_none(void **state)
 {
 	const struct fixture *f = *state;
 	const struct credential *a = &f->credentials.at[0];
-	static const struct { const char *name, *value; bool with_auth, without; } cases[] = {
+	static const struct {
+		const char *name, *value;
+		bool with_auth, without;
+	} cases[] = {
 		{ "X-Sum", "1", true, true },
 		{ "X-Sum", "placeholder-a", false, false },
 		{ "X-Sum", "placeholder-b", false, false },
@@ -125,9 +136,11 @@ static void trailers_carry_none(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct http_fields fields = { .n = 1 };
-		fields.at[0] = (struct http_field){ slice_of(cases[i].name), slice_of(cases[i].value), false };
+		fields.at[0] =
+			(struct http_field){ slice_of(cases[i].name), slice_of(cases[i].value), false };
 		assert_int_equal(credential_allows_trailers(&f->credentials, a, &fields), cases[i].with_auth);
-		assert_int_equal(credential_allows_trailers(&f->credentials, NULL, &fields), cases[i].without);
+		assert_int_equal(credential_allows_trailers(&f->credentials, NULL, &fields),
+		                 cases[i].without);
 	}
 }
 
@@ -138,18 +151,22 @@ static void rows_and_routes_must_fit_each_other(void **state)
 	struct err err = ERR_INIT;
 
 	add_row(&f->config, "c.test", EGRESS_BEARER, "real-c", "placeholder-c");
-	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT, "no route of its own");
+	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT,
+	               "no route of its own");
 	secret_set(&f->config.credentials[0].value, "a\r\nb", 4);
-	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT, "line break");
+	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT,
+	               "line break");
 	f->config.credentials[0].host[0] = 'x';
-	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT, "no credential came");
+	assert_refused(credentials_compile(f->policy, &f->config, &none, &err), &err, ERR_INPUT,
+	               "no credential came");
 }
 
 static void every_refusal_has_a_word_and_a_sentence_of_its_own(void **state)
 {
 	(void)state;
 	for (int i = 0; i < REFUSALS; i++) {
-		assert_true(strlen(refusal_word(i)) > 3 && !strpbrk(refusal_word(i), " ABCDEFGHIJKLMNOPQRSTUVWXYZ_"));
+		assert_true(strlen(refusal_word(i)) > 3 &&
+		            !strpbrk(refusal_word(i), " ABCDEFGHIJKLMNOPQRSTUVWXYZ_"));
 		assert_true(strlen(refusal_text(i)) > 12);
 		assert_true(refusal_status(i) == 0 || (refusal_status(i) >= 400 && refusal_status(i) < 600));
 		for (int k = 0; k < i; k++)
@@ -159,8 +176,13 @@ static void every_refusal_has_a_word_and_a_sentence_of_its_own(void **state)
 
 static void a_refusal_escapes_what_it_repeats(void **state)
 {
-	struct refusal_page page = { .status = 403, .reason = "r", .text = "a \"b\"\r\nX: y", .host = "h", .rule = "<\x7f>",
-				     .id = "i", .close = true };
+	struct refusal_page page = { .status = 403,
+		                     .reason = "r",
+		                     .text = "a \"b\"\r\nX: y",
+		                     .host = "h",
+		                     .rule = "<\x7f>",
+		                     .id = "i",
+		                     .close = true };
 	own_str struct str out = STR_INIT, bare = STR_INIT;
 
 	(void)state;

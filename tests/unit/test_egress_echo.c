@@ -52,7 +52,7 @@ static void a_value_is_overwritten_at_the_same_length_at_every_split(void **stat
 	set_up(&set);
 	str_add(&text, "before " SECRET " and " SECRET " after tok/en+ alone");
 	str_add(&wanted, text.data);
-	for (char *p = wanted.data; (p = strstr(p, SECRET)); )
+	for (char *p = wanted.data; (p = strstr(p, SECRET));)
 		memset(p, '*', strlen(SECRET));
 	check_every_split(&set, text.data, text.len, wanted.data);
 	check_byte_by_byte(&set, text.data, text.len, wanted.data);
@@ -182,7 +182,7 @@ static void base64_with_its_slashes_escaped_is_overwritten(void **state)
 	char escaped[] = "\"Pz8\\/Pj4+Pz8\\/\" %2Bz8%2FPj4%2BPz8%2F";
 
 	(void)state;
-	echo_set_add(&set, "\x3f\x3f\x3f\x3e\x3e\x3e\x3f\x3f\x3f", 9);	/* Pz8/Pj4+Pz8/ */
+	echo_set_add(&set, "\x3f\x3f\x3f\x3e\x3e\x3e\x3f\x3f\x3f", 9); /* Pz8/Pj4+Pz8/ */
 	echo_set_ready(&set);
 	assert_int_equal(echo_scrub(&set, escaped, strlen(escaped)), 14);
 	assert_memory_equal(escaped, "\"**************\"", 16);

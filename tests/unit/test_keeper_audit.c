@@ -81,28 +81,45 @@ static void tamper(int dir, void (*edit)(struct str *text))
 	assert_ok(file_write(dir, AUDIT_FILE, text.data, text.len, 0600, &err), &err);
 }
 
-static void change_a_byte(struct str *t) { *(char *)strstr(t->data, "\"i\":1") = '\''; }
-static void change_a_value(struct str *t) { strstr(t->data, "\"i\":1")[4] = '7'; }
-static void cut_the_end(struct str *t) { t->len -= 5; }
+static void change_a_byte(struct str *t)
+{
+	*(char *)strstr(t->data, "\"i\":1") = '\'';
+}
+static void change_a_value(struct str *t)
+{
+	strstr(t->data, "\"i\":1")[4] = '7';
+}
+static void cut_the_end(struct str *t)
+{
+	t->len -= 5;
+}
 static void drop_the_last_line(struct str *t)
 {
 	t->len--;
 	while (t->len > 0 && t->data[t->len - 1] != '\n')
 		t->len--;
 }
-static void drop_the_first_line(struct str *t) { str_cut_front(t, (size_t)(strchr(t->data, '\n') - t->data) + 1); }
+static void drop_the_first_line(struct str *t)
+{
+	str_cut_front(t, (size_t)(strchr(t->data, '\n') - t->data) + 1);
+}
 static void repeat_the_first_line(struct str *t)
 {
 	own_mem char *line = xstrndup(t->data, (size_t)(strchr(t->data, '\n') - t->data) + 1);
 
 	str_add(t, line);
 }
-static void change_the_last_value(struct str *t) { strstr(t->data, "\"i\":3")[4] = '7'; }
+static void change_the_last_value(struct str *t)
+{
+	strstr(t->data, "\"i\":3")[4] = '7';
+}
 
 static void every_tampering_shows(void **state)
 {
-	static void (*const edits[])(struct str *) = { change_a_byte, change_a_value, cut_the_end, drop_the_last_line,
-						       drop_the_first_line, repeat_the_first_line, change_the_last_value };
+	static void (*const edits[])(struct str *) = { change_a_byte,        change_a_value,
+		                                       cut_the_end,          drop_the_last_line,
+		                                       drop_the_first_line,  repeat_the_first_line,
+		                                       change_the_last_value };
 	int dir = *(int *)*state;
 
 	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
@@ -188,7 +205,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_appended_verifies, place, leave),
 		cmocka_unit_test_setup_teardown(every_tampering_shows, place, leave),
-		cmocka_unit_test_setup_teardown(a_log_that_grew_contains_the_claim_only_where_that_is_asked, place, leave),
+		cmocka_unit_test_setup_teardown(a_log_that_grew_contains_the_claim_only_where_that_is_asked,
+		                                place, leave),
 		cmocka_unit_test_setup_teardown(a_record_can_not_bring_its_own_chain, place, leave),
 		cmocka_unit_test_setup_teardown(a_line_that_does_not_fit_leaves_the_log_whole, place, leave),
 	};

@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "launch/codex.h"
 
-enum { NOW_MS = 1700000000 };	/* a time at which an expiry of 1700000001 s is far away */
+enum { NOW_MS = 1700000000 }; /* a time at which an expiry of 1700000001 s is far away */
 
 /* {"alg":"RS256"} and the claims, with something like a signature. */
 static char *login_with(const char *claims, const char *more)
@@ -16,8 +16,10 @@ static char *login_with(const char *claims, const char *more)
 	base64_encode(&payload, claims, strlen(claims));
 	while (payload.len > 0 && payload.data[payload.len - 1] == '=')
 		payload.data[--payload.len] = '\0';
-	return xasprintf("{\"OPENAI_API_KEY\":null,\"tokens\":{\"id_token\":\"i\","
-			 "\"access_token\":\"eyJhbGciOiJSUzI1NiJ9.%s.c2ln\",\"refresh_token\":\"rt-secret\"%s}}", str_c(&payload), more);
+	return xasprintf(
+		"{\"OPENAI_API_KEY\":null,\"tokens\":{\"id_token\":\"i\","
+		"\"access_token\":\"eyJhbGciOiJSUzI1NiJ9.%s.c2ln\",\"refresh_token\":\"rt-secret\"%s}}",
+		str_c(&payload), more);
 }
 
 static void the_twin_has_the_expiry_and_the_account_and_no_token(void **state)
@@ -59,7 +61,9 @@ static void an_account_that_is_no_plain_name_is_left_out(void **state)
 
 static void what_cannot_work_is_refused_and_not_quoted(void **state)
 {
-	static const struct { const char *text, *claims, *word; } cases[] = {
+	static const struct {
+		const char *text, *claims, *word;
+	} cases[] = {
 		{ "", NULL, "JSON" },
 		{ "[]", NULL, "JSON" },
 		{ "{\"tokens\":1}", NULL, "no access token" },
@@ -82,7 +86,8 @@ static void what_cannot_work_is_refused_and_not_quoted(void **state)
 		own_codex_login struct codex_login l = CODEX_LOGIN_INIT;
 		struct err err = ERR_INIT;
 		own_mem char *text = cases[i].text ? xstrdup(cases[i].text) : login_with(cases[i].claims, "");
-		assert_refused(codex_login_read(text, strlen(text), NOW_MS, &l, &err), &err, ERR_INPUT, cases[i].word);
+		assert_refused(codex_login_read(text, strlen(text), NOW_MS, &l, &err), &err, ERR_INPUT,
+		               cases[i].word);
 		assert_null(strstr(err.text, "sk-secret"));
 		assert_int_equal(secret_len(&l.access), 0);
 	}

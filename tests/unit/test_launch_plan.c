@@ -23,7 +23,9 @@ static void a_bare_command_reaches_nothing_and_has_the_usual_limits(void **state
 
 	(void)state;
 	strv_add(&command, "true");
-	make(&p, &(struct plan_options){ .backend = "namespace", .bundle = "embedded", .command = &command, .workspace = "/w" });
+	make(&p,
+	     &(struct plan_options){
+		     .backend = "namespace", .bundle = "embedded", .command = &command, .workspace = "/w" });
 	assert_string_equal(p.routes, "{\"routes\":[]}");
 	assert_int_equal(p.pids, 4096);
 	assert_false(p.pids_given);
@@ -39,7 +41,10 @@ static void a_label_names_the_bottle(void **state)
 
 	(void)state;
 	strv_add(&command, "true");
-	make(&p, &(struct plan_options){ .backend = "namespace", .bundle = "embedded", .command = &command, .label = "My Work!" });
+	make(&p, &(struct plan_options){ .backend = "namespace",
+	                                 .bundle = "embedded",
+	                                 .command = &command,
+	                                 .label = "My Work!" });
 	assert_string_equal(p.name, "my-work");
 	assert_string_equal(p.label, "My Work!");
 }
@@ -66,7 +71,8 @@ static void a_plan_survives_the_record(void **state)
 	(void)state;
 	strv_add(&command, "sh");
 	strv_add(&command, "");
-	make(&p, &(struct plan_options){ .backend = "namespace", .bundle = "embedded", .command = &command, .detach = true });
+	make(&p, &(struct plan_options){
+			 .backend = "namespace", .bundle = "embedded", .command = &command, .detach = true });
 	p.secrets = xcalloc(1, sizeof *p.secrets);
 	p.secrets[p.nsecrets++] = (struct plan_secret){ xstrdup("TOKEN"), true, xstrdup("") };
 	own_json json *j = plan_to_json(&p);

@@ -71,8 +71,8 @@ static void a_report_without_surprise_is_confined(void **state)
 
 static void each_row_that_comes_out_differently_is_a_surprise(void **state)
 {
-	static const enum probe_outcome others[] = { PROBE_SILENT, PROBE_CONNECTED, PROBE_NONCE_SEEN, PROBE_RESOLVED,
-						     PROBE_REFUSED };
+	static const enum probe_outcome others[] = { PROBE_SILENT, PROBE_CONNECTED, PROBE_NONCE_SEEN,
+		                                     PROBE_RESOLVED, PROBE_REFUSED };
 
 	(void)state;
 	all_as_it_must_be();

@@ -7,7 +7,7 @@
 #include "launch/walk.h"
 
 struct told {
-	int fails_at;	/* step whose up() fails; -1: none */
+	int fails_at; /* step whose up() fails; -1: none */
 	struct str log;
 };
 
@@ -17,21 +17,38 @@ static int up(struct told *t, int i, struct err *err)
 	return t->fails_at == i ? fail(err, ERR_SYSTEM, "step %d", i) : 0;
 }
 
-static void down(struct told *t, int i) { str_addf(&t->log, "-%d", i); }
+static void down(struct told *t, int i)
+{
+	str_addf(&t->log, "-%d", i);
+}
 
-#define UP(i) static int up##i(void *arg, struct err *err) { return up(arg, i, err); }
-#define DOWN(i) static void down##i(void *arg) { down(arg, i); }
-UP(0) UP(1) UP(2) UP(3)
-DOWN(0) DOWN(2) DOWN(3)
+#define UP(i)                                        \
+	static int up##i(void *arg, struct err *err) \
+	{                                            \
+		return up(arg, i, err);              \
+	}
+#define DOWN(i)                        \
+	static void down##i(void *arg) \
+	{                              \
+		down(arg, i);          \
+	}
+UP(0)
+UP(1)
+/* clang-format off */
+UP(2) UP(3) DOWN(0) DOWN(2) DOWN(3)
+	/* clang-format on */
 
-static bool never(void *arg)
+	static bool never(void *arg)
 {
 	(void)arg;
 	return false;
 }
 
 static const struct step steps[] = {
-	{ "zero", up0, down0, NULL }, { "one", up1, NULL, NULL }, { "two", up2, down2, NULL }, { "three", up3, down3, NULL },
+	{ "zero", up0, down0, NULL },
+	{ "one", up1, NULL, NULL },
+	{ "two", up2, down2, NULL },
+	{ "three", up3, down3, NULL },
 };
 
 static void each_failure_undoes_exactly_what_began(void **state)
@@ -68,8 +85,9 @@ static void a_walk_without_failure_undoes_everything_in_reverse(void **state)
 
 static void a_row_that_is_not_wanted_is_passed_over_both_ways(void **state)
 {
-	static const struct step some[] = { { "zero", up0, down0, NULL }, { "two", up2, down2, never },
-					    { "three", up3, down3, NULL } };
+	static const struct step some[] = { { "zero", up0, down0, NULL },
+		                            { "two", up2, down2, never },
+		                            { "three", up3, down3, NULL } };
 	struct told t = { .fails_at = -1 };
 	struct walk w = { .steps = some, .nsteps = ARRAY_LEN(some) };
 	struct err err = ERR_INIT;

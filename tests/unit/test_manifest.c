@@ -58,12 +58,15 @@ static void parents_are_laid_under_their_children(void **state)
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "base", "env: {A: base, B: base}\nresources: {cpus: 2, pids: 100}\ntools: [/opt/a]\n"
-			       "workspace_exclude: [.env]\ngit-gate: {user: {name: N, email: e@x}}\n"
-			       "egress: {log: all, routes: [{host: One.example, websocket: true}, {host: two.example}]}");
-	put_bottle(&f, "claude-dev", "extends: base\nenv: {B: dev}\ntools: [/opt/b, /opt/a]\nresources: {cpus: 3}\n"
-				     "egress: {routes: [{host: one.example}, {host: one.example, port: 8443}]}");
-	put_bottle(&f, "reviewer", "extends: [claude-dev]\ngit-gate: {user: {name: R}}\nworkspace_exclude: [x]");
+	put_bottle(&f, "base",
+	           "env: {A: base, B: base}\nresources: {cpus: 2, pids: 100}\ntools: [/opt/a]\n"
+	           "workspace_exclude: [.env]\ngit-gate: {user: {name: N, email: e@x}}\n"
+	           "egress: {log: all, routes: [{host: One.example, websocket: true}, {host: two.example}]}");
+	put_bottle(&f, "claude-dev",
+	           "extends: base\nenv: {B: dev}\ntools: [/opt/b, /opt/a]\nresources: {cpus: 3}\n"
+	           "egress: {routes: [{host: one.example}, {host: one.example, port: 8443}]}");
+	put_bottle(&f, "reviewer",
+	           "extends: [claude-dev]\ngit-gate: {user: {name: R}}\nworkspace_exclude: [x]");
 	assert_ok(resolve_bottles(&f, "reviewer", &plan, &err), &err);
 	own_mem char *lineage = manifest_lineage(&plan);
 	assert_string_equal(lineage, "base -> claude-dev -> reviewer");
@@ -81,7 +84,8 @@ static void parents_are_laid_under_their_children(void **state)
 	assert_false(route_of(&plan, "one.example")->websocket);
 	assert_string_equal(why_of(&plan, "env.B"), "home/bottles/claude-dev.md:3");
 	assert_string_equal(why_of(&plan, "env.A"), "home/bottles/base.md:2");
-	assert_string_equal(why_of(&plan, "egress.routes[one.example:443].host"), "home/bottles/claude-dev.md:6");
+	assert_string_equal(why_of(&plan, "egress.routes[one.example:443].host"),
+	                    "home/bottles/claude-dev.md:6");
 	assert_string_equal(why_of(&plan, "git-gate.user.email"), "home/bottles/base.md:6");
 }
 
@@ -89,11 +93,13 @@ static void a_list_of_bottles_merges_like_parents_and_an_empty_one_clears(void *
 {
 	(void)state;
 	own_files struct files f;
-	own_manifest_plan struct manifest_plan ab = MANIFEST_PLAN_INIT, ba = MANIFEST_PLAN_INIT, abc = MANIFEST_PLAN_INIT;
+	own_manifest_plan struct manifest_plan ab = MANIFEST_PLAN_INIT, ba = MANIFEST_PLAN_INIT,
+					       abc = MANIFEST_PLAN_INIT;
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "a", "env: {X: a, Y: a}\nimage: a\negress: {routes: [{host: a.example}]}\ntools: [/opt/a]");
+	put_bottle(&f, "a",
+	           "env: {X: a, Y: a}\nimage: a\negress: {routes: [{host: a.example}]}\ntools: [/opt/a]");
 	put_bottle(&f, "b", "env: {X: b}\nimage: b\negress: {routes: [{host: b.example}]}");
 	put_bottle(&f, "c", "env: {}\negress: {routes: []}\ntools: []");
 	assert_ok(resolve_bottles(&f, "a b", &ab, &err), &err);
@@ -119,9 +125,13 @@ static void repos_merge_field_by_field_and_their_key_whole(void **state)
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "base", "git-gate: {repos: {x: {url: 'ssh://g@h.example/x.git', key: {provider: static, path: ~/k}}}}");
-	put_bottle(&f, "dev", "extends: base\n"
-			      "git-gate: {repos: {x: {key: {provider: gitea, forge_token_env: T}, push: {refs: [refs/heads/a]}}}}");
+	put_bottle(
+		&f, "base",
+		"git-gate: {repos: {x: {url: 'ssh://g@h.example/x.git', key: {provider: static, path: ~/k}}}}");
+	put_bottle(
+		&f, "dev",
+		"extends: base\n"
+		"git-gate: {repos: {x: {key: {provider: gitea, forge_token_env: T}, push: {refs: [refs/heads/a]}}}}");
 	put_bottle(&f, "half", "git-gate: {repos: {y: {push: {refs: [refs/heads/a]}}}}");
 	assert_ok(resolve_bottles(&f, "dev", &plan, &err), &err);
 	const struct manifest_repo *repo = plan.bottle.git_gate.repos;
@@ -154,10 +164,14 @@ static void diamonds_count_once_and_circles_are_refused(void **state)
 	own_mem char *lineage = manifest_lineage(&plan);
 	assert_string_equal(lineage, "root -> left -> right -> both");
 	assert_string_equal(env_of(&plan, "A"), "left");
-	assert_refused(resolve_bottles(&f, "self", &plan, &err), &err, ERR_INPUT, "bottle self extends itself");
-	assert_refused(resolve_bottles(&f, "one", &plan, &err), &err, ERR_INPUT, "in a circle: one -> two -> one");
-	assert_refused(resolve_bottles(&f, "orphan", &plan, &err), &err, ERR_MISSING, "bottle orphan extends nobody");
-	assert_refused(resolve_bottles(&f, "nobody", &plan, &err), &err, ERR_MISSING, "home/bottles, etc/bottles");
+	assert_refused(resolve_bottles(&f, "self", &plan, &err), &err, ERR_INPUT,
+	               "bottle self extends itself");
+	assert_refused(resolve_bottles(&f, "one", &plan, &err), &err, ERR_INPUT,
+	               "in a circle: one -> two -> one");
+	assert_refused(resolve_bottles(&f, "orphan", &plan, &err), &err, ERR_MISSING,
+	               "bottle orphan extends nobody");
+	assert_refused(resolve_bottles(&f, "nobody", &plan, &err), &err, ERR_MISSING,
+	               "home/bottles, etc/bottles");
 	assert_refused(resolve_bottles(&f, "../x", &plan, &err), &err, ERR_INPUT, "is no name");
 }
 
@@ -213,8 +227,9 @@ static void a_working_directory_is_not_trusted(void **state)
 	put(&f, "cwd/agents/mine.md", "---\nbottle: dev\n---\n");
 	put(&f, "cwd/agents/ours.md", "---\nbottle: dev\n---\n");
 	assert_refused(manifest_resolve(&f.dirs, "mine", NULL, &plan, &err), &err, ERR_DENIED,
-		       "home/agents/mine.md and in cwd/agents/mine.md");
-	assert_refused(manifest_resolve(&f.dirs, "ours", NULL, &plan, &err), &err, ERR_DENIED, "etc/agents/ours.md");
+	               "home/agents/mine.md and in cwd/agents/mine.md");
+	assert_refused(manifest_resolve(&f.dirs, "ours", NULL, &plan, &err), &err, ERR_DENIED,
+	               "etc/agents/ours.md");
 }
 
 static void links_are_followed_at_home_and_not_in_a_clone(void **state)
@@ -233,9 +248,11 @@ static void links_are_followed_at_home_and_not_in_a_clone(void **state)
 	assert_int_equal(symlinkat("../../elsewhere/agent.md", f.dirs.cwd, "agents/stray.md"), 0);
 	assert_ok(manifest_resolve(&f.dirs, "linked", NULL, &plan, &err), &err);
 	manifest_plan_clear(&plan);
-	assert_refused(manifest_resolve(&f.dirs, "stray", NULL, &plan, &err), &err, ERR_DENIED, "none is followed");
+	assert_refused(manifest_resolve(&f.dirs, "stray", NULL, &plan, &err), &err, ERR_DENIED,
+	               "none is followed");
 	assert_int_equal(mkfifoat(f.dirs.cwd, "agents/pipe.md", 0600), 0);
-	assert_refused(manifest_resolve(&f.dirs, "pipe", NULL, &plan, &err), &err, ERR_INPUT, "not a regular file");
+	assert_refused(manifest_resolve(&f.dirs, "pipe", NULL, &plan, &err), &err, ERR_INPUT,
+	               "not a regular file");
 }
 
 static void a_home_that_is_worked_in_is_home(void **state)
@@ -279,7 +296,8 @@ static void home_comes_before_etc_and_json_counts_there(void **state)
 	assert_string_equal(plan.bottle.image, "etc");
 	assert_string_equal(why_of(&plan, "image"), "etc/bottles/ci.json:3");
 	assert_refused(resolve_bottles(&f, "twice", &plan, &err), &err, ERR_INPUT, "both exist");
-	assert_refused(resolve_bottles(&f, "broken", &plan, &err), &err, ERR_INPUT, "etc/bottles/broken.json");
+	assert_refused(resolve_bottles(&f, "broken", &plan, &err), &err, ERR_INPUT,
+	               "etc/bottles/broken.json");
 	assert_ok(manifest_list_bottles(&f.dirs, &names, &err), &err);
 	own_str struct str all = STR_INIT;
 	for (size_t i = 0; i < names.n; i++)
@@ -296,30 +314,35 @@ static void without_a_bottle_both_fixes_are_named(void **state)
 
 	files_up(&f);
 	put(&f, "home/agents/bare.md", "---\n---\n");
-	assert_refused(manifest_resolve(&f.dirs, "bare", NULL, &plan, &err), &err, ERR_INPUT, "--bottle NAME");
+	assert_refused(manifest_resolve(&f.dirs, "bare", NULL, &plan, &err), &err, ERR_INPUT,
+	               "--bottle NAME");
 	assert_non_null(strstr(err.text, "bottle: NAME in home/agents/bare.md"));
 	assert_refused(manifest_resolve(&f.dirs, NULL, NULL, &plan, &err), &err, ERR_INPUT, "--bottle NAME");
-	assert_refused(manifest_resolve(&f.dirs, "nobody", NULL, &plan, &err), &err, ERR_MISSING, "cwd/agents");
+	assert_refused(manifest_resolve(&f.dirs, "nobody", NULL, &plan, &err), &err, ERR_MISSING,
+	               "cwd/agents");
 }
 
 static void provider_routes_are_defaults(void **state)
 {
 	(void)state;
 	own_files struct files f;
-	own_manifest_plan struct manifest_plan plan = MANIFEST_PLAN_INIT, own = MANIFEST_PLAN_INIT, none = MANIFEST_PLAN_INIT;
+	own_manifest_plan struct manifest_plan plan = MANIFEST_PLAN_INIT, own = MANIFEST_PLAN_INIT,
+					       none = MANIFEST_PLAN_INIT;
 	struct err err = ERR_INIT;
 
 	files_up(&f);
 	put_bottle(&f, "dev", "agent_provider: {template: claude}\negress: {routes: [{host: x.example}]}");
-	put_bottle(&f, "own", "extends: dev\nagent_provider: {auth_token: MINE}\n"
-			      "egress: {routes: [{host: API.anthropic.com, auth: {header: X-Api-Key, token_ref: K}}]}");
+	put_bottle(&f, "own",
+	           "extends: dev\nagent_provider: {auth_token: MINE}\n"
+	           "egress: {routes: [{host: API.anthropic.com, auth: {header: X-Api-Key, token_ref: K}}]}");
 	put_bottle(&f, "shut", "extends: dev\negress: {routes: []}");
 	assert_ok(resolve_bottles(&f, "dev", &plan, &err), &err);
 	assert_int_equal(plan.bottle.egress.nroutes, 2);
 	const struct manifest_route *route = route_of(&plan, "api.anthropic.com");
 	assert_string_equal(route->auth.token, "BOT_BOTTLE_CLAUDE_OAUTH_TOKEN");
 	assert_int_equal(route->auth.scheme, MANIFEST_BEARER);
-	assert_true(str_starts(why_of(&plan, "egress.routes[api.anthropic.com:443].host"), "share/providers/claude.yaml:"));
+	assert_true(str_starts(why_of(&plan, "egress.routes[api.anthropic.com:443].host"),
+	                       "share/providers/claude.yaml:"));
 	assert_non_null(strstr(plan.provider.placeholder, "{random}"));
 	assert_ok(resolve_bottles(&f, "own", &own, &err), &err);
 	assert_int_equal(own.bottle.egress.nroutes, 2);
@@ -342,7 +365,9 @@ static void a_provider_is_given_what_it_has_a_use_for(void **state)
 	put_bottle(&f, "shell", "agent_provider: {auth_token: X}");
 	put_bottle(&f, "claude", "agent_provider: {template: claude, forward_host_credentials: true}");
 	put_bottle(&f, "nothing", "agent_provider: {template: nothing}");
-	put_bottle(&f, "sly", "egress: {routes: [{host: a.b, auth: {scheme: bearer, token_ref: 'host-credentials:codex'}}]}");
+	put_bottle(
+		&f, "sly",
+		"egress: {routes: [{host: a.b, auth: {scheme: bearer, token_ref: 'host-credentials:codex'}}]}");
 	put_bottle(&f, "mine", "agent_provider: {template: pi}");
 	put_bottle(&f, "asking", "agent_provider: {template: asks}");
 	put(&f, "home/providers/pi.json", "{\"command\": [\"pi\", \"--quiet\"]}");
@@ -352,12 +377,14 @@ static void a_provider_is_given_what_it_has_a_use_for(void **state)
 	manifest_plan_clear(&plan);
 	assert_ok(resolve_bottles(&f, "mine", &plan, &err), &err);
 	assert_string_equal(plan.provider.command.v[1], "--quiet");
-	assert_refused(resolve_bottles(&f, "closed", &plan, &err), &err, ERR_INPUT, "forward_host_credentials: true");
+	assert_refused(resolve_bottles(&f, "closed", &plan, &err), &err, ERR_INPUT,
+	               "forward_host_credentials: true");
 	assert_refused(resolve_bottles(&f, "shell", &plan, &err), &err, ERR_INPUT, "takes no token");
 	assert_refused(resolve_bottles(&f, "claude", &plan, &err), &err, ERR_INPUT, "no login");
 	assert_refused(resolve_bottles(&f, "nothing", &plan, &err), &err, ERR_MISSING, "share/providers");
 	assert_refused(resolve_bottles(&f, "sly", &plan, &err), &err, ERR_DENIED, "host-credentials:codex");
-	assert_refused(resolve_bottles(&f, "asking", &plan, &err), &err, ERR_INPUT, "secrets come from a bottle");
+	assert_refused(resolve_bottles(&f, "asking", &plan, &err), &err, ERR_INPUT,
+	               "secrets come from a bottle");
 }
 
 static void an_agent_overlays_its_name_in_commits(void **state)
@@ -384,18 +411,21 @@ static void the_documents_say_what_was_written(void **state)
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "dev", "env: {T: '?token', H: '${HOME}', COUNTRY: NO}\n"
-			      "egress: {routes: [{host: A.Example, port: 443, matches: [{methods: [get], paths: [{type: prefix, "
-			      "value: /v1}]}]}, {host: '*.b.example', wildcard: true, plain: true, git: {fetch: false}}, "
-			      "{host: c.example, auth: {scheme: basic, token_ref: 'file:/x'}}]}");
+	put_bottle(
+		&f, "dev",
+		"env: {T: '?token', H: '${HOME}', COUNTRY: NO}\n"
+		"egress: {routes: [{host: A.Example, port: 443, matches: [{methods: [get], paths: [{type: prefix, "
+		"value: /v1}]}]}, {host: '*.b.example', wildcard: true, plain: true, git: {fetch: false}}, "
+		"{host: c.example, auth: {scheme: basic, token_ref: 'file:/x'}}]}");
 	assert_ok(resolve_bottles(&f, "dev", &plan, &err), &err);
 	own_json json *document = manifest_routes_json(&plan);
 	json_print(document, &routes);
-	assert_string_equal(str_c(&routes),
-			    "{\"routes\":[{\"host\":\"a.example\",\"port\":443,\"matches\":[{\"paths\":[{\"type\":\"prefix\","
-			    "\"value\":\"/v1\"}],\"methods\":[\"GET\"]}]},{\"host\":\"*.b.example\",\"wildcard\":true,"
-			    "\"plain\":true,\"git\":{}},{\"host\":\"c.example\",\"auth\":{\"scheme\":\"basic\","
-			    "\"token_ref\":\"file:/x\"}}]}");
+	assert_string_equal(
+		str_c(&routes),
+		"{\"routes\":[{\"host\":\"a.example\",\"port\":443,\"matches\":[{\"paths\":[{\"type\":\"prefix\","
+		"\"value\":\"/v1\"}],\"methods\":[\"GET\"]}]},{\"host\":\"*.b.example\",\"wildcard\":true,"
+		"\"plain\":true,\"git\":{}},{\"host\":\"c.example\",\"auth\":{\"scheme\":\"basic\","
+		"\"token_ref\":\"file:/x\"}}]}");
 	own_json json *all = manifest_to_json(&plan);
 	assert_ok(manifest_print_yaml(all, &yaml, &err), &err);
 	assert_non_null(strstr(str_c(&yaml), "lineage: dev\n"));
@@ -410,7 +440,9 @@ static void the_documents_say_what_was_written(void **state)
 static void what_this_build_cannot_do_is_named(void **state)
 {
 	(void)state;
-	static const struct { const char *bottle, *says; } cases[] = {
+	static const struct {
+		const char *bottle, *says;
+	} cases[] = {
 		{ "egress: {routes: [{host: a.b, dlp: {}}]}", "egress.routes[a.b].dlp" },
 		{ "egress: {routes: [{host: a.b, dlp: {outbound_on_match: supervise}}]}", "supervise" },
 	};
@@ -418,7 +450,8 @@ static void what_this_build_cannot_do_is_named(void **state)
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "plain", "egress: {routes: [{host: a.b, git: {fetch: true}}]}\ngit-gate: {user: {name: x}}");
+	put_bottle(&f, "plain",
+	           "egress: {routes: [{host: a.b, git: {fetch: true}}]}\ngit-gate: {user: {name: x}}");
 	for (size_t i = 0; i <= ARRAY_LEN(cases); i++) {
 		own_manifest_plan struct manifest_plan plan = MANIFEST_PLAN_INIT;
 		bool control = i == ARRAY_LEN(cases);
@@ -441,7 +474,9 @@ static int load(struct files *f, struct host_config *out, struct err *err)
 static void the_hosts_configuration_is_two_files_laid_on_each_other(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *says; } wrong[] = {
+	static const struct {
+		const char *text, *says;
+	} wrong[] = {
 		{ "{\"backed\":\"docker\"}", "did you mean \"backend\"" },
 		{ "{\"backend\":\"podman\"}", "no backend" },
 		{ "{\"upstream_proxy\":\"socks5://x:1\"}", "no proxy" },
@@ -465,10 +500,12 @@ static void the_hosts_configuration_is_two_files_laid_on_each_other(void **state
 	assert_false(config.backend_given);
 	assert_int_equal(config.limits.head_bytes, 65536);
 	assert_string_equal(config.leases.last, "127.0.0.31");
-	put(&f, "etc/config.json", "{\"backend\":\"docker\",\"hosts\":{\"A.example\":\"10.0.0.1\",\"b\":\"::1\"},"
-				   "\"extra_ca\":[\"/etc/a.pem\"],\"limits\":{\"headers\":64}}");
-	put(&f, "home/config.json", "{\"backend\":\"namespace\",\"hosts\":{\"b\":\"10.0.0.2\"},\"extra_ca\":[\"/b.pem\"],"
-				    "\"resolver\":[\"192.0.2.1:53\",\"[::1]:53\",\"::1\"]}");
+	put(&f, "etc/config.json",
+	    "{\"backend\":\"docker\",\"hosts\":{\"A.example\":\"10.0.0.1\",\"b\":\"::1\"},"
+	    "\"extra_ca\":[\"/etc/a.pem\"],\"limits\":{\"headers\":64}}");
+	put(&f, "home/config.json",
+	    "{\"backend\":\"namespace\",\"hosts\":{\"b\":\"10.0.0.2\"},\"extra_ca\":[\"/b.pem\"],"
+	    "\"resolver\":[\"192.0.2.1:53\",\"[::1]:53\",\"::1\"]}");
 	assert_ok(load(&f, &config, &err), &err);
 	assert_string_equal(config.backend, "namespace");
 	assert_true(config.backend_given);

@@ -21,13 +21,16 @@ static int check_agent(const char *yaml, struct err *err)
 }
 
 #define ROUTE(rest) "egress: {routes: [{host: a.example.com" rest "}]}"
-#define REPO(rest) "git-gate: {repos: {x: {" rest "}}}"
-#define URL "url: ssh://git@h.example/a.git"
-#define KEY "key: {provider: static, path: ~/k}"
+#define REPO(rest)  "git-gate: {repos: {x: {" rest "}}}"
+#define URL         "url: ssh://git@h.example/a.git"
+#define KEY         "key: {provider: static, path: ~/k}"
 
 /* Each mistake beside the same thing said right. */
-static const struct { const char *wrong, *says, *right; } cases[] = {
-	{ "egres: {}", "dev.md:2: unknown key \"egres\" in a bottle; did you mean \"egress\"?", "egress: {}" },
+static const struct {
+	const char *wrong, *says, *right;
+} cases[] = {
+	{ "egres: {}", "dev.md:2: unknown key \"egres\" in a bottle; did you mean \"egress\"?",
+	  "egress: {}" },
 	{ "zzzzzz: 1", "see the manual page", "resources: {}" },
 	{ "image: ''", "is empty", "image: x.tar" },
 	{ "image: 12", "put it in quotes", "image: '12'" },
@@ -72,14 +75,19 @@ static const struct { const char *wrong, *says, *right; } cases[] = {
 	{ "egress: {routes: [x]}", "a list of maps", ROUTE("") },
 	{ "egress: {routes: {host: a.b}}", "must be a list", ROUTE("") },
 	{ "egress: {routes: [{host: 'https://a.b'}]}", "no host name", "egress: {routes: [{host: A.b.}]}" },
-	{ "egress: {routes: [{host: 'a.b:443'}]}", "no host name", "egress: {routes: [{host: a.b, port: 443}]}" },
+	{ "egress: {routes: [{host: 'a.b:443'}]}", "no host name",
+	  "egress: {routes: [{host: a.b, port: 443}]}" },
 	{ "egress: {routes: [{host: 'a b'}]}", "no host name", "egress: {routes: [{host: a-b}]}" },
-	{ "egress: {routes: [{host: -a.b}]}", "no host name", "egress: {routes: [{host: xn--bcher-kva.example}]}" },
+	{ "egress: {routes: [{host: -a.b}]}", "no host name",
+	  "egress: {routes: [{host: xn--bcher-kva.example}]}" },
 	{ "egress: {routes: [{host: a..b}]}", "no host name", "egress: {routes: [{host: a.b}]}" },
-	{ "egress: {routes: [{host: b\xc3\xbc""cher.example}]}", "no host name", "egress: {routes: [{host: a.b}]}" },
+	{ "egress: {routes: [{host: b\xc3\xbc"
+	  "cher.example}]}",
+	  "no host name", "egress: {routes: [{host: a.b}]}" },
 	{ "egress: {routes: [{host: '127.1'}]}", "odd spelling", "egress: {routes: [{host: 127.0.0.1}]}" },
 	{ "egress: {routes: [{host: '0x7f.1'}]}", "odd spelling", "egress: {routes: [{host: '::1'}]}" },
-	{ "egress: {routes: [{host: a.0x7f}]}", "odd spelling", "egress: {routes: [{host: '[2001:DB8::1]'}]}" },
+	{ "egress: {routes: [{host: a.0x7f}]}", "odd spelling",
+	  "egress: {routes: [{host: '[2001:DB8::1]'}]}" },
 	{ "egress: {routes: [{host: '*.a.b'}]}", "also needs \"wildcard: true\"",
 	  "egress: {routes: [{host: '*.a.b', wildcard: true}]}" },
 	{ ROUTE(", plain: true, auth: {scheme: bearer, token_ref: T}"), "in the clear",
@@ -94,7 +102,8 @@ static const struct { const char *wrong, *says, *right; } cases[] = {
 	{ ROUTE(", websocket: on"), "true or false, not on", ROUTE(", websocket: true") },
 	{ ROUTE(", plain: 'true'"), "true or false", ROUTE(", plain: true") },
 	{ ROUTE(", auth: {}"), "auth has no \"token_ref\"", ROUTE(", auth: {scheme: bearer, token_ref: T}") },
-	{ ROUTE(", auth: {token_ref: T}"), "exactly one of", ROUTE(", auth: {header: X-Api-Key, token_ref: T}") },
+	{ ROUTE(", auth: {token_ref: T}"), "exactly one of",
+	  ROUTE(", auth: {header: X-Api-Key, token_ref: T}") },
 	{ ROUTE(", auth: {scheme: basic, header: X, token_ref: T}"), "exactly one of",
 	  ROUTE(", auth: {scheme: basic, token_ref: 'file:/run/x'}") },
 	{ ROUTE(", auth: {scheme: Bearer, token_ref: T}"), "one of bearer, token, basic",
@@ -112,8 +121,10 @@ static const struct { const char *wrong, *says, *right; } cases[] = {
 	{ ROUTE(", auth: {header: 'X: y', token_ref: T}"), "no header's name", ROUTE("") },
 	{ ROUTE(", matches: []"), "limits nothing", ROUTE(", matches: [{methods: [get]}]") },
 	{ ROUTE(", matches: [{}]"), "allows every request", ROUTE("") },
-	{ ROUTE(", matches: [{methods: []}]"), "limits nothing", ROUTE(", matches: [{methods: [GET, HEAD]}]") },
-	{ ROUTE(", matches: [{methods: [CONNECT]}]"), "never forwarded", ROUTE(", matches: [{methods: [PROPFIND]}]") },
+	{ ROUTE(", matches: [{methods: []}]"), "limits nothing",
+	  ROUTE(", matches: [{methods: [GET, HEAD]}]") },
+	{ ROUTE(", matches: [{methods: [CONNECT]}]"), "never forwarded",
+	  ROUTE(", matches: [{methods: [PROPFIND]}]") },
 	{ ROUTE(", matches: [{paths: [{value: /x}]}]"), "a path has no \"type\"",
 	  ROUTE(", matches: [{paths: [{type: exact, value: /x}]}]") },
 	{ ROUTE(", matches: [{paths: [{type: glob, value: /x}]}]"), "one of exact, regex, prefix",
@@ -124,31 +135,42 @@ static const struct { const char *wrong, *says, *right; } cases[] = {
 	  ROUTE(", matches: [{paths: [{type: prefix, value: /a/..b}]}]") },
 	{ ROUTE(", matches: [{headers: [{name: A, type: prefix, value: x}]}]"), "one of exact, regex",
 	  ROUTE(", matches: [{headers: [{name: A, value: x}]}]") },
-	{ ROUTE(", dlp: {outbound_detectors: [tokens]}"), "none of known_secrets", ROUTE(", dlp: {outbound_detectors: false}") },
-	{ ROUTE(", dlp: {outbound_detectors: true}"), "a list, or false", ROUTE(", dlp: {outbound_detectors: [entropy]}") },
-	{ ROUTE(", dlp: {outbound_on_match: allow}"), "one of block", ROUTE(", dlp: {outbound_on_match: supervise}") },
+	{ ROUTE(", dlp: {outbound_detectors: [tokens]}"), "none of known_secrets",
+	  ROUTE(", dlp: {outbound_detectors: false}") },
+	{ ROUTE(", dlp: {outbound_detectors: true}"), "a list, or false",
+	  ROUTE(", dlp: {outbound_detectors: [entropy]}") },
+	{ ROUTE(", dlp: {outbound_on_match: allow}"), "one of block",
+	  ROUTE(", dlp: {outbound_on_match: supervise}") },
 	{ ROUTE(", git: {push: true}"), "unknown key", ROUTE(", git: {fetch: true}") },
 	{ ROUTE(", path_allowlist: [/x]"), "write matches", ROUTE("") },
-	{ ROUTE("}, {host: A.Example.com"), "a.example.com:443 stands here twice", ROUTE("}, {host: a.example.com, port: 444") },
+	{ ROUTE("}, {host: A.Example.com"), "a.example.com:443 stands here twice",
+	  ROUTE("}, {host: a.example.com, port: 444") },
 	{ REPO(KEY), "a repo has no \"url\"", REPO(URL ", " KEY) },
 	{ REPO(URL), "a repo has no \"key\"", REPO(URL ", key: {provider: gitea, forge_token_env: T}") },
 	{ REPO(URL ", key: {provider: static}"), "has a \"path\"", REPO(URL ", " KEY) },
 	{ REPO(URL ", key: {provider: github, path: /x}"), "\"forge_token_env\"",
 	  REPO(URL ", key: {provider: github, forge_token_env: T}") },
-	{ REPO("url: 'https://h/a.git', " KEY), "no SSH URL", REPO("url: 'ssh://git@h.example:2222/a/b.git', " KEY) },
+	{ REPO("url: 'https://h/a.git', " KEY), "no SSH URL",
+	  REPO("url: 'ssh://git@h.example:2222/a/b.git', " KEY) },
 	{ REPO("url: 'ssh://h/a.git', " KEY), "names no user", REPO("url: 'ssh://a@h/a.git', " KEY) },
 	{ REPO("url: 'ssh://-oProxyCommand=x@h/a', " KEY), "names no user", REPO(URL ", " KEY) },
 	{ REPO("url: 'ssh://g@-h/a.git', " KEY), "no host name", REPO(URL ", " KEY) },
 	{ REPO("url: 'ssh://g@h/../a.git', " KEY), "\"..\" in it", REPO(URL ", " KEY) },
-	{ REPO("url: 'ssh://g@h:0/a.git', " KEY), "not within 1 and 65535", REPO("url: 'ssh://g@h:1/a.git', " KEY) },
+	{ REPO("url: 'ssh://g@h:0/a.git', " KEY), "not within 1 and 65535",
+	  REPO("url: 'ssh://g@h:1/a.git', " KEY) },
 	{ REPO("url: 'ssh://g@h/a;b', " KEY), "no plain path", REPO(URL ", " KEY) },
 	{ REPO(URL ", " KEY ", host_key: x"), "no host key",
-	  REPO(URL ", " KEY ", host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") },
-	{ REPO(URL ", " KEY ", push: {refs: [main]}"), "no ref", REPO(URL ", " KEY ", push: {refs: ['refs/heads/a/*']}") },
-	{ REPO(URL ", " KEY ", push: {refs: ['refs/*/x']}"), "no ref", REPO(URL ", " KEY ", push: {refs: [refs/tags/x]}") },
+	  REPO(URL
+	       ", " KEY
+	       ", host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") },
+	{ REPO(URL ", " KEY ", push: {refs: [main]}"), "no ref",
+	  REPO(URL ", " KEY ", push: {refs: ['refs/heads/a/*']}") },
+	{ REPO(URL ", " KEY ", push: {refs: ['refs/*/x']}"), "no ref",
+	  REPO(URL ", " KEY ", push: {refs: [refs/tags/x]}") },
 	{ REPO(URL ", " KEY ", identity: x"), "key: {provider: static", REPO(URL ", " KEY) },
 	{ "git-gate: {repos: {X: {" URL "}}}", "is no name", REPO(URL ", " KEY) },
-	{ "git-gate: {user: {name: 'a <b>'}}", "can't stand in a commit", "git-gate: {user: {name: A B, email: a@b}}" },
+	{ "git-gate: {user: {name: 'a <b>'}}", "can't stand in a commit",
+	  "git-gate: {user: {name: A B, email: a@b}}" },
 };
 
 static void every_mistake_is_refused_and_its_right_form_is_not(void **state)
@@ -161,7 +183,8 @@ static void every_mistake_is_refused_and_its_right_form_is_not(void **state)
 		if (check(cases[i].wrong, &err) == 0)
 			fail_msg("\"%s\" was not refused", cases[i].wrong);
 		if (!strstr(err.text, cases[i].says))
-			fail_msg("\"%s\": \"%s\" does not say \"%s\"", cases[i].wrong, err.text, cases[i].says);
+			fail_msg("\"%s\": \"%s\" does not say \"%s\"", cases[i].wrong, err.text,
+			         cases[i].says);
 		if (!strstr(err.text, "dev.md:2"))
 			fail_msg("\"%s\" does not name file and line", err.text);
 	}
@@ -177,7 +200,8 @@ static void the_policy_reads_the_routes_of_every_right_form(void **state)
 		own_policy struct policy *policy = NULL;
 		own_str struct str printed = STR_INIT;
 		struct err err = ERR_INIT;
-		assert_ok(manifest_check(MANIFEST_KIND_BOTTLE, "dev.md", text, strlen(text), &routes, &err), &err);
+		assert_ok(manifest_check(MANIFEST_KIND_BOTTLE, "dev.md", text, strlen(text), &routes, &err),
+		          &err);
 		json_print(routes, &printed);
 		if (policy_compile(str_c(&printed), printed.len, &policy, &err) != 0)
 			fail_msg("%s: %s", str_c(&printed), err.text);
@@ -188,12 +212,15 @@ static void the_policy_reads_the_routes_of_every_right_form(void **state)
 static void an_agent_brings_no_credentials_routes_or_remotes(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = { "env: {A: b}", "egress: {}", "routes: []", "repos: {}", "tools: [/x]",
-					     "git-gate: {repos: {}}", "image: x", "agent_provider: {}", "extends: a" };
+	static const char *const wrong[] = { "env: {A: b}", "egress: {}",         "routes: []",
+		                             "repos: {}",   "tools: [/x]",        "git-gate: {repos: {}}",
+		                             "image: x",    "agent_provider: {}", "extends: a" };
 	struct err err = ERR_INIT;
 
 	assert_ok(check_agent("name: x\ndescription: y\nmodel: opus\ncolor: red\nmemory: [1]\nbottle: dev\n"
-			      "skills: [a, b-c]\ngit-gate: {user: {name: R}}", &err), &err);
+	                      "skills: [a, b-c]\ngit-gate: {user: {name: R}}",
+	                      &err),
+	          &err);
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		assert_refused(check_agent(wrong[i], &err), &err, ERR_INPUT, "in a bottle, not in an agent");
 	assert_refused(check_agent("skills: [../x]", &err), &err, ERR_INPUT, "is no name");
@@ -207,8 +234,11 @@ static int check_text(const char *file, const char *text, size_t n, struct err *
 static void yaml_has_no_surprises(void **state)
 {
 	(void)state;
-	static const struct { const char *wrong, *says; } odd[] = {
-		{ "env: {A: 1}\nenv: {A: 2}", "dev.md:3: key \"env\" stands here twice; the first is on line 2" },
+	static const struct {
+		const char *wrong, *says;
+	} odd[] = {
+		{ "env: {A: 1}\nenv: {A: 2}",
+		  "dev.md:3: key \"env\" stands here twice; the first is on line 2" },
 		{ "image: !!str x", "tags" },
 		{ "image: ! x", "tags" },
 		{ "env: !!map {}", "tags" },
@@ -230,8 +260,10 @@ static void yaml_has_no_surprises(void **state)
 		assert_refused(check(odd[i].wrong, &err), &err, ERR_INPUT, odd[i].says);
 	assert_ok(check("env: {COUNTRY: NO, A: on, B: 1.20, C: 010, D: null_}", &err), &err);
 	assert_ok(check("env: &e {A: '1'}\nextends: [base]", &err), &err);
-	assert_ok(check("egress: {routes: [{host: a.b, matches: &m [{methods: [GET]}]}, {host: c.d, matches: *m}]}", &err),
-		  &err);
+	assert_ok(
+		check("egress: {routes: [{host: a.b, matches: &m [{methods: [GET]}]}, {host: c.d, matches: *m}]}",
+	              &err),
+		&err);
 	assert_ok(check("# nothing but a comment", &err), &err);
 }
 
@@ -250,10 +282,12 @@ static void a_file_must_be_whole_text(void **state)
 	assert_refused(check_text("dev.md", LITERAL("---\n\0---\n---\n"), &err), &err, ERR_INPUT, "NUL");
 	assert_refused(check_text("dev.md", LITERAL("---\n---\n\xff\n"), &err), &err, ERR_INPUT, "UTF-8");
 	assert_ok(check_text("dev.json", LITERAL("{\"image\":\"x\"}"), &err), &err);
-	assert_refused(check_text("dev.json", LITERAL("{\n\"image\":\"x\",\n \"imag\":1}"), &err), &err, ERR_INPUT,
-		       "dev.json:3: unknown key");
-	assert_refused(check_text("dev.json", LITERAL("{\"image\":\"x\",\"image\":\"x\"}"), &err), &err, ERR_INPUT, "twice");
-	assert_refused(check_text("dev.json", LITERAL("{\"resources\":{\"cpus\":1.5}}"), &err), &err, ERR_INPUT, "fractions");
+	assert_refused(check_text("dev.json", LITERAL("{\n\"image\":\"x\",\n \"imag\":1}"), &err), &err,
+	               ERR_INPUT, "dev.json:3: unknown key");
+	assert_refused(check_text("dev.json", LITERAL("{\"image\":\"x\",\"image\":\"x\"}"), &err), &err,
+	               ERR_INPUT, "twice");
+	assert_refused(check_text("dev.json", LITERAL("{\"resources\":{\"cpus\":1.5}}"), &err), &err,
+	               ERR_INPUT, "fractions");
 	assert_refused(check_text("dev.json", LITERAL("[]"), &err), &err, ERR_INPUT, "an object");
 }
 
@@ -269,8 +303,8 @@ static void sizes_have_limits_that_are_told(void **state)
 {
 	(void)state;
 	struct err err = ERR_INIT;
-	own_str struct str routes = STR_INIT, many = STR_INIT, deep = STR_INIT, shallow = STR_INIT, big = STR_INIT,
-			  bomb = STR_INIT, long_bomb = STR_INIT;
+	own_str struct str routes = STR_INIT, many = STR_INIT, deep = STR_INIT, shallow = STR_INIT,
+			   big = STR_INIT, bomb = STR_INIT, long_bomb = STR_INIT;
 
 	repeated(&routes, "egress:\n  routes:", "\n    - host: h", MANIFEST_ROUTES_MAX, "");
 	assert_ok(check(str_c(&routes), &err), &err);
@@ -283,19 +317,21 @@ static void sizes_have_limits_that_are_told(void **state)
 	str_add(&shallow, "{\"a\":");
 	for (int i = 0; i < 64; i++)
 		str_addc(&shallow, '[');
-	assert_refused(check_text("x.json", str_c(&shallow), shallow.len, &err), &err, ERR_INPUT, "deeper than 16 levels");
+	assert_refused(check_text("x.json", str_c(&shallow), shallow.len, &err), &err, ERR_INPUT,
+	               "deeper than 16 levels");
 
 	str_add(&big, "---\n---\n");
 	while (big.len < MANIFEST_FILE_MAX)
 		str_addc(&big, 'x');
 	assert_ok(check_text("dev.md", str_c(&big), big.len, &err), &err);
 	str_addc(&big, 'x');
-	assert_refused(check_text("dev.md", str_c(&big), big.len, &err), &err, ERR_INPUT, "limit of 1048576 bytes");
+	assert_refused(check_text("dev.md", str_c(&big), big.len, &err), &err, ERR_INPUT,
+	               "limit of 1048576 bytes");
 
 	str_add(&bomb, "a: &a [x,x,x,x,x,x,x,x,x,x]\n");
 	for (int c = 'b'; c < 'k'; c++)
-		str_addf(&bomb, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1, c - 1, c - 1, c - 1,
-			 c - 1, c - 1, c - 1, c - 1, c - 1);
+		str_addf(&bomb, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1,
+		         c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1);
 	assert_refused(check(str_c(&bomb), &err), &err, ERR_INPUT, "aliases expanded");
 	str_add(&long_bomb, "a: &a ");
 	for (int i = 0; i < 100000; i++)
@@ -310,10 +346,24 @@ static void sizes_have_limits_that_are_told(void **state)
 static void names_are_of_one_form(void **state)
 {
 	(void)state;
-	static const struct { const char *name; bool ok; } names[] = {
-		{ "a", true }, { "a1-b2-c", true }, { "", false }, { "1a", false }, { "a-", false }, { "-a", false },
-		{ "a--b", false }, { "A", false }, { "a_b", false }, { "a/b", false }, { "..", false }, { "a\n", false },
-		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", true }, { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
+	static const struct {
+		const char *name;
+		bool ok;
+	} names[] = {
+		{ "a", true },
+		{ "a1-b2-c", true },
+		{ "", false },
+		{ "1a", false },
+		{ "a-", false },
+		{ "-a", false },
+		{ "a--b", false },
+		{ "A", false },
+		{ "a_b", false },
+		{ "a/b", false },
+		{ "..", false },
+		{ "a\n", false },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", true },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -328,7 +378,8 @@ static void the_reference_names_every_kind_of_row(void **state)
 	own_str struct str page = STR_INIT;
 
 	manifest_print_fields(MANIFEST_KIND_BOTTLE, &page);
-	assert_non_null(strstr(str_c(&page), "*egress.routes[].port*\n\twhole number, 1 to 65535; default *443*."));
+	assert_non_null(
+		strstr(str_c(&page), "*egress.routes[].port*\n\twhole number, 1 to 65535; default *443*."));
 	assert_non_null(strstr(str_c(&page), "*git-gate.repos.NAME.url*\n\ttext; required."));
 	assert_non_null(strstr(str_c(&page), "*copy*, *mount*, *none*"));
 	assert_non_null(strstr(str_c(&page), "*agent\\_provider.auth\\_token*"));

@@ -5,7 +5,9 @@
 #include "policy/path.h"
 #include "policy/policy.h"
 
+/* clang-format off */
 #define BYTES(s) { s, sizeof s - 1 }
+/* clang-format on */
 
 static const char routes[] =
 	"{\"routes\":["
@@ -41,7 +43,7 @@ static int policy_unset(void **state)
 }
 
 static struct policy_verdict ask(const struct policy *policy, const char *method, const char *url,
-				 const char *field, const char *value)
+                                 const char *field, const char *value)
 {
 	/* "https://host:port/path?query", the port always there. */
 	struct http_fields fields = { .n = 0 };
@@ -54,14 +56,19 @@ static struct policy_verdict ask(const struct policy *policy, const char *method
 	struct slice name;
 	int port;
 
-	assert_int_equal(host_split((struct slice){ authority, (size_t)(path - authority) }, &name, &port, &fault), 0);
+	assert_int_equal(
+		host_split((struct slice){ authority, (size_t)(path - authority) }, &name, &port, &fault), 0);
 	assert_int_equal(host_parse(name, &host, &fault), 0);
 	if (field)
 		fields.at[fields.n++] = (struct http_field){ slice_of(field), slice_of(value), false };
 	struct policy_request request = {
-		.host = &host, .port = (uint16_t)port, .plain = plain, .method = slice_of(method),
+		.host = &host,
+		.port = (uint16_t)port,
+		.plain = plain,
+		.method = slice_of(method),
 		.path = { path, query ? (size_t)(query - path) : strlen(path) },
-		.query = slice_of(query ? query + 1 : ""), .fields = &fields,
+		.query = slice_of(query ? query + 1 : ""),
+		.fields = &fields,
 		.upgrade = field && str_is(field, "Upgrade") ? slice_of(value) : (struct slice){ 0 },
 	};
 	policy_decide(policy, &request, &verdict);
@@ -70,16 +77,22 @@ static struct policy_verdict ask(const struct policy *policy, const char *method
 
 static void each_request_is_decided_by_one_rule(void **state)
 {
-	static const struct { const char *method, *url, *field, *value, *reason, *rule; } cases[] = {
-		{ "GET", "https://api.test.example:443/one", 0, 0, "allowed", "routes[0].matches[0].paths[0] exact /one" },
+	static const struct {
+		const char *method, *url, *field, *value, *reason, *rule;
+	} cases[] = {
+		{ "GET", "https://api.test.example:443/one", 0, 0, "allowed",
+		  "routes[0].matches[0].paths[0] exact /one" },
 		{ "GET", "https://api.test.example:443/one/", 0, 0, "no-match", "routes[0]" },
-		{ "POST", "https://api.test.example:443/v1", 0, 0, "allowed", "routes[0].matches[0].paths[1] prefix /v1" },
-		{ "GET", "https://api.test.example:443/v1/x?y", 0, 0, "allowed", "routes[0].matches[0].paths[1] prefix /v1" },
+		{ "POST", "https://api.test.example:443/v1", 0, 0, "allowed",
+		  "routes[0].matches[0].paths[1] prefix /v1" },
+		{ "GET", "https://api.test.example:443/v1/x?y", 0, 0, "allowed",
+		  "routes[0].matches[0].paths[1] prefix /v1" },
 		{ "GET", "https://api.test.example:443/v10", 0, 0, "no-match", "routes[0]" },
 		{ "GET", "https://api.test.example:443/V1", 0, 0, "no-match", "routes[0]" },
 		{ "DELETE", "https://api.test.example:443/v1", 0, 0, "no-match", "routes[0]" },
 		{ "get", "https://api.test.example:443/v1", 0, 0, "no-match", "routes[0]" },
-		{ "GET", "https://api.test.example:443/r/abc", "X-Kind", "ok", "allowed", "routes[0].matches[1].paths[0] regex /r/[a-z]+" },
+		{ "GET", "https://api.test.example:443/r/abc", "X-Kind", "ok", "allowed",
+		  "routes[0].matches[1].paths[0] regex /r/[a-z]+" },
 		{ "GET", "https://api.test.example:443/r/abc", "X-Kind", "OK", "no-match", "routes[0]" },
 		{ "GET", "https://api.test.example:443/r/abc", 0, 0, "no-match", "routes[0]" },
 		{ "GET", "https://api.test.example:443/r/abc1", "X-Kind", "ok", "no-match", "routes[0]" },
@@ -105,78 +118,119 @@ static void each_request_is_decided_by_one_rule(void **state)
 		{ "GET", "https://wild.example:443/", 0, 0, "host-not-routed", "" },
 		{ "GET", "https://named.wild.example:443/", 0, 0, "allowed", "routes[2]" },
 		{ "GET", "http://named.wild.example:8443/", 0, 0, "allowed", "routes[3]" },
-		{ "GET", "https://deadbeef0123456789deadbeef.wild.example:443/", 0, 0, "wildcard-label", "routes[2]" },
-		{ "GET", "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.wild.example:443/", 0, 0, "wildcard-label", "routes[2]" },
+		{ "GET", "https://deadbeef0123456789deadbeef.wild.example:443/", 0, 0, "wildcard-label",
+		  "routes[2]" },
+		{ "GET", "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.wild.example:443/", 0, 0,
+		  "wildcard-label", "routes[2]" },
 		{ "GET", "https://localhost:8080/", 0, 0, "allowed", "routes[4]" },
 		{ "GET", "https://intranet:443/", 0, 0, "name-not-qualified", "" },
 		{ "GET", "https://192.0.2.7:443/", 0, 0, "allowed", "routes[5]" },
 		{ "GET", "https://192.0.2.8:443/", 0, 0, "address-not-routed", "" },
 		{ "GET", "https://[::ffff:192.0.2.7]:443/", 0, 0, "address-not-routed", "" },
-		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git-upload-pack", 0, 0, "allowed", "routes[6]" },
+		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git-upload-pack", 0, 0, "allowed",
+		  "routes[6]" },
 		{ "POST", "https://git.example:443/o/r.git/git-upload-pack", 0, 0, "allowed", "routes[6]" },
-		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git-receive-pack", 0, 0, "git-push", "routes[6]" },
-		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git%2Dreceive-pack", 0, 0, "git-push", "routes[6]" },
+		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git-receive-pack", 0, 0,
+		  "git-push", "routes[6]" },
+		{ "GET", "https://git.example:443/o/r.git/info/refs?service=git%2Dreceive-pack", 0, 0,
+		  "git-push", "routes[6]" },
 		{ "POST", "https://git.example:443/o/r.git/git-receive-pack", 0, 0, "git-push", "routes[6]" },
 		{ "GET", "https://git.example:443/other", 0, 0, "no-match", "routes[6]" },
-		{ "POST", "https://open.example:443/r.git%2Fgit-receive-pack", 0, 0, "git-push", "routes[1]" },
-		{ "POST", "https://open.example:443/r.git/git-receive%252Dpack", 0, 0, "git-push", "routes[1]" },
-		{ "POST", "https://open.example:443/r.git/git-receive-pack;x=1", 0, 0, "git-push", "routes[1]" },
+		{ "POST", "https://open.example:443/r.git%2Fgit-receive-pack", 0, 0, "git-push",
+		  "routes[1]" },
+		{ "POST", "https://open.example:443/r.git/git-receive%252Dpack", 0, 0, "git-push",
+		  "routes[1]" },
+		{ "POST", "https://open.example:443/r.git/git-receive-pack;x=1", 0, 0, "git-push",
+		  "routes[1]" },
 		{ "POST", "https://open.example:443/r.git/git-receive-pack/", 0, 0, "git-push", "routes[1]" },
-		{ "GET", "https://open.example:443/r/info/refs?a;service=git-receive-pack", 0, 0, "git-push", "routes[1]" },
+		{ "GET", "https://open.example:443/r/info/refs?a;service=git-receive-pack", 0, 0, "git-push",
+		  "routes[1]" },
 		{ "GET", "https://open.example:443/r/my-git-receive-pack", 0, 0, "allowed", "routes[1]" },
-		{ "POST", "https://git.example:443/o/r.git%2Fgit-upload-pack", 0, 0, "no-match", "routes[6]" },
+		{ "POST", "https://git.example:443/o/r.git%2Fgit-upload-pack", 0, 0, "no-match",
+		  "routes[6]" },
 		{ "POST", "https://open.example:443/r.git/git-receive-pack", 0, 0, "git-push", "routes[1]" },
 		{ "POST", "https://open.example:443/r.git/git-upload-pack", 0, 0, "git-fetch", "routes[1]" },
-		{ "GET", "https://open.example:443/r/info/refs?a=b&service=git-upload-pack", 0, 0, "git-fetch", "routes[1]" },
-		{ "POST", "https://open.example:443/x", "Content-Type", "application/x-git-receive-pack-request", "git-push", "routes[1]" },
-		{ "GET", "https://api.test.example:443/v1", "X-HTTP-Method-Override", "DELETE", "method-override", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1", "x-http-method", "PUT", "method-override", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1", "x_http_method", "PUT", "method-override", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1?a;_method=DELETE", 0, 0, "method-override", "routes[0]" },
+		{ "GET", "https://open.example:443/r/info/refs?a=b&service=git-upload-pack", 0, 0,
+		  "git-fetch", "routes[1]" },
+		{ "POST", "https://open.example:443/x", "Content-Type",
+		  "application/x-git-receive-pack-request", "git-push", "routes[1]" },
+		{ "GET", "https://api.test.example:443/v1", "X-HTTP-Method-Override", "DELETE",
+		  "method-override", "routes[0]" },
+		{ "GET", "https://api.test.example:443/v1", "x-http-method", "PUT", "method-override",
+		  "routes[0]" },
+		{ "GET", "https://api.test.example:443/v1", "x_http_method", "PUT", "method-override",
+		  "routes[0]" },
+		{ "GET", "https://api.test.example:443/v1?a;_method=DELETE", 0, 0, "method-override",
+		  "routes[0]" },
 		{ "GET", "https://api.test.example:443/r/abc", "x_kind", "OK", "no-match", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1?_method=DELETE", 0, 0, "method-override", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1?a&%5fmethod=DELETE", 0, 0, "method-override", "routes[0]" },
-		{ "GET", "https://api.test.example:443/v1", "X-HTTP-Method-Override", "GET", "allowed", "routes[0].matches[0].paths[1] prefix /v1" },
-		{ "GET", "https://open.example:443/v1", "X-HTTP-Method-Override", "DELETE", "allowed", "routes[1]" },
-		{ "POST", "https://open.example:443/q", "Content-Type", "application/dns-message", "dns-over-https", "routes[1]" },
-		{ "GET", "https://open.example:443/q", "Accept", "text/html, Application/DNS-JSON", "dns-over-https", "routes[1]" },
+		{ "GET", "https://api.test.example:443/v1?_method=DELETE", 0, 0, "method-override",
+		  "routes[0]" },
+		{ "GET", "https://api.test.example:443/v1?a&%5fmethod=DELETE", 0, 0, "method-override",
+		  "routes[0]" },
+		{ "GET", "https://api.test.example:443/v1", "X-HTTP-Method-Override", "GET", "allowed",
+		  "routes[0].matches[0].paths[1] prefix /v1" },
+		{ "GET", "https://open.example:443/v1", "X-HTTP-Method-Override", "DELETE", "allowed",
+		  "routes[1]" },
+		{ "POST", "https://open.example:443/q", "Content-Type", "application/dns-message",
+		  "dns-over-https", "routes[1]" },
+		{ "GET", "https://open.example:443/q", "Accept", "text/html, Application/DNS-JSON",
+		  "dns-over-https", "routes[1]" },
 		{ "GET", "https://open.example:443/dns-query?dns=AAAB", 0, 0, "dns-over-https", "routes[1]" },
-		{ "GET", "https://open.example:443/x%2Fdns-query?dns=AAAB", 0, 0, "dns-over-https", "routes[1]" },
+		{ "GET", "https://open.example:443/x%2Fdns-query?dns=AAAB", 0, 0, "dns-over-https",
+		  "routes[1]" },
 		{ "GET", "https://open.example:443/dns-query/x", 0, 0, "allowed", "routes[1]" },
-		{ "POST", "https://dns.example:443/dns-query", "Content-Type", "application/dns-message", "allowed",
-		  "routes[7].matches[0].paths[0] exact /dns-query" },
-		{ "POST", "https://dns.example:443/q", "Content-Type", "application/dns-message", "dns-over-https", "routes[7]" },
-		{ "GET", "https://slow.example:443/aaaa", 0, 0, "allowed", "routes[8].matches[0].paths[0] regex /(a+)+" },
-		{ "GET", "https://slow.example:443/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 0, 0, "no-match", "routes[8]" },
+		{ "POST", "https://dns.example:443/dns-query", "Content-Type", "application/dns-message",
+		  "allowed", "routes[7].matches[0].paths[0] exact /dns-query" },
+		{ "POST", "https://dns.example:443/q", "Content-Type", "application/dns-message",
+		  "dns-over-https", "routes[7]" },
+		{ "GET", "https://slow.example:443/aaaa", 0, 0, "allowed",
+		  "routes[8].matches[0].paths[0] regex /(a+)+" },
+		{ "GET", "https://slow.example:443/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 0, 0,
+		  "no-match", "routes[8]" },
 		{ "GET", "https://k.example:443/abc", 0, 0, "no-match", "routes[9]" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_str struct str rule = STR_INIT;
-		struct policy_verdict v = ask(*state, cases[i].method, cases[i].url, cases[i].field, cases[i].value);
+		struct policy_verdict v =
+			ask(*state, cases[i].method, cases[i].url, cases[i].field, cases[i].value);
 
 		policy_rule_print(&v, &rule);
-		if (!str_is(policy_reason_word(v.reason), cases[i].reason) || !str_is(str_c(&rule), cases[i].rule) ||
-		    v.allowed != (v.reason == POLICY_ALLOWED))
-			fail_msg("%s %s: %s, %s", cases[i].method, cases[i].url, policy_reason_word(v.reason), str_c(&rule));
+		if (!str_is(policy_reason_word(v.reason), cases[i].reason) ||
+		    !str_is(str_c(&rule), cases[i].rule) || v.allowed != (v.reason == POLICY_ALLOWED))
+			fail_msg("%s %s: %s, %s", cases[i].method, cases[i].url, policy_reason_word(v.reason),
+			         str_c(&rule));
 	}
 }
 
 static void a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothing(void **state)
 {
-	static const struct { bool skip; const char *second; bool allowed; } cases[] = {
-		{ false, NULL, true }, { true, NULL, false }, { false, "ok", true }, { false, "evil", false },
+	static const struct {
+		bool skip;
+		const char *second;
+		bool allowed;
+	} cases[] = {
+		{ false, NULL, true },
+		{ true, NULL, false },
+		{ false, "ok", true },
+		{ false, "evil", false },
 	};
 	enum wire_fault fault;
 	struct host host;
 
 	assert_int_equal(host_parse(slice_of("api.test.example"), &host, &fault), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct http_fields fields = { .n = 1, .at = { { slice_of("X-Kind"), slice_of("ok"), cases[i].skip } } };
-		struct policy_request r = { .host = &host, .port = 443, .method = slice_of("GET"), .path = slice_of("/r/a"),
-					    .fields = &fields };
+		struct http_fields fields = {
+			.n = 1, .at = { { slice_of("X-Kind"), slice_of("ok"), cases[i].skip } }
+		};
+		struct policy_request r = { .host = &host,
+			                    .port = 443,
+			                    .method = slice_of("GET"),
+			                    .path = slice_of("/r/a"),
+			                    .fields = &fields };
 		struct policy_verdict v;
 		if (cases[i].second)
-			fields.at[fields.n++] = (struct http_field){ slice_of("x-kind"), slice_of(cases[i].second), false };
+			fields.at[fields.n++] =
+				(struct http_field){ slice_of("x-kind"), slice_of(cases[i].second), false };
 		policy_decide(*state, &r, &v);
 		assert_int_equal(v.allowed, cases[i].allowed);
 	}
@@ -184,10 +238,14 @@ static void a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothin
 
 static void a_connection_begins_only_to_a_routed_host_and_port(void **state)
 {
-	static const struct { const char *host; uint16_t port; const char *reason; } cases[] = {
-		{ "api.test.example", 443, "allowed" },	     { "api.test.example", 80, "port-not-routed" },
-		{ "open.example", 80, "allowed" },	     { "evil.example", 443, "host-not-routed" },
-		{ "10.0.0.1", 443, "address-not-routed" },   { "localhost", 443, "port-not-routed" },
+	static const struct {
+		const char *host;
+		uint16_t port;
+		const char *reason;
+	} cases[] = {
+		{ "api.test.example", 443, "allowed" },    { "api.test.example", 80, "port-not-routed" },
+		{ "open.example", 80, "allowed" },         { "evil.example", 443, "host-not-routed" },
+		{ "10.0.0.1", 443, "address-not-routed" }, { "localhost", 443, "port-not-routed" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct policy_verdict v;
@@ -206,12 +264,16 @@ static void a_refusal_explains_itself_in_a_sentence(void **state)
 	own_str struct str text = STR_INIT;
 
 	assert_int_equal(host_parse(slice_of("api.test.example"), &host, &fault), 0);
-	struct policy_request r = { .host = &host, .port = 443, .method = slice_of("PUT"), .path = slice_of("/v1") };
+	struct policy_request r = {
+		.host = &host, .port = 443, .method = slice_of("PUT"), .path = slice_of("/v1")
+	};
 	struct policy_verdict v;
 	policy_decide(*state, &r, &v);
 	policy_explain(&v, &r, &text);
-	assert_string_equal(text.data, "api.test.example has a route (routes[0]), but none of its matches fits PUT /v1: for "
-			    "this path matches[0] allows only GET, POST");
+	assert_string_equal(
+		text.data,
+		"api.test.example has a route (routes[0]), but none of its matches fits PUT /v1: for "
+		"this path matches[0] allows only GET, POST");
 	for (int i = 0; i < POLICY_REASONS; i++) {
 		v.reason = (enum policy_reason)i;
 		assert_non_null(policy_reason_word(v.reason));
@@ -224,35 +286,53 @@ static void a_refusal_explains_itself_in_a_sentence(void **state)
 static void a_document_that_is_not_understood_is_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *text, *word; } cases[] = {
-		{ "", "routes" }, { "[]", "not an object" }, { "{}", "routes is not a list" }, { "{\"routes\":{}}", "not a list" },
-		{ "{\"routes\":[],\"x\":1}", "unknown key \"x\"" }, { "{\"routes\":[],\"routes\":[]}", "routes" },
-		{ "{\"routes\":[{}]}", "routes[0].host" }, { "{\"routes\":[1]}", "not an object" },
+	static const struct {
+		const char *text, *word;
+	} cases[] = {
+		{ "", "routes" },
+		{ "[]", "not an object" },
+		{ "{}", "routes is not a list" },
+		{ "{\"routes\":{}}", "not a list" },
+		{ "{\"routes\":[],\"x\":1}", "unknown key \"x\"" },
+		{ "{\"routes\":[],\"routes\":[]}", "routes" },
+		{ "{\"routes\":[{}]}", "routes[0].host" },
+		{ "{\"routes\":[1]}", "not an object" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"hots\":1}]}", "\"hots\"" },
-		{ "{\"routes\":[{\"host\":\"a_b.c\"}]}", "a_b.c" }, { "{\"routes\":[{\"host\":\"0x7f.1\"}]}", "unusual spelling" },
-		{ "{\"routes\":[{\"host\":\"*.a.b\"}]}", "wildcard" }, { "{\"routes\":[{\"host\":\"a.b\",\"wildcard\":true}]}", "wildcard" },
+		{ "{\"routes\":[{\"host\":\"a_b.c\"}]}", "a_b.c" },
+		{ "{\"routes\":[{\"host\":\"0x7f.1\"}]}", "unusual spelling" },
+		{ "{\"routes\":[{\"host\":\"*.a.b\"}]}", "wildcard" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"wildcard\":true}]}", "wildcard" },
 		{ "{\"routes\":[{\"host\":\"*.com\",\"wildcard\":true}]}", "top level" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"port\":0}]}", "1-65535" }, { "{\"routes\":[{\"host\":\"a.b\",\"port\":\"1\"}]}", "1-65535" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"port\":0}]}", "1-65535" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"port\":\"1\"}]}", "1-65535" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"plain\":1}]}", "plain" },
 		{ "{\"routes\":[{\"host\":\"a.b\"},{\"host\":\"A.b.\",\"port\":443}]}", "already" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[]}]}", "matches" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{}]}]}", "asks nothing" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[]}]}]}", "paths" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"/../x\"}]}]}]}", "paths[0]" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"x\"}]}]}]}", "paths[0]" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"glob\",\"value\":\"/x\"}]}]}]}", "type" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"regex\",\"value\":\"(\"}]}]}]}", "regex" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"/../x\"}]}]}]}",
+		  "paths[0]" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"x\"}]}]}]}",
+		  "paths[0]" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"glob\",\"value\":\"/x\"}]}]}]}",
+		  "type" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"paths\":[{\"type\":\"regex\",\"value\":\"(\"}]}]}]}",
+		  "regex" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"methods\":[\"get\"]}]}]}", "upper case" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"headers\":[{\"name\":\"x\",\"type\":\"prefix\",\"value\":\"y\"}]}]}]}", "prefix" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"matches\":[{\"headers\":[{\"name\":\"x\",\"type\":\"prefix\",\"value\":\"y\"}]}]}]}",
+		  "prefix" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{\"token_ref\":\"X\"}}]}", "exactly one" },
 		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{}}]}", "token_ref" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"plain\":true,\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"X\"}}]}", "in the clear" },
-		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{\"scheme\":\"digest\",\"token_ref\":\"X\"}}]}", "scheme" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"plain\":true,\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"X\"}}]}",
+		  "in the clear" },
+		{ "{\"routes\":[{\"host\":\"a.b\",\"auth\":{\"scheme\":\"digest\",\"token_ref\":\"X\"}}]}",
+		  "scheme" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_policy struct policy *policy = NULL;
 		struct err err = ERR_INIT;
-		assert_refused(policy_compile(cases[i].text, strlen(cases[i].text), &policy, &err), &err, ERR_INPUT, cases[i].word);
+		assert_refused(policy_compile(cases[i].text, strlen(cases[i].text), &policy, &err), &err,
+		               ERR_INPUT, cases[i].word);
 		assert_null(policy);
 	}
 }
@@ -292,22 +372,50 @@ static void no_routes_allow_nothing(void **state)
 static void a_path_has_one_spelling(void **state)
 {
 	(void)state;
-	static const struct { struct slice raw; const char *text; enum wire_fault fault; } cases[] = {
-		{ BYTES("/"), "/", 0 }, { BYTES("/a/b"), "/a/b", 0 }, { BYTES("/%61%2D%7e"), "/a-~", 0 },
-		{ BYTES("/@scope%2fname"), "/@scope%2Fname", 0 }, { BYTES("/a%20b"), "/a%20b", 0 }, { BYTES("//a//"), "//a//", 0 },
-		{ BYTES("/a%3ab"), "/a%3Ab", 0 }, { BYTES("/a:b;c=d"), "/a:b;c=d", 0 }, { BYTES("/...") , "/...", 0 },
-		{ BYTES("/.git/x"), "/.git/x", 0 }, { BYTES("/a..b"), "/a..b", 0 }, { BYTES("/[id]"), "/%5Bid%5D", 0 },
-		{ BYTES("/a\\b"), "/a%5Cb", 0 }, { BYTES("/%e2%82%ac"), "/%E2%82%AC", 0 }, { BYTES("/100%25"), "/100%25", 0 },
+	static const struct {
+		struct slice raw;
+		const char *text;
+		enum wire_fault fault;
+	} cases[] = {
+		{ BYTES("/"), "/", 0 },
+		{ BYTES("/a/b"), "/a/b", 0 },
+		{ BYTES("/%61%2D%7e"), "/a-~", 0 },
+		{ BYTES("/@scope%2fname"), "/@scope%2Fname", 0 },
+		{ BYTES("/a%20b"), "/a%20b", 0 },
+		{ BYTES("//a//"), "//a//", 0 },
+		{ BYTES("/a%3ab"), "/a%3Ab", 0 },
+		{ BYTES("/a:b;c=d"), "/a:b;c=d", 0 },
+		{ BYTES("/..."), "/...", 0 },
+		{ BYTES("/.git/x"), "/.git/x", 0 },
+		{ BYTES("/a..b"), "/a..b", 0 },
+		{ BYTES("/[id]"), "/%5Bid%5D", 0 },
+		{ BYTES("/a\\b"), "/a%5Cb", 0 },
+		{ BYTES("/%e2%82%ac"), "/%E2%82%AC", 0 },
+		{ BYTES("/100%25"), "/100%25", 0 },
 		{ BYTES("/a%2541"), "/a%2541", 0 },
-		{ BYTES(""), NULL, WIRE_PATH }, { BYTES("a"), NULL, WIRE_PATH }, { BYTES("/%"), NULL, WIRE_PATH },
-		{ BYTES("/%4"), NULL, WIRE_PATH }, { BYTES("/%zz"), NULL, WIRE_PATH }, { BYTES("/%u002e"), NULL, WIRE_PATH },
-		{ BYTES("/a%00b"), NULL, WIRE_PATH }, { BYTES("/a\0b"), NULL, WIRE_PATH }, { BYTES("/a%0d%0ab"), NULL, WIRE_PATH },
-		{ BYTES("/a%250ab"), NULL, WIRE_PATH }, { BYTES("/%c0%ae%c0%ae/"), NULL, WIRE_PATH }, { BYTES("/%e0%80%af"), NULL, WIRE_PATH },
-		{ BYTES("/."), NULL, WIRE_PATH_DOTS }, { BYTES("/.."), NULL, WIRE_PATH_DOTS }, { BYTES("/a/../b"), NULL, WIRE_PATH_DOTS },
-		{ BYTES("/a/%2e%2E/b"), NULL, WIRE_PATH_DOTS }, { BYTES("/a/.%2e"), NULL, WIRE_PATH_DOTS },
-		{ BYTES("/a%2f..%2fb"), NULL, WIRE_PATH_DOTS }, { BYTES("/a%5c..%5Cb"), NULL, WIRE_PATH_DOTS },
-		{ BYTES("/a\\..\\b"), NULL, WIRE_PATH_DOTS }, { BYTES("/a%252f%252e%252e"), NULL, WIRE_PATH_DOTS },
-		{ BYTES("/%25252e%25252e"), NULL, WIRE_PATH_DOTS }, { BYTES("/a/..;x/b"), NULL, WIRE_PATH_DOTS },
+		{ BYTES(""), NULL, WIRE_PATH },
+		{ BYTES("a"), NULL, WIRE_PATH },
+		{ BYTES("/%"), NULL, WIRE_PATH },
+		{ BYTES("/%4"), NULL, WIRE_PATH },
+		{ BYTES("/%zz"), NULL, WIRE_PATH },
+		{ BYTES("/%u002e"), NULL, WIRE_PATH },
+		{ BYTES("/a%00b"), NULL, WIRE_PATH },
+		{ BYTES("/a\0b"), NULL, WIRE_PATH },
+		{ BYTES("/a%0d%0ab"), NULL, WIRE_PATH },
+		{ BYTES("/a%250ab"), NULL, WIRE_PATH },
+		{ BYTES("/%c0%ae%c0%ae/"), NULL, WIRE_PATH },
+		{ BYTES("/%e0%80%af"), NULL, WIRE_PATH },
+		{ BYTES("/."), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/.."), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a/../b"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a/%2e%2E/b"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a/.%2e"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a%2f..%2fb"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a%5c..%5Cb"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a\\..\\b"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a%252f%252e%252e"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/%25252e%25252e"), NULL, WIRE_PATH_DOTS },
+		{ BYTES("/a/..;x/b"), NULL, WIRE_PATH_DOTS },
 		{ BYTES("/a/..%3bx/b"), NULL, WIRE_PATH_DOTS },
 		{ BYTES("/%25252525252525252541"), NULL, WIRE_PATH },
 	};
@@ -328,11 +436,15 @@ static void a_path_has_one_spelling(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(each_request_is_decided_by_one_rule, policy_set, policy_unset),
-		cmocka_unit_test_setup_teardown(a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothing, policy_set,
-						policy_unset),
-		cmocka_unit_test_setup_teardown(a_connection_begins_only_to_a_routed_host_and_port, policy_set, policy_unset),
-		cmocka_unit_test_setup_teardown(a_refusal_explains_itself_in_a_sentence, policy_set, policy_unset),
+		cmocka_unit_test_setup_teardown(each_request_is_decided_by_one_rule, policy_set,
+		                                policy_unset),
+		cmocka_unit_test_setup_teardown(
+			a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothing, policy_set,
+			policy_unset),
+		cmocka_unit_test_setup_teardown(a_connection_begins_only_to_a_routed_host_and_port,
+		                                policy_set, policy_unset),
+		cmocka_unit_test_setup_teardown(a_refusal_explains_itself_in_a_sentence, policy_set,
+		                                policy_unset),
 		cmocka_unit_test(a_document_that_is_not_understood_is_refused),
 		cmocka_unit_test(ten_thousand_routes_are_fine_and_one_more_is_not),
 		cmocka_unit_test(no_routes_allow_nothing),

@@ -9,7 +9,11 @@
 #include "base/proc.h"
 #include "pool/pool.h"
 
-struct place { char path[64]; int dir; struct pool_range range; };
+struct place {
+	char path[64];
+	int dir;
+	struct pool_range range;
+};
 
 static int set_up(void **state)
 {
@@ -100,7 +104,7 @@ static void an_exhausted_pool_names_the_count_the_holders_and_the_remedy(void **
 	own_lease struct lease a = take(p, &taken, "reviewer-ab12c");
 	own_lease struct lease b = take(p, &taken, "builder-cd34e");
 	assert_refused(pool_acquire(p->dir, &p->range, &taken, "late", &unchanged, &err), &err, ERR_BUSY,
-		       "all 3 loopback addresses");
+	               "all 3 loopback addresses");
 	assert_non_null(strstr(err.text, "127.0.0.16 reviewer-ab12c"));
 	assert_non_null(strstr(err.text, "127.0.0.17 published"));
 	assert_non_null(strstr(err.text, "127.0.0.18 builder-cd34e"));
@@ -115,7 +119,10 @@ static void an_exhausted_pool_names_the_count_the_holders_and_the_remedy(void **
 enum { RIVALS = 12 };
 static int lease_and_hold(void *arg, struct err *err)
 {
-	struct { struct place *p; int say, hold; } *r = arg;
+	struct {
+		struct place *p;
+		int say, hold;
+	} *r = arg;
 	const struct pool_taken none = POOL_TAKEN_INIT;
 	struct lease lease = LEASE_INIT;
 	char byte;
@@ -138,12 +145,16 @@ static void launches_at_the_same_moment_get_different_addresses(void **state)
 
 	assert_int_equal(pipe2(say, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
-	struct { struct place *p; int say, hold; } rival = { *state, say[1], hold[0] };
+	struct {
+		struct place *p;
+		int say, hold;
+	} rival = { *state, say[1], hold[0] };
 	const struct proc_fd fds[] = { { say[1], 40 }, { hold[0], 41 } };
 	rival.say = 40;
 	rival.hold = 41;
-	const struct proc_spec spec = { .child = lease_and_hold, .arg = &rival, .fds = fds, .nfds = 2,
-					.die_with_parent = true };
+	const struct proc_spec spec = {
+		.child = lease_and_hold, .arg = &rival, .fds = fds, .nfds = 2, .die_with_parent = true
+	};
 	for (int i = 0; i < RIVALS; i++)
 		assert_ok(proc_fork(&spec, &rivals[i], &err), &err);
 	for (int i = 0; i < RIVALS; i++) {
@@ -192,12 +203,16 @@ static void a_lease_file_that_is_a_link_or_no_file_is_refused(void **state)
 	assert_non_null(strstr(err.text, "127.0.0.16"));
 	assert_int_equal(unlinkat(p->dir, "127.0.0.16", 0), 0);
 	assert_int_equal(mkfifoat(p->dir, "127.0.0.16", 0600), 0);
-	assert_refused(pool_acquire(p->dir, &p->range, &none, "one", &lease, &err), &err, ERR_INPUT, "no regular file");
+	assert_refused(pool_acquire(p->dir, &p->range, &none, "one", &lease, &err), &err, ERR_INPUT,
+	               "no regular file");
 }
 
 static int lease_as_nobody(void *arg, struct err *err)
 {
-	struct { struct place *p; int report; } *r = arg;
+	struct {
+		struct place *p;
+		int report;
+	} *r = arg;
 	const struct pool_taken none = POOL_TAKEN_INIT;
 	struct lease lease = LEASE_INIT;
 
@@ -217,7 +232,10 @@ static void a_directory_that_may_not_be_written_names_the_group(void **state)
 
 	assert_int_equal(fchmod(p->dir, 0555), 0);
 	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
-	struct { struct place *p; int report; } other = { p, 40 };
+	struct {
+		struct place *p;
+		int report;
+	} other = { p, 40 };
 	const struct proc_fd fds[] = { { report[1], 40 } };
 	const struct proc_spec spec = { .child = lease_as_nobody, .arg = &other, .fds = fds, .nfds = 1 };
 	assert_ok(proc_fork(&spec, &child, &err), &err);
@@ -237,16 +255,21 @@ static void a_directory_that_may_not_be_written_names_the_group(void **state)
 
 static void a_range_is_loopback_and_in_order(void **state)
 {
-	static const struct { const char *first, *last, *word; } bad[] = {
-		{ "10.0.0.1", "127.0.0.31", "10.0.0.1" }, { "127.0.0.16", "128.0.0.1", "128.0.0.1" },
-		{ "127.0.0.31", "127.0.0.16", "behind" }, { "here", "127.0.0.16", "here" },
+	static const struct {
+		const char *first, *last, *word;
+	} bad[] = {
+		{ "10.0.0.1", "127.0.0.31", "10.0.0.1" },
+		{ "127.0.0.16", "128.0.0.1", "128.0.0.1" },
+		{ "127.0.0.31", "127.0.0.16", "behind" },
+		{ "here", "127.0.0.16", "here" },
 	};
 	struct pool_range range;
 	struct err err = ERR_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_refused(pool_range_parse(bad[i].first, bad[i].last, &range, &err), &err, ERR_INPUT, bad[i].word);
+		assert_refused(pool_range_parse(bad[i].first, bad[i].last, &range, &err), &err, ERR_INPUT,
+		               bad[i].word);
 	assert_ok(pool_range_parse("127.0.0.40", "127.0.0.40", &range, &err), &err);
 }
 
@@ -286,22 +309,35 @@ static void the_directory_is_the_configured_one_or_the_users_own(void **state)
 
 /* ---- what docker says is published ---- */
 
-#define NAMED(name, settings, config) \
-	"{\"Name\":\"" name "\",\"NetworkSettings\":{\"Ports\":" settings "},\"HostConfig\":{\"PortBindings\":" config "}}"
+#define NAMED(name, settings, config)                                     \
+	"{\"Name\":\"" name "\",\"NetworkSettings\":{\"Ports\":" settings \
+	"},\"HostConfig\":{\"PortBindings\":" config "}}"
 #define AT(ip) "{\"9099/tcp\":[{\"HostIp\":\"" ip "\",\"HostPort\":\"9099\"}]}"
 
 static void published_addresses_are_found(void **state)
 {
-	static const struct { const char *text; size_t n; const char *found[3]; } cases[] = {
+	static const struct {
+		const char *text;
+		size_t n;
+		const char *found[3];
+	} cases[] = {
 		{ "[]", 0, { NULL } },
-		{ "[" NAMED("/bot-bottle-sidecars-a-11111", AT("127.0.0.16"), AT("127.0.0.16")) "]", 1, { "127.0.0.16" } },
-		{ "[" NAMED("/bot-bottle-sidecars-a-11111", AT("127.0.0.16"), "{}") ","
-		  NAMED("/bot-bottle-sidecars-b-22222", "{}", AT("127.0.0.18")) "]", 2, { "127.0.0.16", "127.0.0.18" } },
+		{ "[" NAMED("/bot-bottle-sidecars-a-11111", AT("127.0.0.16"), AT("127.0.0.16")) "]",
+		  1,
+		  { "127.0.0.16" } },
+		{ "[" NAMED("/bot-bottle-sidecars-a-11111", AT("127.0.0.16"),
+		            "{}") "," NAMED("/bot-bottle-sidecars-b-22222", "{}", AT("127.0.0.18")) "]",
+		  2,
+		  { "127.0.0.16", "127.0.0.18" } },
 		/* One that is created and not started has its binding in HostConfig alone. */
-		{ "[" NAMED("/bot-bottle-sidecars-a-11111", "{\"9099/tcp\":null}", AT("127.0.0.20")) "]", 1, { "127.0.0.20" } },
+		{ "[" NAMED("/bot-bottle-sidecars-a-11111", "{\"9099/tcp\":null}", AT("127.0.0.20")) "]",
+		  1,
+		  { "127.0.0.20" } },
 		{ "[" NAMED("/bot-bottle-sidecars-a-11111", "null", "null") "]", 0, { NULL } },
 		/* The name is anchored: docker's own filter is not. */
-		{ "[" NAMED("/my-bot-bottle-sidecars-a", AT("127.0.0.16"), AT("127.0.0.16")) "]", 0, { NULL } },
+		{ "[" NAMED("/my-bot-bottle-sidecars-a", AT("127.0.0.16"), AT("127.0.0.16")) "]",
+		  0,
+		  { NULL } },
 		{ "[" NAMED("/web", AT("127.0.0.17"), AT("127.0.0.17")) "]", 0, { NULL } },
 		{ "[" NAMED("/bot-bottle-sidecars-a-11111", AT(""), AT("::")) "]", 0, { NULL } },
 	};
@@ -320,19 +356,24 @@ static void published_addresses_are_found(void **state)
 static void what_can_not_be_read_is_an_error_and_not_free(void **state)
 {
 	static const char *const bad[] = {
-		"", "Error: No such object", "{}", "[{\"Id\":\"1\"}]",
+		"",
+		"Error: No such object",
+		"{}",
+		"[{\"Id\":\"1\"}]",
 		"[" NAMED("/bot-bottle-sidecars-a", "[]", "{}") "]",
 		"[" NAMED("/bot-bottle-sidecars-a", "{\"9099/tcp\":{}}", "{}") "]",
 		"[" NAMED("/bot-bottle-sidecars-a", "{\"9099/tcp\":[{}]}", "{}") "]",
 		"[" NAMED("/bot-bottle-sidecars-a", AT("127.0.0.016x"), "{}") "]",
-		"[" NAMED("/bot-bottle-sidecars-a", "{}", "{\"9099/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"-1\"}]}") "]",
+		"[" NAMED("/bot-bottle-sidecars-a", "{}",
+		          "{\"9099/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"-1\"}]}") "]",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		own_pool_taken struct pool_taken taken = POOL_TAKEN_INIT;
 		struct err err = ERR_INIT;
-		assert_refused(pool_read_inspect(bad[i], strlen(bad[i]), &taken, &err), &err, ERR_INPUT, "docker inspect");
+		assert_refused(pool_read_inspect(bad[i], strlen(bad[i]), &taken, &err), &err, ERR_INPUT,
+		               "docker inspect");
 	}
 }
 
@@ -340,7 +381,9 @@ static void only_network_settings_say_that_something_is_published(void **state)
 {
 	static const char yes[] = "[" NAMED("/bot-bottle-sidecars-a", AT("127.0.0.16"), AT("127.0.0.16")) "]";
 	static const char no[] = "[" NAMED("/bot-bottle-sidecars-a", "{}", AT("127.0.0.16")) "]";
-	static const char other[] = "[" NAMED("/bot-bottle-sidecars-a", "{\"80/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"80\"}]}", "{}") "]";
+	static const char other[] =
+		"[" NAMED("/bot-bottle-sidecars-a",
+	                  "{\"80/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"80\"}]}", "{}") "]";
 	struct sockaddr_in at;
 	struct err err = ERR_INIT;
 
@@ -348,8 +391,10 @@ static void only_network_settings_say_that_something_is_published(void **state)
 	assert_ok(pool_read_published(yes, strlen(yes), "9099/tcp", &at, &err), &err);
 	assert_address(at.sin_addr, "127.0.0.16");
 	assert_int_equal(ntohs(at.sin_port), 9099);
-	assert_refused(pool_read_published(no, strlen(no), "9099/tcp", &at, &err), &err, ERR_MISSING, "publishes nothing");
-	assert_refused(pool_read_published(other, strlen(other), "9099/tcp", &at, &err), &err, ERR_MISSING, "9099/tcp");
+	assert_refused(pool_read_published(no, strlen(no), "9099/tcp", &at, &err), &err, ERR_MISSING,
+	               "publishes nothing");
+	assert_refused(pool_read_published(other, strlen(other), "9099/tcp", &at, &err), &err, ERR_MISSING,
+	               "9099/tcp");
 	assert_refused(pool_read_published("[]", 2, "9099/tcp", &at, &err), &err, ERR_INPUT, "not one");
 }
 
@@ -396,9 +441,10 @@ static void an_overlap_moves_on_until_every_network_was_tried(void **state)
 
 static void an_alias_is_found_as_a_whole_word(void **state)
 {
-	static const char lo0[] = "lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384\n"
-				  "\tinet 127.0.0.1 netmask 0xff000000\n\tinet6 ::1 prefixlen 128\n"
-				  "\tinet 127.0.0.160 netmask 0xffffffff\n\tinet 127.0.0.18 netmask 0xffffffff\n";
+	static const char lo0[] =
+		"lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384\n"
+		"\tinet 127.0.0.1 netmask 0xff000000\n\tinet6 ::1 prefixlen 128\n"
+		"\tinet 127.0.0.160 netmask 0xffffffff\n\tinet 127.0.0.18 netmask 0xffffffff\n";
 
 	(void)state;
 	assert_true(pool_has_alias(lo0, address("127.0.0.1")));

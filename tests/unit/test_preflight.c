@@ -24,8 +24,14 @@ static void put_program(int dir, const char *name, const char *script)
 
 /* What a user must be able to read off the screen to get further. */
 static const char *const smolvm_words[] = {
-	"smolvm", "1.8.1", "services.bot-bottle.enable", "https://github.com/smol-machines/smolvm/releases/download/v1.8.1/",
-	"sha256-", "tar -xzf", "--backend namespace", "--backend docker",
+	"smolvm",
+	"1.8.1",
+	"services.bot-bottle.enable",
+	"https://github.com/smol-machines/smolvm/releases/download/v1.8.1/",
+	"sha256-",
+	"tar -xzf",
+	"--backend namespace",
+	"--backend docker",
 };
 
 static void smolvm_is_refused_by_what_it_says(void **state)
@@ -146,7 +152,9 @@ static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
 	(void)state;
 
 	assert_refused(preflight_run(&host, &report, &err), &err, ERR_USAGE, "chroot");
-	host = (struct preflight_host){ .backend = "namespace", .bundle = "podman", .path = "", .state = "/tmp" };
+	host = (struct preflight_host){
+		.backend = "namespace", .bundle = "podman", .path = "", .state = "/tmp"
+	};
 	assert_refused(preflight_require(&host, &err), &err, ERR_USAGE, "podman");
 }
 

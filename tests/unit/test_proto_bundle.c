@@ -49,11 +49,13 @@ static void a_configuration_that_is_cut_or_longer_is_refused(void **state)
 	bundle_config_encode(&c, &bytes);
 	for (size_t n = 0; n < bytes.len; n++) {
 		own_bundle_config struct bundle_config back = BUNDLE_CONFIG_INIT;
-		assert_refused(bundle_config_decode(bytes.data, n, &back, &err), &err, ERR_INPUT, "configuration");
+		assert_refused(bundle_config_decode(bytes.data, n, &back, &err), &err, ERR_INPUT,
+		               "configuration");
 	}
 	str_addc(&bytes, 'x');
 	own_bundle_config struct bundle_config back = BUNDLE_CONFIG_INIT;
-	assert_refused(bundle_config_decode(bytes.data, bytes.len, &back, &err), &err, ERR_INPUT, "does not decode");
+	assert_refused(bundle_config_decode(bytes.data, bytes.len, &back, &err), &err, ERR_INPUT,
+	               "does not decode");
 }
 
 static void frames_are_taken_one_by_one_and_only_whole(void **state)
@@ -84,12 +86,14 @@ static void frames_are_taken_one_by_one_and_only_whole(void **state)
 
 static void a_frame_over_the_limit_is_refused_by_its_head_alone(void **state)
 {
-	static const struct { const char *bytes; size_t n; } bad[] = {
-		{ "\0\0\0\0", 4 },		/* empty */
-		{ "\xff\xff\xff\xff", 4 },
-		{ "\0\0\0\x66", 4 },		/* one byte over 100, and the kind */
-		{ "\0\0\0\x02\0x", 6 },		/* kind 0 */
-		{ "\0\0\0\x02\x03x", 6 },	/* kind 3 */
+	static const struct {
+		const char *bytes;
+		size_t n;
+	} bad[] = {
+		{ "\0\0\0\0", 4 },                              /* empty */
+		{ "\xff\xff\xff\xff", 4 }, { "\0\0\0\x66", 4 }, /* one byte over 100, and the kind */
+		{ "\0\0\0\x02\0x", 6 },                         /* kind 0 */
+		{ "\0\0\0\x02\x03x", 6 },                       /* kind 3 */
 	};
 	enum bundle_frame kind;
 	struct str body;
@@ -98,7 +102,8 @@ static void a_frame_over_the_limit_is_refused_by_its_head_alone(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct str in = { (char *)bad[i].bytes, bad[i].n, 0 };
 		struct err err = ERR_INIT;
-		assert_refused(bundle_frame_look(&in, 100, &kind, &body, &err), &err, ERR_INPUT, "a frame of");
+		assert_refused(bundle_frame_look(&in, 100, &kind, &body, &err), &err, ERR_INPUT,
+		               "a frame of");
 	}
 	struct str most = { (char *)"\0\0\0\x65", 4, 0 };
 	struct err err = ERR_INIT;

@@ -51,7 +51,7 @@ static void put(int dir, const char *name, const void *bytes, size_t n, mode_t m
 	if (fchmodat(dir, name, mode, 0) != 0) {
 		assert_int_equal(errno, EPERM);
 		assert_int_not_equal(mode & 06000, 0);
-		print_message("no file may have set-id bits here\n");	/* Nix builds under such a filter */
+		print_message("no file may have set-id bits here\n"); /* Nix builds under such a filter */
 		skip();
 	}
 }
@@ -80,14 +80,16 @@ static void hear(void *arg, const char *text)
 
 /* Sends b->from/@name from a process of its own and receives it in b->to as @as. */
 static int carry(struct bench *b, const char *name, const char *as, uint64_t limit, struct str *heard,
-		 struct files_count *count, struct err *err)
+                 struct files_count *count, struct err *err)
 {
 	int pair[2];
 	own_proc struct proc child = PROC_INIT;
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	struct sending s = { pair[1], b->from, name };
 	const struct proc_fd fds[] = { { pair[1], pair[1] } };
-	const struct proc_spec spec = { .child = send_child, .arg = &s, .fds = fds, .nfds = 1, .die_with_parent = true };
+	const struct proc_spec spec = {
+		.child = send_child, .arg = &s, .fds = fds, .nfds = 1, .die_with_parent = true
+	};
 	assert_ok(proc_fork(&spec, &child, err), err);
 	close(pair[1]);
 	int rc = files_receive(pair[0], b->to, as, limit, hear, heard, count, err);
@@ -140,7 +142,7 @@ static void links_at_the_top_are_refused(void **state)
 	assert_refused(files_send(null, b->from, "link", &count, &err), &err, ERR_INPUT, "regular");
 	assert_refused(files_send(null, b->from, "..", &count, &err), &err, ERR_INPUT, "name");
 	put(b->from, "plain", "x", 1, 0644);
-	assert_ok(files_send(null, b->from, "plain", &count, &err), &err);	/* control */
+	assert_ok(files_send(null, b->from, "plain", &count, &err), &err); /* control */
 }
 
 static void over_the_limit_is_refused_and_nothing_half_is_left(void **state)
@@ -151,10 +153,10 @@ static void over_the_limit_is_refused_and_nothing_half_is_left(void **state)
 	struct err err = ERR_INIT;
 
 	put(b->from, "file", "0123456789", 10, 0644);
-	assert_ok(carry(b, "file", "copy", 10, &heard, &count, &err), &err);	/* control */
+	assert_ok(carry(b, "file", "copy", 10, &heard, &count, &err), &err); /* control */
 	assert_int_equal(unlinkat(b->to, "copy", 0), 0);
 	assert_refused(carry(b, "file", "copy", 9, &heard, &count, &err), &err, ERR_INPUT, "limit of 9");
-	assert_int_equal(unlinkat(b->top, "to", AT_REMOVEDIR), 0);	/* it is empty */
+	assert_int_equal(unlinkat(b->top, "to", AT_REMOVEDIR), 0); /* it is empty */
 	b->to = (close(b->to), made_dir(b->top, "to"));
 }
 
@@ -169,7 +171,7 @@ static void add_frame(struct str *s, int kind, const void *bytes, size_t n)
 static void add_entry(struct str *s, int kind, const char *name, size_t n)
 {
 	own_str struct str body = STR_INIT;
-	str_addn(&body, "\xed\x0f\0\0", 4);	/* 07755 */
+	str_addn(&body, "\xed\x0f\0\0", 4); /* 07755 */
 	str_addn(&body, name, n);
 	add_frame(s, kind, body.data, body.len);
 }
@@ -191,7 +193,8 @@ static void hostile_names_are_refused(void **state)
 	static const struct {
 		const char *name;
 		size_t n;
-	} names[] = { { "..", 2 }, { ".", 1 }, { "", 0 }, { "a/b", 3 }, { "/etc", 4 }, { "a\0b", 3 }, { "../x", 4 } };
+	} names[] = { { "..", 2 },   { ".", 1 },    { "", 0 },    { "a/b", 3 },
+		      { "/etc", 4 }, { "a\0b", 3 }, { "../x", 4 } };
 	struct bench *b = *state;
 	struct err err = ERR_INIT;
 
@@ -201,7 +204,7 @@ static void hostile_names_are_refused(void **state)
 		if (i < ARRAY_LEN(names))
 			add_entry(&s, FILES_FILE, names[i].name, names[i].n);
 		else
-			add_entry(&s, FILES_FILE, "fine", 4);	/* control */
+			add_entry(&s, FILES_FILE, "fine", 4); /* control */
 		add_frame(&s, FILES_BYTES, "x", 1);
 		add_frame(&s, FILES_END, NULL, 0);
 		add_frame(&s, FILES_LEAVE, NULL, 0);
@@ -222,10 +225,10 @@ static void frames_out_of_order_are_refused(void **state)
 		const char *frames;
 		bool fine;
 	} cases[] = {
-		{ "fbnd", true }, { "eld", true },  { "efbnld", true }, { "d", false },	 { "ed", false },
-		{ "ld", false },  { "bd", false },  { "nd", false },	 { "fed", false }, { "fd", false },
-		{ "eelld", true }, { "fnfnd", false }, { "eleld", false }, { "?d", false }, { "fb", false },
-		{ "efld", false },
+		{ "fbnd", true },   { "eld", true }, { "efbnld", true }, { "d", false },
+		{ "ed", false },    { "ld", false }, { "bd", false },    { "nd", false },
+		{ "fed", false },   { "fd", false }, { "eelld", true },  { "fnfnd", false },
+		{ "eleld", false }, { "?d", false }, { "fb", false },    { "efld", false },
 	};
 	struct bench *b = *state;
 
@@ -238,14 +241,18 @@ static void frames_out_of_order_are_refused(void **state)
 			else if (*p == 'b')
 				add_frame(&s, FILES_BYTES, "data", 4);
 			else
-				add_frame(&s, *p == 'l' ? FILES_LEAVE : *p == 'n' ? FILES_END : *p == 'd' ? FILES_DONE : 99,
-					  NULL, 0);
+				add_frame(&s,
+				          *p == 'l' ? FILES_LEAVE :
+				          *p == 'n' ? FILES_END :
+				          *p == 'd' ? FILES_DONE :
+				                      99,
+				          NULL, 0);
 		}
 		if ((receive(b, &s, &err) == 0) != cases[i].fine)
 			fail_msg("%s is judged wrongly: %s", cases[i].frames, err.text);
 		assert_ok(dir_remove(b->to, "root", &err), &err);
 	}
-	assert_int_equal(unlinkat(b->top, "to", AT_REMOVEDIR), 0);	/* nothing half is left */
+	assert_int_equal(unlinkat(b->top, "to", AT_REMOVEDIR), 0); /* nothing half is left */
 	b->to = (close(b->to), made_dir(b->top, "to"));
 }
 
@@ -274,7 +281,7 @@ static void a_link_in_the_way_is_not_entered(void **state)
 	assert_true(receive(b, &s, &err) < 0);
 	assert_false(exists(b->from, "planted"));
 	assert_int_equal(unlinkat(b->to, "root", 0), 0);
-	assert_ok(receive(b, &s, &err), &err);	/* control */
+	assert_ok(receive(b, &s, &err), &err); /* control */
 }
 
 #define ON_BENCH(f) cmocka_unit_test_setup_teardown(f, bench_up, bench_down)

@@ -8,8 +8,15 @@
 
 static void encode_run(struct str *out, size_t ntargets)
 {
-	own_init_msg struct init_msg m = { .kind = INIT_RUN, .id = 7, .run = { .terminal = true, .rows = 24, .columns = 80,
-					   .uid = 1000, .gid = 1000, .targets = { 3 }, .ntargets = ntargets } };
+	own_init_msg struct init_msg m = { .kind = INIT_RUN,
+		                           .id = 7,
+		                           .run = { .terminal = true,
+		                                    .rows = 24,
+		                                    .columns = 80,
+		                                    .uid = 1000,
+		                                    .gid = 1000,
+		                                    .targets = { 3 },
+		                                    .ntargets = ntargets } };
 
 	strv_add(&m.run.argv, "sh");
 	strv_add(&m.run.argv, "-c");
@@ -88,12 +95,9 @@ static void a_message_that_is_not_whole_is_refused(void **state)
 static void numbers_out_of_range_are_refused(void **state)
 {
 	const struct init_msg cases[] = {
-		{ .kind = INIT_SIGNAL, .signal = 1000 },
-		{ .kind = INIT_STARTED, .pid = -1 },
-		{ .kind = INIT_EXITED, .status = 0x10000 },
-		{ .kind = INIT_FAILED, .sys = 100000 },
-		{ .kind = INIT_RESIZE, .rows = 20000 },
-		{ .kind = (enum init_kind)99 },
+		{ .kind = INIT_SIGNAL, .signal = 1000 },    { .kind = INIT_STARTED, .pid = -1 },
+		{ .kind = INIT_EXITED, .status = 0x10000 }, { .kind = INIT_FAILED, .sys = 100000 },
+		{ .kind = INIT_RESIZE, .rows = 20000 },     { .kind = (enum init_kind)99 },
 	};
 
 	(void)state;
@@ -102,7 +106,8 @@ static void numbers_out_of_range_are_refused(void **state)
 		own_init_msg struct init_msg got = INIT_MSG_INIT;
 		struct err err = ERR_INIT;
 		init_msg_encode(&cases[i], &bytes);
-		assert_refused(init_msg_decode(bytes.data, bytes.len, 0, &got, &err), &err, ERR_INPUT, "malformed");
+		assert_refused(init_msg_decode(bytes.data, bytes.len, 0, &got, &err), &err, ERR_INPUT,
+		               "malformed");
 	}
 }
 
@@ -115,8 +120,12 @@ static void a_task_and_its_report_come_back_as_they_went(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	task = (struct probe_task){ .launch = { 1, 2 }, .deadline_ms = 500, .n = 1, .targets = { {
-		.id = 9, .family = PROBE_UDP, .port = 53, .nonce = { 3 }, .want = 4 } } };
+	task = (struct probe_task){
+		.launch = { 1, 2 },
+		.deadline_ms = 500,
+		.n = 1,
+		.targets = { { .id = 9, .family = PROBE_UDP, .port = 53, .nonce = { 3 }, .want = 4 } }
+	};
 	task.targets[0].address = xstrdup("127.0.0.1");
 	str_add(&task.targets[0].request, "hello");
 	probe_task_encode(&task, &bytes);
@@ -131,8 +140,12 @@ static void a_task_and_its_report_come_back_as_they_went(void **state)
 		assert_refused(probe_task_decode(bytes.data, n, &none, &err), &err, ERR_INPUT, "malformed");
 	}
 
-	report = (struct probe_report){ .launch = { 5 }, .n = 1, .results = { { .id = 9, .outcome = PROBE_REFUSED,
-					.stage = PROBE_AT_CONNECT, .error = ECONNREFUSED } } };
+	report = (struct probe_report){ .launch = { 5 },
+		                        .n = 1,
+		                        .results = { { .id = 9,
+		                                       .outcome = PROBE_REFUSED,
+		                                       .stage = PROBE_AT_CONNECT,
+		                                       .error = ECONNREFUSED } } };
 	probe_report_encode(&report, &answer);
 	assert_ok(probe_report_decode(answer.data, answer.len, &read, &err), &err);
 	assert_int_equal(read.results[0].error, ECONNREFUSED);
@@ -140,7 +153,8 @@ static void a_task_and_its_report_come_back_as_they_went(void **state)
 	assert_int_equal(read.launch[0], 5);
 	for (size_t n = 0; n < answer.len; n++) {
 		static struct probe_report none;
-		assert_refused(probe_report_decode(answer.data, n, &none, &err), &err, ERR_INPUT, "malformed");
+		assert_refused(probe_report_decode(answer.data, n, &none, &err), &err, ERR_INPUT,
+		               "malformed");
 	}
 	probe_task_clear(&task);
 	probe_task_clear(&got);

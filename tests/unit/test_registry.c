@@ -42,10 +42,22 @@ static void only_plain_names_are_names(void **state)
 		const char *name;
 		bool valid;
 	} cases[] = {
-		{ "reviewer", true },	{ "a", true },		{ "a1-b2-3", true },	{ "", false },
-		{ "1a", false },	{ "-a", false },	{ "a-", false },	{ "a--b", false },
-		{ "A", false },		{ "a_b", false },	{ "a/b", false },	{ "..", false },
-		{ "a\nb", false },	{ "a b", false },	{ "a;b", false },	{ "a%n", false },
+		{ "reviewer", true },
+		{ "a", true },
+		{ "a1-b2-3", true },
+		{ "", false },
+		{ "1a", false },
+		{ "-a", false },
+		{ "a-", false },
+		{ "a--b", false },
+		{ "A", false },
+		{ "a_b", false },
+		{ "a/b", false },
+		{ "..", false },
+		{ "a\nb", false },
+		{ "a b", false },
+		{ "a;b", false },
+		{ "a%n", false },
 		{ "\xc3\xa9t\xc3\xa9", false },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", true },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
@@ -58,8 +70,10 @@ static void only_plain_names_are_names(void **state)
 
 static void only_slugs_are_slugs(void **state)
 {
-	static const char *const bad[] = { "reviewer", "reviewer-abcd", "reviewer-ABCDE", "-abcde", "../a-abcde",
-					   "a-abcde/", "a--abcde", "reviewer-abcd-", "1-abcde", "" };
+	static const char *const bad[] = { "reviewer", "reviewer-abcd",  "reviewer-ABCDE",
+		                           "-abcde",   "../a-abcde",     "a-abcde/",
+		                           "a--abcde", "reviewer-abcd-", "1-abcde",
+		                           "" };
 	(void)state;
 	assert_true(slug_is_valid("reviewer-ab12z"));
 	assert_true(slug_is_valid("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-00000"));
@@ -78,7 +92,8 @@ static void labels_become_names(void **state)
 		{ "  42 is the answer", "is-the-answer" },
 		{ "../../etc", "etc" },
 		{ "a---b__c", "a-b-c" },
-		{ "abcdefghijklmnopqrstuvwxyzabcdefghijklmn opq", "abcdefghijklmnopqrstuvwxyzabcdefghijklmn" },
+		{ "abcdefghijklmnopqrstuvwxyzabcdefghijklmn opq",
+		  "abcdefghijklmnopqrstuvwxyzabcdefghijklmn" },
 		{ "abcdefghijklmnopqrstuvwxyzabcdefghijklm opq", "abcdefghijklmnopqrstuvwxyzabcdefghijklm" },
 	};
 	char out[NAME_LIMIT + 1];
@@ -97,10 +112,10 @@ static void places_follow_the_environment(void **state)
 	own_paths struct paths p = PATHS_INIT;
 	struct err err = ERR_INIT;
 	const struct places from = { .home = "/home/a",
-				     .xdg_state_home = "relative/state",
-				     .xdg_cache_home = "/var/cache/a",
-				     .xdg_config_home = "",
-				     .runtime_directory = "/run/one:/run/two" };
+		                     .xdg_state_home = "relative/state",
+		                     .xdg_cache_home = "/var/cache/a",
+		                     .xdg_config_home = "",
+		                     .runtime_directory = "/run/one:/run/two" };
 	(void)state;
 	assert_ok(paths_resolve(&from, &p, &err), &err);
 	assert_string_equal(p.state, "/home/a/.local/state/bot-bottle");
@@ -114,8 +129,9 @@ static void sockets_fall_back_to_the_state_directory(void **state)
 	own_paths struct paths p = PATHS_INIT, q = PATHS_INIT;
 	struct err err = ERR_INIT;
 	const struct places bare = { .password_home = "/home/b", .home = "not/absolute" };
-	const struct places session = { .home = "/home/b", .xdg_runtime_dir = "/run/user/7",
-					.runtime_directory = "/run/one" };
+	const struct places session = { .home = "/home/b",
+		                        .xdg_runtime_dir = "/run/user/7",
+		                        .runtime_directory = "/run/one" };
 	(void)state;
 	assert_ok(paths_resolve(&bare, &p, &err), &err);
 	assert_string_equal(p.runtime, "/home/b/.local/state/bot-bottle/run");
@@ -128,7 +144,9 @@ static void no_home_is_an_error_only_where_it_matters(void **state)
 	own_paths struct paths p = PATHS_INIT, q = PATHS_INIT;
 	struct err err = ERR_INIT;
 	const struct places nothing = { .xdg_state_home = "/s" };
-	const struct places enough = { .xdg_state_home = "/s", .xdg_cache_home = "/c", .xdg_config_home = "/x" };
+	const struct places enough = { .xdg_state_home = "/s",
+		                       .xdg_cache_home = "/c",
+		                       .xdg_config_home = "/x" };
 	(void)state;
 	assert_refused(paths_resolve(&nothing, &p, &err), &err, ERR_MISSING, "HOME");
 	assert_null(p.state);
@@ -355,7 +373,9 @@ static void changes_by_many_processes_are_all_kept(void **state)
 
 	assert_ok(dir, &err);
 	for (int i = 0; i < PROCESSES; i++) {
-		const struct proc_spec spec = { .child = count_up_child, .arg = &dir, .die_with_parent = true };
+		const struct proc_spec spec = { .child = count_up_child,
+			                        .arg = &dir,
+			                        .die_with_parent = true };
 		children[i] = (struct proc)PROC_INIT;
 		assert_ok(proc_fork(&spec, &children[i], &err), &err);
 	}
@@ -409,8 +429,12 @@ static void removal_takes_everything_and_follows_nothing(void **state)
 
 static void what_a_killed_maker_or_remover_leaves_is_swept(void **state)
 {
-	static const struct { const char *name; time_t age; bool stays; } cases[] = {
-		{ ".new-0123456789abcdef", 0, true },		/* in the making */
+	static const struct {
+		const char *name;
+		time_t age;
+		bool stays;
+	} cases[] = {
+		{ ".new-0123456789abcdef", 0, true }, /* in the making */
 		{ ".new-fedcba9876543210", 3600, false },
 		{ ".gone-0123456789abcdef", 0, false },
 		{ "other", 3600, true },
@@ -441,7 +465,7 @@ static void creation_refuses_names_and_leaves_nothing(void **state)
 
 	assert_refused(registry_create(h->fd, "../x", &r, &err), &err, ERR_INPUT, "name");
 	assert_refused(registry_create(h->fd, "", &r, &err), &err, ERR_INPUT, "name");
-	assert_int_equal(rmdir(h->path), 0);	/* nothing stands in it */
+	assert_int_equal(rmdir(h->path), 0); /* nothing stands in it */
 	assert_int_equal(mkdir(h->path, 0700), 0);
 }
 

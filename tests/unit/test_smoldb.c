@@ -35,7 +35,8 @@ static void put(const struct fixture *f, const char *name, const char *json)
 	sqlite3_stmt *stmt = NULL;
 
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO vms VALUES (?, ?)", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO vms VALUES (?, ?)", -1, &stmt, NULL),
+	                 SQLITE_OK);
 	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(stmt, 2, json, (int)strlen(json), SQLITE_STATIC);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
@@ -51,7 +52,8 @@ static void get(const struct fixture *f, const char *name, struct str *out)
 
 	str_reset(out);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	sqlite3_prepare_v2(db, "SELECT typeof(data) || '|' || CAST(data AS TEXT) FROM vms WHERE name = ?", -1, &stmt, NULL);
+	sqlite3_prepare_v2(db, "SELECT typeof(data) || '|' || CAST(data AS TEXT) FROM vms WHERE name = ?", -1,
+	                   &stmt, NULL);
 	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	str_add(out, (const char *)sqlite3_column_text(stmt, 0));
@@ -67,7 +69,8 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof f->path, "%s/smolvm.db", f->dir);
 	f->o = (struct smoldb_options){ .path = f->path, .busy_ms = 50 };
-	sql(f, "PRAGMA journal_mode=WAL; CREATE TABLE vms (name TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)");
+	sql(f,
+	    "PRAGMA journal_mode=WAL; CREATE TABLE vms (name TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)");
 	*state = f;
 	return 0;
 }
@@ -93,7 +96,9 @@ static struct strv one(const char *cidr)
 static void enforce_patches_that_value_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
-	static const struct { const char *before, *after; } cases[] = {
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
 		{ "{\"name\":\"m\",\"allowed_cidrs\":null,\"big\":90071992547409931234,\"x\":1.50}",
 		  "{\"name\":\"m\",\"allowed_cidrs\":[\"127.0.0.16/32\"],\"big\":90071992547409931234,\"x\":1.50}" },
 		{ "{ \"z\" : 1 , \"allowed_cidrs\" : [ \"0.0.0.0/0\" ] , \"a\" : { \"allowed_cidrs\" : 1 } }",
@@ -147,8 +152,15 @@ static void what_is_not_exactly_the_list_is_not_the_list(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const values[] = {
-		"null", "[]", "\"127.0.0.16/32\"", "[\"127.0.0.16/32\",\"0.0.0.0/0\"]", "[\"127.0.0.16/32 \"]",
-		"[\"127.0.0.16\"]", "[[\"127.0.0.16/32\"]]", "{\"0\":\"127.0.0.16/32\"}", "true",
+		"null",
+		"[]",
+		"\"127.0.0.16/32\"",
+		"[\"127.0.0.16/32\",\"0.0.0.0/0\"]",
+		"[\"127.0.0.16/32 \"]",
+		"[\"127.0.0.16\"]",
+		"[[\"127.0.0.16/32\"]]",
+		"{\"0\":\"127.0.0.16/32\"}",
+		"true",
 	};
 	own_strv struct strv want = one("127.0.0.16/32");
 
@@ -157,14 +169,17 @@ static void what_is_not_exactly_the_list_is_not_the_list(void **state)
 		struct err err = ERR_INIT;
 		snprintf(row, sizeof row, "{\"allowed_cidrs\":%s}", values[i]);
 		put(f, "m", row);
-		assert_refused(smoldb_verify(&f->o, "m", &want, &err), &err, ERR_UNCONFINED, "allowed_cidrs is");
+		assert_refused(smoldb_verify(&f->o, "m", &want, &err), &err, ERR_UNCONFINED,
+		               "allowed_cidrs is");
 	}
 }
 
 static void rows_of_an_unknown_shape_are_refused_and_left_alone(void **state)
 {
 	struct fixture *f = *state;
-	static const struct { const char *row, *says; } cases[] = {
+	static const struct {
+		const char *row, *says;
+	} cases[] = {
 		{ "{\"allowed_cidrs\":[],\"allowed_cidrs\":null}", "twice" },
 		{ "{\"allowed_cidrs\":[],\"a\":{\"b\":1,\"\\u0062\":2}}", "twice" },
 		{ "{\"allowed_cidrs\":[]} {}", "follows" },
@@ -184,7 +199,8 @@ static void rows_of_an_unknown_shape_are_refused_and_left_alone(void **state)
 		struct err err = ERR_INIT;
 		bool written = false;
 		put(f, "m", cases[i].row);
-		assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED, cases[i].says);
+		assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+		               cases[i].says);
 		get(f, "m", &now);
 		assert_string_equal(now.data + 5, cases[i].row);
 	}
@@ -214,10 +230,12 @@ static void a_missing_database_is_refused_and_not_made(void **state)
 
 	snprintf(path, sizeof path, "%s/none/smolvm.db", f->dir);
 	struct smoldb_options o = { path, 50 };
-	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "create must run before");
+	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "create must run before");
 	assert_refused(smoldb_verify(&o, "m", &want, &err), &err, ERR_UNCONFINED, "create must run before");
 	snprintf(path, sizeof path, "%s/other.db", f->dir);
-	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "create must run before");
+	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "create must run before");
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(smoldb_has(&o, "m", &err), 0);
 	assert_int_equal(access(path, F_OK), -1);
@@ -231,7 +249,8 @@ static void a_missing_row_is_refused(void **state)
 	bool written;
 
 	put(f, "M", "{\"allowed_cidrs\":[\"127.0.0.16/32\"]}");
-	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "no machine m");
+	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "no machine m");
 	assert_int_equal(smoldb_has(&f->o, "m", &err), 0);
 	assert_int_equal(smoldb_has(&f->o, "M", &err), 1);
 }
@@ -319,7 +338,8 @@ static void a_patch_that_does_not_take_is_refused_with_both_values(void **state)
 	reverter.connections = 0;
 	reverter.when = 2;
 	reverter.f = f;
-	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "allowed_cidrs is null after the write");
+	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "allowed_cidrs is null after the write");
 	assert_non_null(strstr(err.text, "[\"127.0.0.16/32\"]"));
 	/* The control: nobody reverts, and it takes. */
 	assert_ok(smoldb_enforce(&f->o, "m", &want, &written, &err), &err);
@@ -341,7 +361,8 @@ static void corrupt_and_foreign_files_are_refused_untouched(void **state)
 	char path[160];
 	snprintf(path, sizeof path, "%s/junk.db", f->dir);
 	struct smoldb_options o = { path, 50 };
-	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "not a database");
+	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "not a database");
 	assert_ok(file_read(d, "junk.db", 65536, &after, &err), &err);
 	assert_string_equal(before.data, after.data);
 	o.path = f->dir;
@@ -389,12 +410,30 @@ static void the_journal_is_neither_changed_nor_checkpointed(void **state)
 static void cidrs_have_one_spelling(void **state)
 {
 	(void)state;
-	static const struct { const char *text; bool ok; } cases[] = {
-		{ "127.0.0.16/32", true },  { "100.96.0.1/32", true }, { "0.0.0.0/0", true },	 { "10.0.0.0/8", true },
-		{ "fd53:4d00::/64", true }, { "::1/128", true },	   { "127.0.0.16", false },  { "127.0.0.16/33", false },
-		{ "127.1/32", false },	    { "10.0.0.1/8", false },   { "127.0.0.16/032", false }, { "127.0.0.16/", false },
-		{ "127.0.0.16/32 ", false }, { "/32", false },	   { "", false },	     { "localhost/32", false },
-		{ "::1/129", false },	    { "0177.0.0.1/32", false }, { "127.0.0.16/+32", false }, { "fe80::1%lo/128", false },
+	static const struct {
+		const char *text;
+		bool ok;
+	} cases[] = {
+		{ "127.0.0.16/32", true },
+		{ "100.96.0.1/32", true },
+		{ "0.0.0.0/0", true },
+		{ "10.0.0.0/8", true },
+		{ "fd53:4d00::/64", true },
+		{ "::1/128", true },
+		{ "127.0.0.16", false },
+		{ "127.0.0.16/33", false },
+		{ "127.1/32", false },
+		{ "10.0.0.1/8", false },
+		{ "127.0.0.16/032", false },
+		{ "127.0.0.16/", false },
+		{ "127.0.0.16/32 ", false },
+		{ "/32", false },
+		{ "", false },
+		{ "localhost/32", false },
+		{ "::1/129", false },
+		{ "0177.0.0.1/32", false },
+		{ "127.0.0.16/+32", false },
+		{ "fe80::1%lo/128", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -408,13 +447,17 @@ static void cidrs_have_one_spelling(void **state)
 static void the_path_follows_the_platform(void **state)
 {
 	(void)state;
-	static const struct { struct smoldb_env env; const char *path; } cases[] = {
+	static const struct {
+		struct smoldb_env env;
+		const char *path;
+	} cases[] = {
 		{ { NULL, NULL, "/home/a", false }, "/home/a/.local/share/smolvm/server/smolvm.db" },
 		{ { NULL, "/x", "/home/a", false }, "/x/smolvm/server/smolvm.db" },
 		{ { NULL, "relative", "/home/a", false }, "/home/a/.local/share/smolvm/server/smolvm.db" },
 		{ { "/s", "/x", "/home/a", false }, "/s/.local/share/smolvm/server/smolvm.db" },
 		{ { "", "", "/home/a", false }, "/home/a/.local/share/smolvm/server/smolvm.db" },
-		{ { NULL, "/x", "/Users/a", true }, "/Users/a/Library/Application Support/smolvm/server/smolvm.db" },
+		{ { NULL, "/x", "/Users/a", true },
+		  "/Users/a/Library/Application Support/smolvm/server/smolvm.db" },
 	};
 	struct err err = ERR_INIT;
 

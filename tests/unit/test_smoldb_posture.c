@@ -26,8 +26,9 @@ static const char launched[] =
 
 static json *given(void)
 {
-	static const char text[] = "{\"name\":\"bb\",\"cpus\":1,\"mem\":512,\"env\":[[\"A\",\"1\"]],\"mounts\":[],"
-				   "\"storage_gb\":1,\"overlay_gb\":1,\"image\":null,\"entrypoint\":[],\"cmd\":[],\"workdir\":null}";
+	static const char text[] =
+		"{\"name\":\"bb\",\"cpus\":1,\"mem\":512,\"env\":[[\"A\",\"1\"]],\"mounts\":[],"
+		"\"storage_gb\":1,\"overlay_gb\":1,\"image\":null,\"entrypoint\":[],\"cmd\":[],\"workdir\":null}";
 	json *j = NULL;
 	struct err err = ERR_INIT;
 
@@ -52,17 +53,22 @@ static void the_pinned_versions_own_row_is_accepted(void **state)
 
 	assert_ok(posture_check(created, strlen(created), g, POSTURE_CREATED, &err), &err);
 	own_mem char *one = replaced(created, "\"state\":\"created\",\"pid\":null,\"pid_start_time\":null",
-				     "\"state\":\"running\",\"pid\":134,\"pid_start_time\":1491");
+	                             "\"state\":\"running\",\"pid\":134,\"pid_start_time\":1491");
 	assert_ok(posture_check(one, strlen(one), g, POSTURE_STARTED, &err), &err);
-	assert_refused(posture_check(one, strlen(one), g, POSTURE_CREATED, &err), &err, ERR_UNCONFINED, "state");
-	assert_refused(posture_check(created, strlen(created), g, POSTURE_STARTED, &err), &err, ERR_UNCONFINED, "state");
+	assert_refused(posture_check(one, strlen(one), g, POSTURE_CREATED, &err), &err, ERR_UNCONFINED,
+	               "state");
+	assert_refused(posture_check(created, strlen(created), g, POSTURE_STARTED, &err), &err,
+	               ERR_UNCONFINED, "state");
 }
 
 static void every_way_to_widen_it_is_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *from, *to, *says; } cases[] = {
-		{ "\"allowed_cidrs\":[\"100.96.0.1/32\"]", "\"allowed_cidrs\":null", "allowed_cidrs is null" },
+	static const struct {
+		const char *from, *to, *says;
+	} cases[] = {
+		{ "\"allowed_cidrs\":[\"100.96.0.1/32\"]", "\"allowed_cidrs\":null",
+		  "allowed_cidrs is null" },
 		{ "\"allowed_cidrs\":[\"100.96.0.1/32\"],", "", "allowed_cidrs is absent" },
 		{ "[\"100.96.0.1/32\"]", "[\"100.96.0.1/32\",\"0.0.0.0/0\"]", "allowed_cidrs" },
 		{ "[\"100.96.0.1/32\"]", "[\"0.0.0.0/0\"]", "allowed_cidrs" },
@@ -85,11 +91,14 @@ static void every_way_to_widen_it_is_refused(void **state)
 		{ "\"cmd\":[]", "\"cmd\":[\"sh\"]", "cmd" },
 		{ "\"image\":null", "\"image\":\"alpine\"", "image" },
 		{ "\"policy\":\"never\"", "\"policy\":\"always\"", "restart" },
-		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"network_name\":\"n\"", "network_name is unknown" },
+		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"network_name\":\"n\"",
+		  "network_name is unknown" },
 		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"golden\":\"other\"", "golden" },
-		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"secret_refs\":{\"A\":{}}", "secret_refs" },
+		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"secret_refs\":{\"A\":{}}",
+		  "secret_refs" },
 		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"user\":\"root\"", "user" },
-		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"source_smolmachine\":\"/x\"", "source_smolmachine" },
+		{ "\"runtime_managed\":false", "\"runtime_managed\":false,\"source_smolmachine\":\"/x\"",
+		  "source_smolmachine" },
 		{ "\"cpus\":1", "\"cpus\":1,\"cpus\":2", "twice" },
 		{ "\"cpus\":1", "\"cpus\":\"1\"", "cpus" },
 		{ "\"mem\":512", "\"mem\":51200", "mem" },
@@ -100,7 +109,8 @@ static void every_way_to_widen_it_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = ERR_INIT;
 		own_mem char *row = replaced(created, cases[i].from, cases[i].to);
-		assert_refused(posture_check(row, strlen(row), g, POSTURE_CREATED, &err), &err, ERR_UNCONFINED, cases[i].says);
+		assert_refused(posture_check(row, strlen(row), g, POSTURE_CREATED, &err), &err,
+		               ERR_UNCONFINED, cases[i].says);
 	}
 }
 
@@ -134,7 +144,9 @@ static void a_missing_field_is_refused(void **state)
 static void what_was_launched_is_compared_too(void **state)
 {
 	(void)state;
-	static const struct { const char *from, *to, *says; } cases[] = {
+	static const struct {
+		const char *from, *to, *says;
+	} cases[] = {
 		{ "[\"100.96.0.1/32\"]", "null", "allowed_cidrs" },
 		{ "\"virtio-net\"", "\"tsi\"", "network_backend" },
 		{ "\"ports\":[]", "\"ports\":[{\"host\":1,\"guest\":2}]", "ports" },
@@ -150,7 +162,8 @@ static void what_was_launched_is_compared_too(void **state)
 	assert_ok(posture_check_launched(launched, strlen(launched), g, &err), &err);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_mem char *text = replaced(launched, cases[i].from, cases[i].to);
-		assert_refused(posture_check_launched(text, strlen(text), g, &err), &err, ERR_UNCONFINED, cases[i].says);
+		assert_refused(posture_check_launched(text, strlen(text), g, &err), &err, ERR_UNCONFINED,
+		               cases[i].says);
 	}
 }
 

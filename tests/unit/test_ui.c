@@ -20,12 +20,16 @@ static void hostile_text_loses_what_a_terminal_acts_on(void **state)
 		{ "\033[2J", "\\x1b[2J" },
 		{ "a\nb\tc\r", "a\\x0ab\\x09c\\x0d" },
 		{ "\x7f", "\\x7f" },
-		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" },			/* CSI in one character */
-		{ "\xe2\x80\xae" "txt.exe", "\\xe2\\x80\\xaetxt.exe" },	/* right to left override */
-		{ "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },			/* no width */
-		{ "\xc0\xaf", "\\xc0\\xaf" },				/* overlong */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },			/* surrogate */
-		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },		/* past the last one */
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\xc2\\x9b31m" }, /* CSI in one character */
+		{ "\xe2\x80\xae"
+		  "txt.exe",
+		  "\\xe2\\x80\\xaetxt.exe" },                   /* right to left override */
+		{ "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },          /* no width */
+		{ "\xc0\xaf", "\\xc0\\xaf" },                   /* overlong */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },          /* surrogate */
+		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" }, /* past the last one */
 		{ "cut \xe2\x82", "cut \\xe2\\x82" },
 	};
 	(void)state;
@@ -42,7 +46,7 @@ static void hostile_text_loses_what_a_terminal_acts_on(void **state)
 
 struct talk {
 	const char *keys;
-	const char *wait_for;	/* typed once this was shown */
+	const char *wait_for; /* typed once this was shown */
 	int (*ask)(struct err *err);
 	int slave;
 };
@@ -72,9 +76,13 @@ static int hold_talk(struct talk *talk, struct str *shown)
 	own_fd int held_master = master;
 	own_fd int held_slave = slave;
 	talk->slave = slave;
-	assert_ok(proc_fork(&(struct proc_spec){ .child = on_terminal, .arg = talk, .die_with_parent = true,
-						 .fds = &(struct proc_fd){ slave, slave }, .nfds = 1 },
-			    &child, &err), &err);
+	assert_ok(proc_fork(&(struct proc_spec){ .child = on_terminal,
+	                                         .arg = talk,
+	                                         .die_with_parent = true,
+	                                         .fds = &(struct proc_fd){ slave, slave },
+	                                         .nfds = 1 },
+	                    &child, &err),
+	          &err);
 	fd_drop(&held_slave);
 	while (clock_ms() < deadline) {
 		struct pollfd p = { .fd = held_master, .events = POLLIN };
@@ -89,7 +97,8 @@ static int hold_talk(struct talk *talk, struct str *shown)
 		}
 		if (!typed && strstr(str_c(shown), talk->wait_for)) {
 			typed = true;
-			assert_int_equal(write(held_master, talk->keys, strlen(talk->keys)), strlen(talk->keys));
+			assert_int_equal(write(held_master, talk->keys, strlen(talk->keys)),
+			                 strlen(talk->keys));
 		}
 	}
 	assert_ok(proc_wait(&child, &status, &err), &err);
@@ -97,7 +106,10 @@ static int hold_talk(struct talk *talk, struct str *shown)
 }
 
 static const struct ui_choice fruits[] = {
-	{ "apple", NULL }, { "banana", "yellow" }, { "cherry", NULL }, { "date", "\033[31mred" },
+	{ "apple", NULL },
+	{ "banana", "yellow" },
+	{ "cherry", NULL },
+	{ "date", "\033[31mred" },
 };
 
 static int pick_one(struct err *err)
@@ -145,14 +157,14 @@ static void a_person_on_a_terminal_is_understood(void **state)
 		{ pick_one, "Esc leaves", "\r", 0 },
 		{ pick_one, "Esc leaves", "\033OB\033OB\r", 2 },
 		{ pick_one, "Esc leaves", "\033OB\033OB\033OA\r", 1 },
-		{ pick_one, "Esc leaves", "xEsc\177\177\177", 100 },	/* Ctrl-C is typed behind it */
+		{ pick_one, "Esc leaves", "xEsc\177\177\177", 100 }, /* Ctrl-C is typed behind it */
 		{ pick_one, "Esc leaves", "an\r", 1 },
-		{ pick_one, "Esc leaves", "zzz\r\177\177\177\r", 0 },	/* Enter on nothing takes nothing */
+		{ pick_one, "Esc leaves", "zzz\r\177\177\177\r", 0 }, /* Enter on nothing takes nothing */
 		{ pick_one, "Esc leaves", "\003", 100 },
 		{ pick_order, "Esc leaves", " \033OB\033OB \r", 13 },
-		{ pick_order, "Esc leaves", " \033OB \tJ\t\r", 21 },	/* moved down */
+		{ pick_order, "Esc leaves", " \033OB \tJ\t\r", 21 }, /* moved down */
 		{ pick_order, "Esc leaves", " \033OB \t\033OBK\t\r", 21 },
-		{ pick_order, "Esc leaves", " \033OB \t \t\r", 2 },	/* removed in the panel */
+		{ pick_order, "Esc leaves", " \033OB \t \t\r", 2 }, /* removed in the panel */
 		{ pick_order, "Esc leaves", "  \r", 0 },
 		{ ask_secret, "not shown", "hunter2\r", 0 },
 		{ ask_secret, "not shown", "wrong\025hunterX\1772\r", 0 },
@@ -166,7 +178,8 @@ static void a_person_on_a_terminal_is_understood(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_str struct str shown = STR_INIT;
-		own_mem char *keys = xasprintf("%s%s", cases[i].keys, strchr(cases[i].keys, 'E') ? "\003" : "");
+		own_mem char *keys =
+			xasprintf("%s%s", cases[i].keys, strchr(cases[i].keys, 'E') ? "\003" : "");
 		struct talk talk = { .ask = cases[i].ask, .wait_for = cases[i].wait_for, .keys = keys };
 
 		assert_int_equal(hold_talk(&talk, &shown), cases[i].status);
@@ -193,8 +206,9 @@ static void without_a_terminal_nobody_is_asked(void **state)
 	int status = -1;
 	(void)state;
 
-	assert_ok(proc_fork(&(struct proc_spec){ .child = ask_without_terminal, .new_session = true }, &child, &err),
-		  &err);
+	assert_ok(proc_fork(&(struct proc_spec){ .child = ask_without_terminal, .new_session = true }, &child,
+	                    &err),
+	          &err);
 	assert_ok(proc_wait(&child, &status, &err), &err);
 	assert_int_equal(status, 0);
 }

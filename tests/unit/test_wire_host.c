@@ -6,12 +6,19 @@
 #include "wire/host.h"
 #include "wire/tls.h"
 
+/* clang-format off */
 #define BYTES(s) { s, sizeof s - 1 }
+/* clang-format on */
 
 static void a_host_has_one_spelling(void **state)
 {
 	(void)state;
-	static const struct { struct slice raw; const char *text; enum host_kind kind; bool single; } cases[] = {
+	static const struct {
+		struct slice raw;
+		const char *text;
+		enum host_kind kind;
+		bool single;
+	} cases[] = {
 		{ BYTES("API.Example.COM"), "api.example.com", HOST_NAME, false },
 		{ BYTES("api.example.com."), "api.example.com", HOST_NAME, false },
 		{ BYTES("xn--bcher-kva.example"), "xn--bcher-kva.example", HOST_NAME, false },
@@ -41,24 +48,52 @@ static void a_host_has_one_spelling(void **state)
 static void other_spellings_of_hosts_are_refused(void **state)
 {
 	(void)state;
-	static const struct { struct slice raw; enum wire_fault fault; } cases[] = {
-		{ BYTES(""), WIRE_HOST }, { BYTES("."), WIRE_HOST }, { BYTES("a..b"), WIRE_HOST },
-		{ BYTES(".a.b"), WIRE_HOST }, { BYTES("a.b.."), WIRE_HOST }, { BYTES("-a.b"), WIRE_HOST },
-		{ BYTES("a-.b"), WIRE_HOST }, { BYTES("a.b-"), WIRE_HOST }, { BYTES("a_b.c"), WIRE_HOST },
-		{ BYTES("b\xc3\xbc""cher.example"), WIRE_HOST }, { BYTES("evil\0.allowed.test"), WIRE_HOST },
-		{ BYTES("evil\r\n.allowed.test"), WIRE_HOST }, { BYTES("a b.test"), WIRE_HOST },
-		{ BYTES("a\tb.test"), WIRE_HOST }, { BYTES("a%2eb.test"), WIRE_HOST }, { BYTES("*.test"), WIRE_HOST },
-		{ BYTES("user@a.test"), WIRE_HOST }, { BYTES("a.test:443"), WIRE_HOST },
-		{ BYTES("2130706433"), WIRE_HOST_ADDRESS }, { BYTES("0x7f000001"), WIRE_HOST_ADDRESS },
-		{ BYTES("0X7F.1"), WIRE_HOST_ADDRESS }, { BYTES("017700000001"), WIRE_HOST_ADDRESS },
-		{ BYTES("127.1"), WIRE_HOST_ADDRESS }, { BYTES("127.0.1"), WIRE_HOST_ADDRESS },
-		{ BYTES("0177.0.0.1"), WIRE_HOST_ADDRESS }, { BYTES("127.0.0.01"), WIRE_HOST_ADDRESS },
-		{ BYTES("127.0.0.1."), WIRE_HOST_ADDRESS }, { BYTES("127.0.0.0x1"), WIRE_HOST_ADDRESS },
-		{ BYTES("256.1.1.1"), WIRE_HOST_ADDRESS }, { BYTES("1.2.3.4.5"), WIRE_HOST_ADDRESS },
-		{ BYTES("a.0x"), WIRE_HOST_ADDRESS }, { BYTES("a.1"), WIRE_HOST_ADDRESS },
-		{ BYTES("[::1%lo]"), WIRE_HOST }, { BYTES("[fe80::1%25eth0]"), WIRE_HOST }, { BYTES("[]"), WIRE_HOST },
-		{ BYTES("[::1"), WIRE_HOST }, { BYTES("::1"), WIRE_HOST }, { BYTES("[127.0.0.1]"), WIRE_HOST },
-		{ BYTES("[::1\0]"), WIRE_HOST }, { BYTES("[1:2:3:4:5:6:7:8:9]"), WIRE_HOST },
+	static const struct {
+		struct slice raw;
+		enum wire_fault fault;
+	} cases[] = {
+		{ BYTES(""), WIRE_HOST },
+		{ BYTES("."), WIRE_HOST },
+		{ BYTES("a..b"), WIRE_HOST },
+		{ BYTES(".a.b"), WIRE_HOST },
+		{ BYTES("a.b.."), WIRE_HOST },
+		{ BYTES("-a.b"), WIRE_HOST },
+		{ BYTES("a-.b"), WIRE_HOST },
+		{ BYTES("a.b-"), WIRE_HOST },
+		{ BYTES("a_b.c"), WIRE_HOST },
+		{ BYTES("b\xc3\xbc"
+		        "cher.example"),
+		  WIRE_HOST },
+		{ BYTES("evil\0.allowed.test"), WIRE_HOST },
+		{ BYTES("evil\r\n.allowed.test"), WIRE_HOST },
+		{ BYTES("a b.test"), WIRE_HOST },
+		{ BYTES("a\tb.test"), WIRE_HOST },
+		{ BYTES("a%2eb.test"), WIRE_HOST },
+		{ BYTES("*.test"), WIRE_HOST },
+		{ BYTES("user@a.test"), WIRE_HOST },
+		{ BYTES("a.test:443"), WIRE_HOST },
+		{ BYTES("2130706433"), WIRE_HOST_ADDRESS },
+		{ BYTES("0x7f000001"), WIRE_HOST_ADDRESS },
+		{ BYTES("0X7F.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("017700000001"), WIRE_HOST_ADDRESS },
+		{ BYTES("127.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("127.0.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("0177.0.0.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("127.0.0.01"), WIRE_HOST_ADDRESS },
+		{ BYTES("127.0.0.1."), WIRE_HOST_ADDRESS },
+		{ BYTES("127.0.0.0x1"), WIRE_HOST_ADDRESS },
+		{ BYTES("256.1.1.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("1.2.3.4.5"), WIRE_HOST_ADDRESS },
+		{ BYTES("a.0x"), WIRE_HOST_ADDRESS },
+		{ BYTES("a.1"), WIRE_HOST_ADDRESS },
+		{ BYTES("[::1%lo]"), WIRE_HOST },
+		{ BYTES("[fe80::1%25eth0]"), WIRE_HOST },
+		{ BYTES("[]"), WIRE_HOST },
+		{ BYTES("[::1"), WIRE_HOST },
+		{ BYTES("::1"), WIRE_HOST },
+		{ BYTES("[127.0.0.1]"), WIRE_HOST },
+		{ BYTES("[::1\0]"), WIRE_HOST },
+		{ BYTES("[1:2:3:4:5:6:7:8:9]"), WIRE_HOST },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct host host;
@@ -89,17 +124,32 @@ static void names_and_labels_have_their_lengths(void **state)
 static void an_authority_is_split_once(void **state)
 {
 	(void)state;
-	static const struct { struct slice raw; int rc; const char *host; int port; } cases[] = {
-		{ BYTES("a.test"), 0, "a.test", -1 },	      { BYTES("a.test:443"), 0, "a.test", 443 },
-		{ BYTES("[::1]:8080"), 0, "[::1]", 8080 },    { BYTES("[::1]"), 0, "[::1]", -1 },
-		{ BYTES("a.test:65535"), 0, "a.test", 65535 }, { BYTES("a.test:65536"), -1, "", 0 },
-		{ BYTES("a.test:0"), -1, "", 0 },	      { BYTES("a.test:+1"), -1, "", 0 },
-		{ BYTES("a.test:"), -1, "", 0 },	      { BYTES("a.test:080"), -1, "", 0 },
-		{ BYTES("a.test:80:80"), -1, "", 0 },	      { BYTES("u:p@a.test"), -1, "", 0 },
-		{ BYTES("u@a.test:80"), -1, "", 0 },	      { BYTES(":80"), -1, "", 0 },
-		{ BYTES("::1"), -1, "", 0 },		      { BYTES("[::1]x:80"), -1, "", 0 },
-		{ BYTES("a\0b:80"), -1, "", 0 },	      { BYTES("a]b:80"), -1, "", 0 },
-		{ BYTES("a/b:80"), -1, "", 0 },		      { BYTES(""), -1, "", 0 },
+	static const struct {
+		struct slice raw;
+		int rc;
+		const char *host;
+		int port;
+	} cases[] = {
+		{ BYTES("a.test"), 0, "a.test", -1 },
+		{ BYTES("a.test:443"), 0, "a.test", 443 },
+		{ BYTES("[::1]:8080"), 0, "[::1]", 8080 },
+		{ BYTES("[::1]"), 0, "[::1]", -1 },
+		{ BYTES("a.test:65535"), 0, "a.test", 65535 },
+		{ BYTES("a.test:65536"), -1, "", 0 },
+		{ BYTES("a.test:0"), -1, "", 0 },
+		{ BYTES("a.test:+1"), -1, "", 0 },
+		{ BYTES("a.test:"), -1, "", 0 },
+		{ BYTES("a.test:080"), -1, "", 0 },
+		{ BYTES("a.test:80:80"), -1, "", 0 },
+		{ BYTES("u:p@a.test"), -1, "", 0 },
+		{ BYTES("u@a.test:80"), -1, "", 0 },
+		{ BYTES(":80"), -1, "", 0 },
+		{ BYTES("::1"), -1, "", 0 },
+		{ BYTES("[::1]x:80"), -1, "", 0 },
+		{ BYTES("a\0b:80"), -1, "", 0 },
+		{ BYTES("a]b:80"), -1, "", 0 },
+		{ BYTES("a/b:80"), -1, "", 0 },
+		{ BYTES(""), -1, "", 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct slice host;
@@ -118,32 +168,69 @@ static void an_authority_is_split_once(void **state)
 static void addresses_are_what_they_reach(void **state)
 {
 	(void)state;
-	static const struct { const char *address; enum host_class class; } cases[] = {
-		{ "1.1.1.1", HOST_PUBLIC }, { "10.0.0.1", HOST_PRIVATE }, { "172.16.0.1", HOST_PRIVATE },
-		{ "172.31.255.255", HOST_PRIVATE }, { "172.32.0.1", HOST_PUBLIC }, { "192.168.1.1", HOST_PRIVATE },
-		{ "100.64.0.1", HOST_PRIVATE }, { "100.96.0.1", HOST_PRIVATE }, { "100.128.0.1", HOST_PUBLIC },
-		{ "127.0.0.1", HOST_LOOPBACK }, { "127.255.0.1", HOST_LOOPBACK }, { "0.0.0.0", HOST_RESERVED },
-		{ "0.1.2.3", HOST_RESERVED }, { "169.254.1.1", HOST_LINK_LOCAL }, { "169.254.169.254", HOST_METADATA },
-		{ "169.254.170.2", HOST_METADATA }, { "100.100.100.200", HOST_METADATA },
-		{ "168.63.129.16", HOST_METADATA }, { "192.0.0.192", HOST_METADATA }, { "192.0.0.1", HOST_RESERVED },
-		{ "224.0.0.251", HOST_MULTICAST }, { "239.255.255.250", HOST_MULTICAST },
-		{ "240.0.0.1", HOST_RESERVED }, { "255.255.255.255", HOST_RESERVED }, { "198.18.0.1", HOST_RESERVED },
-		{ "203.0.113.9", HOST_RESERVED }, { "2606:4700::1111", HOST_PUBLIC }, { "::1", HOST_LOOPBACK },
-		{ "::", HOST_RESERVED }, { "fd00:ec2::254", HOST_METADATA }, { "fd20:ce::254", HOST_METADATA },
-		{ "fe80::a9fe:a9fe", HOST_METADATA }, { "fd12::1", HOST_PRIVATE }, { "fe80::1", HOST_LINK_LOCAL },
-		{ "fec0::1", HOST_PRIVATE }, { "ff02::fb", HOST_MULTICAST }, { "2001:db8::1", HOST_RESERVED },
-		{ "100::1", HOST_RESERVED }, { "4000::1", HOST_RESERVED },
-		{ "::ffff:127.0.0.1", HOST_LOOPBACK }, { "::ffff:1.1.1.1", HOST_PUBLIC },
-		{ "::ffff:169.254.169.254", HOST_METADATA }, { "::127.0.0.1", HOST_LOOPBACK },
-		{ "::7f00:1", HOST_LOOPBACK }, { "::1.1.1.1", HOST_RESERVED }, { "::ffff:0:127.0.0.1", HOST_LOOPBACK },
-		{ "::ffff:0:10.0.0.1", HOST_PRIVATE }, { "::ffff:0:1.1.1.1", HOST_RESERVED },
-		{ "64:ff9b::10.0.0.1", HOST_PRIVATE }, { "64:ff9b::a9fe:a9fe", HOST_METADATA },
-		{ "64:ff9b::1.1.1.1", HOST_PUBLIC }, { "64:ff9b:1::1", HOST_RESERVED },
-		{ "2002:7f00:1::", HOST_LOOPBACK }, { "2002:a9fe:a9fe::1", HOST_METADATA },
+	static const struct {
+		const char *address;
+		enum host_class class;
+	} cases[] = {
+		{ "1.1.1.1", HOST_PUBLIC },
+		{ "10.0.0.1", HOST_PRIVATE },
+		{ "172.16.0.1", HOST_PRIVATE },
+		{ "172.31.255.255", HOST_PRIVATE },
+		{ "172.32.0.1", HOST_PUBLIC },
+		{ "192.168.1.1", HOST_PRIVATE },
+		{ "100.64.0.1", HOST_PRIVATE },
+		{ "100.96.0.1", HOST_PRIVATE },
+		{ "100.128.0.1", HOST_PUBLIC },
+		{ "127.0.0.1", HOST_LOOPBACK },
+		{ "127.255.0.1", HOST_LOOPBACK },
+		{ "0.0.0.0", HOST_RESERVED },
+		{ "0.1.2.3", HOST_RESERVED },
+		{ "169.254.1.1", HOST_LINK_LOCAL },
+		{ "169.254.169.254", HOST_METADATA },
+		{ "169.254.170.2", HOST_METADATA },
+		{ "100.100.100.200", HOST_METADATA },
+		{ "168.63.129.16", HOST_METADATA },
+		{ "192.0.0.192", HOST_METADATA },
+		{ "192.0.0.1", HOST_RESERVED },
+		{ "224.0.0.251", HOST_MULTICAST },
+		{ "239.255.255.250", HOST_MULTICAST },
+		{ "240.0.0.1", HOST_RESERVED },
+		{ "255.255.255.255", HOST_RESERVED },
+		{ "198.18.0.1", HOST_RESERVED },
+		{ "203.0.113.9", HOST_RESERVED },
+		{ "2606:4700::1111", HOST_PUBLIC },
+		{ "::1", HOST_LOOPBACK },
+		{ "::", HOST_RESERVED },
+		{ "fd00:ec2::254", HOST_METADATA },
+		{ "fd20:ce::254", HOST_METADATA },
+		{ "fe80::a9fe:a9fe", HOST_METADATA },
+		{ "fd12::1", HOST_PRIVATE },
+		{ "fe80::1", HOST_LINK_LOCAL },
+		{ "fec0::1", HOST_PRIVATE },
+		{ "ff02::fb", HOST_MULTICAST },
+		{ "2001:db8::1", HOST_RESERVED },
+		{ "100::1", HOST_RESERVED },
+		{ "4000::1", HOST_RESERVED },
+		{ "::ffff:127.0.0.1", HOST_LOOPBACK },
+		{ "::ffff:1.1.1.1", HOST_PUBLIC },
+		{ "::ffff:169.254.169.254", HOST_METADATA },
+		{ "::127.0.0.1", HOST_LOOPBACK },
+		{ "::7f00:1", HOST_LOOPBACK },
+		{ "::1.1.1.1", HOST_RESERVED },
+		{ "::ffff:0:127.0.0.1", HOST_LOOPBACK },
+		{ "::ffff:0:10.0.0.1", HOST_PRIVATE },
+		{ "::ffff:0:1.1.1.1", HOST_RESERVED },
+		{ "64:ff9b::10.0.0.1", HOST_PRIVATE },
+		{ "64:ff9b::a9fe:a9fe", HOST_METADATA },
+		{ "64:ff9b::1.1.1.1", HOST_PUBLIC },
+		{ "64:ff9b:1::1", HOST_RESERVED },
+		{ "2002:7f00:1::", HOST_LOOPBACK },
+		{ "2002:a9fe:a9fe::1", HOST_METADATA },
 		{ "2002:101:101::1", HOST_RESERVED },
-		{ "2001:0:a00:1:0:0:feff:fffe", HOST_PRIVATE },	/* Teredo server 10.0.0.1 */
-		{ "2001:0:101:101:0:0:80ff:fffe", HOST_LOOPBACK },	/* Teredo client 127.0.0.1 */
-		{ "2606:4700::5efe:10.0.0.1", HOST_PRIVATE }, { "2606:4700::200:5efe:127.0.0.1", HOST_LOOPBACK },
+		{ "2001:0:a00:1:0:0:feff:fffe", HOST_PRIVATE },    /* Teredo server 10.0.0.1 */
+		{ "2001:0:101:101:0:0:80ff:fffe", HOST_LOOPBACK }, /* Teredo client 127.0.0.1 */
+		{ "2606:4700::5efe:10.0.0.1", HOST_PRIVATE },
+		{ "2606:4700::200:5efe:127.0.0.1", HOST_LOOPBACK },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		unsigned char bytes[16];
@@ -158,9 +245,13 @@ static void addresses_are_what_they_reach(void **state)
 static void nothing_opens_metadata_multicast_and_reserved(void **state)
 {
 	(void)state;
-	static const struct { enum host_class class; bool usual, on_request; } cases[] = {
-		{ HOST_PUBLIC, true, true },	   { HOST_PRIVATE, false, true },    { HOST_LOOPBACK, false, true },
-		{ HOST_LINK_LOCAL, false, true },  { HOST_MULTICAST, false, false }, { HOST_METADATA, false, false },
+	static const struct {
+		enum host_class class;
+		bool usual, on_request;
+	} cases[] = {
+		{ HOST_PUBLIC, true, true },      { HOST_PRIVATE, false, true },
+		{ HOST_LOOPBACK, false, true },   { HOST_LINK_LOCAL, false, true },
+		{ HOST_MULTICAST, false, false }, { HOST_METADATA, false, false },
 		{ HOST_RESERVED, false, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -194,9 +285,11 @@ static void hello_build(struct str *out, const char *extensions, size_t n, size_
 	}
 }
 
-#define SNI_A_TEST "\0\0\0\x0b\0\x09\0\0\x06" "a.test"
-#define ALPN_BOTH  "\0\x10\0\x0e\0\x0c\x02h2\x08http/1.1"
-#define TLS13	   "\0\x2b\0\x03\x02\x03\x04"
+#define SNI_A_TEST                 \
+	"\0\0\0\x0b\0\x09\0\0\x06" \
+	"a.test"
+#define ALPN_BOTH "\0\x10\0\x0e\0\x0c\x02h2\x08http/1.1"
+#define TLS13     "\0\x2b\0\x03\x02\x03\x04"
 
 static void a_client_hello_says_whom_it_wants(void **state)
 {
@@ -212,7 +305,8 @@ static void a_client_hello_says_whom_it_wants(void **state)
 		for (size_t n = 0; n < in.len; n++)
 			assert_int_equal(tls_hello_parse((struct slice){ in.data, n }, &hello, &fault), 0);
 		str_add(&in, "next flight");
-		assert_int_equal(tls_hello_parse((struct slice){ in.data, in.len }, &hello, &fault), in.len - 11);
+		assert_int_equal(tls_hello_parse((struct slice){ in.data, in.len }, &hello, &fault),
+		                 in.len - 11);
 		assert_string_equal(hello.sni, "a.test");
 		assert_true(hello.has_sni && hello.alpn_h2 && hello.alpn_http1 && hello.tls13 && hello.ech);
 	}
@@ -221,14 +315,31 @@ static void a_client_hello_says_whom_it_wants(void **state)
 static void a_crooked_client_hello_is_refused(void **state)
 {
 	(void)state;
-	static const struct { const char *what; struct slice extensions; int fault; } cases[] = {
+	static const struct {
+		const char *what;
+		struct slice extensions;
+		int fault;
+	} cases[] = {
 		{ "no extension", BYTES(""), 0 },
-		{ "two names", BYTES("\0\0\0\x14\0\x12\0\0\x06" "a.test\0\0\x06" "b.test"), WIRE_SNI },
+		{ "two names",
+		  BYTES("\0\0\0\x14\0\x12\0\0\x06"
+		        "a.test\0\0\x06"
+		        "b.test"),
+		  WIRE_SNI },
 		{ "SNI twice", BYTES(SNI_A_TEST SNI_A_TEST), WIRE_CLIENT_HELLO },
-		{ "another type", BYTES("\0\0\0\x0b\0\x09\x01\0\x06" "a.test"), WIRE_SNI },
-		{ "NUL in it", BYTES("\0\0\0\x0b\0\x09\0\0\x06" "a\0test"), WIRE_SNI },
+		{ "another type",
+		  BYTES("\0\0\0\x0b\0\x09\x01\0\x06"
+		        "a.test"),
+		  WIRE_SNI },
+		{ "NUL in it",
+		  BYTES("\0\0\0\x0b\0\x09\0\0\x06"
+		        "a\0test"),
+		  WIRE_SNI },
 		{ "empty name", BYTES("\0\0\0\x05\0\x03\0\0\0"), WIRE_SNI },
-		{ "name over the end", BYTES("\0\0\0\x0b\0\x09\0\0\x07" "a.test"), WIRE_SNI },
+		{ "name over the end",
+		  BYTES("\0\0\0\x0b\0\x09\0\0\x07"
+		        "a.test"),
+		  WIRE_SNI },
 		{ "extension over the end", BYTES("\0\x10\0\x40\0"), WIRE_CLIENT_HELLO },
 		{ "odd ALPN", BYTES("\0\x10\0\x03\0\x01\0"), WIRE_CLIENT_HELLO },
 	};
@@ -244,9 +355,13 @@ static void a_crooked_client_hello_is_refused(void **state)
 	}
 	enum wire_fault fault;
 	struct tls_hello hello;
-	static const struct slice junk[] = { BYTES("GET / HTTP/1.1\r\n"), BYTES("\x16\x02\x01\0\x05"), BYTES("\x15\x03\x01"),
-		BYTES("\x16\x03\x01\0\0"), BYTES("\x16\x03\x01\0\x04\x02\0\0\0"), BYTES("\x16\x03\x01\0\x04\x01\xff\xff\xff"),
-		BYTES("\x16\x03\x01\x40\x01") };
+	static const struct slice junk[] = { BYTES("GET / HTTP/1.1\r\n"),
+		                             BYTES("\x16\x02\x01\0\x05"),
+		                             BYTES("\x15\x03\x01"),
+		                             BYTES("\x16\x03\x01\0\0"),
+		                             BYTES("\x16\x03\x01\0\x04\x02\0\0\0"),
+		                             BYTES("\x16\x03\x01\0\x04\x01\xff\xff\xff"),
+		                             BYTES("\x16\x03\x01\x40\x01") };
 	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
 		assert_int_equal(tls_hello_parse(junk[i], &hello, &fault), -1);
 }

@@ -4,7 +4,9 @@
 
 #include "wire/http.h"
 
+/* clang-format off */
 #define BYTES(s) { s, sizeof s - 1 }
+/* clang-format on */
 
 static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
 
@@ -31,21 +33,24 @@ static void plain_requests_are_understood(void **state)
 		uint64_t length;
 		bool keep_alive;
 	} cases[] = {
-		{ BYTES("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_ORIGIN_FORM, "a.test", -1, "/", "", HTTP_NO_BODY, 0, true },
-		{ BYTES("GET /x?y=1?z HTTP/1.1\r\nhost:\ta.test:81 \r\n\r\n"), HTTP_ORIGIN_FORM, "a.test", 81, "/x", "y=1?z",
+		{ BYTES("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_ORIGIN_FORM, "a.test", -1, "/", "",
 		  HTTP_NO_BODY, 0, true },
-		{ BYTES("POST http://a.test/x HTTP/1.1\r\nHost: A.test:80\r\nContent-Length: 5\r\n\r\nhello"), HTTP_ABSOLUTE_FORM,
-		  "a.test", -1, "/x", "", HTTP_LENGTH, 5, true },
-		{ BYTES("GET HTTP://a.test?q HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"), HTTP_ABSOLUTE_FORM,
-		  "a.test", -1, "/", "q", HTTP_NO_BODY, 0, false },
-		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"), HTTP_AUTHORITY_FORM, "a.test", 443, "", "",
-		  HTTP_NO_BODY, 0, true },
-		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_AUTHORITY_FORM, "a.test", 443, "", "",
-		  HTTP_NO_BODY, 0, true },
-		{ BYTES("CONNECT [::1]:443 HTTP/1.0\r\n\r\n"), HTTP_AUTHORITY_FORM, "[::1]", 443, "", "", HTTP_NO_BODY, 0, false },
-		{ BYTES("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_ASTERISK_FORM, "a.test", -1, "", "", HTTP_NO_BODY, 0, true },
-		{ BYTES("PUT /x HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_ORIGIN_FORM, "a.test", -1,
-		  "/x", "", HTTP_CHUNKED, 0, true },
+		{ BYTES("GET /x?y=1?z HTTP/1.1\r\nhost:\ta.test:81 \r\n\r\n"), HTTP_ORIGIN_FORM, "a.test", 81,
+		  "/x", "y=1?z", HTTP_NO_BODY, 0, true },
+		{ BYTES("POST http://a.test/x HTTP/1.1\r\nHost: A.test:80\r\nContent-Length: 5\r\n\r\nhello"),
+		  HTTP_ABSOLUTE_FORM, "a.test", -1, "/x", "", HTTP_LENGTH, 5, true },
+		{ BYTES("GET HTTP://a.test?q HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"),
+		  HTTP_ABSOLUTE_FORM, "a.test", -1, "/", "q", HTTP_NO_BODY, 0, false },
+		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"), HTTP_AUTHORITY_FORM,
+		  "a.test", 443, "", "", HTTP_NO_BODY, 0, true },
+		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_AUTHORITY_FORM, "a.test",
+		  443, "", "", HTTP_NO_BODY, 0, true },
+		{ BYTES("CONNECT [::1]:443 HTTP/1.0\r\n\r\n"), HTTP_AUTHORITY_FORM, "[::1]", 443, "", "",
+		  HTTP_NO_BODY, 0, false },
+		{ BYTES("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"), HTTP_ASTERISK_FORM, "a.test", -1, "",
+		  "", HTTP_NO_BODY, 0, true },
+		{ BYTES("PUT /x HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  HTTP_ORIGIN_FORM, "a.test", -1, "/x", "", HTTP_CHUNKED, 0, true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct http_request r;
@@ -68,7 +73,10 @@ static void ambiguous_requests_are_refused(void **state)
 {
 	(void)state;
 #define H "Host: a.test\r\n"
-	static const struct { struct slice in; enum wire_fault fault; } cases[] = {
+	static const struct {
+		struct slice in;
+		enum wire_fault fault;
+	} cases[] = {
 		{ BYTES("\r\nGET / HTTP/1.1\r\n" H "\r\n"), WIRE_EMPTY_LINE },
 		{ BYTES("GET / HTTP/1.1\n" H "\r\n"), WIRE_LINE_END },
 		{ BYTES("GET / HTTP/1.1\r\nHost: a.test\n\r\n"), WIRE_LINE_END },
@@ -104,16 +112,20 @@ static void ambiguous_requests_are_refused(void **state)
 		{ BYTES("CONNECT a.test HTTP/1.1\r\n" H "\r\n"), WIRE_PORT },
 		{ BYTES("CONNECT a.test:0443 HTTP/1.1\r\n" H "\r\n"), WIRE_PORT },
 		{ BYTES("CONNECT /x HTTP/1.1\r\n" H "\r\n"), WIRE_HOST },
-		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n"), WIRE_BODY_FORBIDDEN },
+		{ BYTES("CONNECT a.test:443 HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n"),
+		  WIRE_BODY_FORBIDDEN },
 		{ BYTES("TRACE / HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n"), WIRE_BODY_FORBIDDEN },
 		{ BYTES("GET / HTTP/1.1\r\n\r\n"), WIRE_HOST_MISSING },
 		{ BYTES("GET / HTTP/1.1\r\nHost:\r\n\r\n"), WIRE_HOST },
 		{ BYTES("GET / HTTP/1.1\r\n" H H "\r\n"), WIRE_HOST_TWICE },
 		{ BYTES("GET / HTTP/1.1\r\nHost: a.test, b.test\r\n\r\n"), WIRE_HOST },
 		{ BYTES("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), WIRE_HOST },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), WIRE_FRAMING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"), WIRE_FRAMING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\n"), WIRE_CONTENT_LENGTH },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  WIRE_FRAMING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"),
+		  WIRE_FRAMING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\n"),
+		  WIRE_CONTENT_LENGTH },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n\r\n"), WIRE_CONTENT_LENGTH },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: +5\r\n\r\n"), WIRE_CONTENT_LENGTH },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: -5\r\n\r\n"), WIRE_CONTENT_LENGTH },
@@ -121,20 +133,30 @@ static void ambiguous_requests_are_refused(void **state)
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 05\r\n\r\n"), WIRE_CONTENT_LENGTH },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5 5\r\n\r\n"), WIRE_CONTENT_LENGTH },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length:\r\n\r\n"), WIRE_CONTENT_LENGTH },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 18446744073709551616\r\n\r\n"), WIRE_CONTENT_LENGTH },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n"), WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n"), WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, identity\r\n\r\n"), WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b""chunked\r\n\r\n"), WIRE_FIELD_VALUE },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n"), WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n"), WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		{ BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 18446744073709551616\r\n\r\n"),
+		  WIRE_CONTENT_LENGTH },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n"),
 		  WIRE_TRANSFER_ENCODING },
-		{ BYTES("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n"), WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+		  WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, identity\r\n\r\n"),
+		  WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+		        "chunked\r\n\r\n"),
+		  WIRE_FIELD_VALUE },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n"),
+		  WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n"), WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.1\r\n" H
+		        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  WIRE_TRANSFER_ENCODING },
+		{ BYTES("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n"),
+		  WIRE_TRANSFER_ENCODING },
 		{ BYTES("GET / HTTP/1.1\r\n" H "Connection: close, Host\r\n\r\n"), WIRE_CONNECTION },
 		{ BYTES("GET / HTTP/1.1\r\n" H "Connection: Content-Length\r\n\r\n"), WIRE_CONNECTION },
 		{ BYTES("GET / HTTP/1.1\r\n" H "Connection: a b\r\n\r\n"), WIRE_CONNECTION },
-		{ BYTES("GET / HTTP/1.1\r\n" H "Connection: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\r\n\r\n"), WIRE_CONNECTION },
+		{ BYTES("GET / HTTP/1.1\r\n" H "Connection: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\r\n\r\n"),
+		  WIRE_CONNECTION },
 		{ BYTES("POST / HTTP/1.1\r\n" H "Expect: 200-ok\r\n\r\n"), WIRE_EXPECT },
 		{ BYTES("\x16\x03\x01\x02"), WIRE_FIRST_BYTE },
 		{ BYTES(" GET / HTTP/1.1\r\n" H "\r\n"), WIRE_FIRST_BYTE },
@@ -168,11 +190,16 @@ static void limits_are_kept_before_the_head_is_whole(void **state)
 {
 	(void)state;
 	struct http_limits small = { .head = 64, .line = 20, .fields = 2 };
-	static const struct { struct slice in; int rc; enum wire_fault fault; } cases[] = {
+	static const struct {
+		struct slice in;
+		int rc;
+		enum wire_fault fault;
+	} cases[] = {
 		{ BYTES("GET /2345678 HTTP/1.1"), 0, 0 },
 		{ BYTES("GET /2345678 HTTP/1.1x"), -1, WIRE_LINE_SIZE },
 		{ BYTES("A: 45678901234567890\r\nA: 45678901234567890\r\nA: 4567890123456789"), 0, 0 },
-		{ BYTES("A: 45678901234567890\r\nA: 45678901234567890\r\nA: 45678901234567890\r\n"), -1, WIRE_HEAD_SIZE },
+		{ BYTES("A: 45678901234567890\r\nA: 45678901234567890\r\nA: 45678901234567890\r\n"), -1,
+		  WIRE_HEAD_SIZE },
 	};
 	enum wire_fault fault;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -190,7 +217,8 @@ static void limits_are_kept_before_the_head_is_whole(void **state)
 static void what_is_written_is_what_was_understood(void **state)
 {
 	(void)state;
-	static const struct slice in = BYTES("POST http://a.test/x?y HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: z\r\n"
+	static const struct slice in = BYTES(
+		"POST http://a.test/x?y HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: z\r\n"
 		"Connection: keep-alive, X-Hop\r\nx-hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nVia: me\r\nX-Forwarded-For: 1\r\n"
 		"Accept:   */* \r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
 	struct http_request r;
@@ -202,7 +230,8 @@ static void what_is_written_is_what_was_understood(void **state)
 	http_strip_forwarding(&r.fields);
 	http_request_print(&r, slice_of("/x?y"), slice_of("a.test"), &out);
 	http_head_close(&out);
-	assert_string_equal(out.data, "POST /x?y HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n");
+	assert_string_equal(out.data,
+	                    "POST /x?y HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n");
 	struct http_request again;
 	assert_int_equal(read_request((struct slice){ out.data, out.len }, &again, &fault), out.len);
 	assert_int_equal(again.length, 3);
@@ -211,10 +240,15 @@ static void what_is_written_is_what_was_understood(void **state)
 static void an_upgrade_is_one_that_connection_names(void **state)
 {
 	(void)state;
-	static const struct { struct slice in; const char *upgrade; } cases[] = {
-		{ BYTES("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "websocket" },
+	static const struct {
+		struct slice in;
+		const char *upgrade;
+	} cases[] = {
+		{ BYTES("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+		  "websocket" },
 		{ BYTES("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"), "" },
-		{ BYTES("GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "" },
+		{ BYTES("GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+		  "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct http_request r;
@@ -227,24 +261,35 @@ static void an_upgrade_is_one_that_connection_names(void **state)
 static void responses_are_framed_as_the_rfc_says(void **state)
 {
 	(void)state;
-	static const struct { const char *method; struct slice in; int rc; enum http_framing framing; bool keep; } cases[] = {
+	static const struct {
+		const char *method;
+		struct slice in;
+		int rc;
+		enum http_framing framing;
+		bool keep;
+	} cases[] = {
 		{ "GET", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), 0, HTTP_LENGTH, true },
 		{ "GET", BYTES("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n"), 0, HTTP_CHUNKED, true },
 		{ "GET", BYTES("HTTP/1.1 200 OK\r\n\r\n"), 0, HTTP_UNTIL_CLOSE, false },
 		{ "GET", BYTES("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n"), 0, HTTP_LENGTH, false },
 		{ "HEAD", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), 0, HTTP_NO_BODY, true },
-		{ "GET", BYTES("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"), 0, HTTP_NO_BODY, true },
+		{ "GET", BYTES("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"), 0, HTTP_NO_BODY,
+		  true },
 		{ "GET", BYTES("HTTP/1.1 204 No Content\r\n\r\n"), 0, HTTP_NO_BODY, true },
 		{ "GET", BYTES("HTTP/1.1 100 Continue\r\n\r\n"), 0, HTTP_NO_BODY, true },
-		{ "GET", BYTES("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 0, HTTP_NO_BODY, true },
+		{ "GET", BYTES("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+		  0, HTTP_NO_BODY, true },
 		{ "CONNECT", BYTES("HTTP/1.1 200 Connection established\r\n\r\n"), 0, HTTP_NO_BODY, true },
-		{ "GET", BYTES("HTTP/1.1 200 OK\r\nConnection: Transfer-Encoding, keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"), 0,
-		  HTTP_CHUNKED, true },
+		{ "GET",
+		  BYTES("HTTP/1.1 200 OK\r\nConnection: Transfer-Encoding, keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  0, HTTP_CHUNKED, true },
 		{ "GET", BYTES("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), -1, 0, 0 },
 		{ "GET", BYTES("HTTP/1.1 101 X\r\nTransfer-Encoding: chunked\r\n\r\n"), -1, 0, 0 },
 		{ "CONNECT", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), -1, 0, 0 },
-		{ "GET", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), -1, 0, 0 },
-		{ "GET", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n"), -1, 0, 0 },
+		{ "GET", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  -1, 0, 0 },
+		{ "GET", BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n"), -1, 0,
+		  0 },
 		{ "GET", BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), -1, 0, 0 },
 		{ "GET", BYTES("HTTP/1.1 99 OK\r\n\r\n"), -1, 0, 0 },
 		{ "GET", BYTES("HTTP/1.1 600 OK\r\n\r\n"), -1, 0, 0 },
@@ -291,7 +336,10 @@ static int decode(struct slice in, size_t step, struct str *body, struct http_fi
 		if (n < 0)
 			return -1;
 		if (n > 0)
-			return http_trailers_parse(slice_cut(rest, 0, (size_t)n), &limits, trailers, &fault) < 0 ? -1 : 1;
+			return http_trailers_parse(slice_cut(rest, 0, (size_t)n), &limits, trailers, &fault) <
+			                       0 ?
+			               -1 :
+			               1;
 	}
 	return 0;
 }
@@ -299,9 +347,15 @@ static int decode(struct slice in, size_t step, struct str *body, struct http_fi
 static void chunked_bodies_are_decoded_in_any_pieces(void **state)
 {
 	(void)state;
-	static const struct { struct slice in; int rc; const char *body; size_t trailers; } cases[] = {
+	static const struct {
+		struct slice in;
+		int rc;
+		const char *body;
+		size_t trailers;
+	} cases[] = {
 		{ BYTES("5\r\nhello\r\n0\r\n\r\n"), 1, "hello", 0 },
-		{ BYTES("5\r\nhello\r\nA\r\n0123456789\r\n000\r\nX-Sum: 1\r\n\r\n"), 1, "hello0123456789", 1 },
+		{ BYTES("5\r\nhello\r\nA\r\n0123456789\r\n000\r\nX-Sum: 1\r\n\r\n"), 1, "hello0123456789",
+		  1 },
 		{ BYTES("0\r\n\r\n"), 1, "", 0 },
 		{ BYTES("5\r\nhel"), 0, "hel", 0 },
 		{ BYTES("5\nhello\r\n0\r\n\r\n"), -1, NULL, 0 },

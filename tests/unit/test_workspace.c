@@ -70,7 +70,7 @@ static void put(int dir, const char *path, const char *text, mode_t mode)
 	if (fchmod(fd, mode) != 0) {
 		assert_int_equal(errno, EPERM);
 		assert_int_not_equal(mode & 06000, 0);
-		print_message("no file may have set-id bits here\n");	/* Nix builds under such a filter */
+		print_message("no file may have set-id bits here\n"); /* Nix builds under such a filter */
 		skip();
 	}
 }
@@ -115,7 +115,7 @@ static char *told_of(const struct workspace *w, size_t limit)
 	assert_ok(workspace_changes(w, limit, &c, &err), &err);
 	for (size_t i = 0; i < c.n; i++)
 		str_addf(&out, "%s %s%s%s\n", change_status_name(c.v[i].status), c.v[i].path,
-			 c.v[i].executable ? "!" : "", c.v[i].unreadable ? "?" : "");
+		         c.v[i].executable ? "!" : "", c.v[i].unreadable ? "?" : "");
 	if (c.more)
 		str_add(&out, "more\n");
 	return str_steal(&out);
@@ -130,10 +130,10 @@ static size_t count_of(const struct workspace *w)
 	return n;
 }
 
-#define assert_changes(b, text)                                     \
-	do {                                                        \
-		own_mem char *got_ = told_of(&(b)->w, 1000000);     \
-		assert_string_equal(got_, text);                    \
+#define assert_changes(b, text)                                 \
+	do {                                                    \
+		own_mem char *got_ = told_of(&(b)->w, 1000000); \
+		assert_string_equal(got_, text);                \
 	} while (0)
 
 static void each_kind_of_change_is_told(void **state)
@@ -156,8 +156,8 @@ static void each_kind_of_change_is_told(void **state)
 	assert_int_equal(symlinkat("other", b->upper, "type"), 0);
 	assert_int_equal(symlinkat("/etc/shadow", b->upper, "evil"), 0);
 	assert_changes(b, "added d/added\nadded evil\nmodified longer\nmode-changed mode\nadded new\n"
-			  "added new/file\nmodified other\ntype-changed type\n");
-	assert_int_equal(count_of(&b->w), 7);	/* all but the directory */
+	                  "added new/file\nmodified other\ntype-changed type\n");
+	assert_int_equal(count_of(&b->w), 7); /* all but the directory */
 }
 
 static void whiteouts_are_deletions(void **state)
@@ -180,7 +180,7 @@ static void a_whiteout_may_be_an_attribute(void **state)
 
 	put(b->lower, "gone", "x", 0644);
 	put(b->upper, "gone", "", 0644);
-	assert_changes(b, "modified gone\n");	/* control */
+	assert_changes(b, "modified gone\n"); /* control */
 	mark(b, "gone", "user.overlay.whiteout", "y");
 	assert_changes(b, "deleted gone\n");
 }
@@ -194,7 +194,7 @@ static void an_opaque_directory_hides_what_was_there(void **state)
 	put(b->lower, "d/kept", "x", 0644);
 	put(b->upper, "d/kept", "x", 0644);
 	put(b->upper, "d/sub/fresh", "x", 0644);
-	assert_changes(b, "added d/sub/fresh\n");	/* control */
+	assert_changes(b, "added d/sub/fresh\n"); /* control */
 	mark(b, "d", "user.overlay.opaque", "y");
 	assert_changes(b, "deleted d/old\nadded d/sub/fresh\ndeleted d/sub/inner\n");
 }
@@ -222,7 +222,7 @@ static void hidden_files_are_neither_deleted_nor_replaced(void **state)
 	whiteout(b->upper, ".env");
 	assert_int_equal(mkdirat(b->upper, "secrets", 0755), 0);
 	whiteout(b->upper, "secrets/a.key");
-	assert_changes(b, "deleted .env\ndeleted secrets/a.key\nadded sub\nadded sub/.env\n");	/* control */
+	assert_changes(b, "deleted .env\ndeleted secrets/a.key\nadded sub\nadded sub/.env\n"); /* control */
 	b->w.exclude = &globs;
 	assert_changes(b, "added sub\nadded sub/.env?\n");
 	assert_true(workspace_excluded(&globs, "a/.env/inside"));
@@ -235,6 +235,7 @@ static void what_a_host_tool_would_obey_is_known(void **state)
 	static const struct {
 		const char *path;
 		bool held;
+		/* clang-format off */
 	} cases[] = {
 		{ ".git/hooks/pre-commit", true },	{ ".git/config", true },
 		{ ".git/config.worktree", true },	{ ".git/info/attributes", true },
@@ -261,6 +262,7 @@ static void what_a_host_tool_would_obey_is_known(void **state)
 		{ "config", false },			{ "vscode/x", false },
 		{ ".gitignore", false },		{ "envrc", false },
 	};
+	/* clang-format on */
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		if ((workspace_executable(cases[i].path) != NULL) != cases[i].held)
@@ -275,11 +277,11 @@ static void a_repository_under_another_name_is_held_back(void **state)
 	put(b->upper, "bare/config", "[core] fsmonitor = evil", 0644);
 	put(b->upper, "bare/refs/heads/main", "0", 0644);
 	assert_changes(b, "added bare\nadded bare/HEAD\nadded bare/config\nadded bare/refs\n"
-			  "added bare/refs/heads\nadded bare/refs/heads/main\n");	/* control: no objects */
+	                  "added bare/refs/heads\nadded bare/refs/heads/main\n"); /* control: no objects */
 	put(b->upper, "bare/objects/x", "0", 0644);
 	assert_changes(b, "added bare\nadded bare/HEAD!\nadded bare/config!\nadded bare/objects!\n"
-			  "added bare/objects/x!\nadded bare/refs!\nadded bare/refs/heads!\n"
-			  "added bare/refs/heads/main!\n");
+	                  "added bare/objects/x!\nadded bare/refs!\nadded bare/refs/heads!\n"
+	                  "added bare/refs/heads/main!\n");
 }
 
 static void the_config_of_an_old_bare_repository_is_held_back(void **state)
@@ -335,8 +337,9 @@ static void export_brings_files_and_holds_the_rest(void **state)
 	assert_false(exists(b->to, "a"));
 	own_mem char *told = exported(b, (struct export_options){ 0 }, 0);
 	assert_string_equal(dry, told);
-	assert_string_equal(told, "held .envrc\nexported a\nexported a/b\nexported a/b/file\nrefused absolute\n"
-				  "refused fifo\ndeletion gone\nheld inside\nrefused outside\nrefused winding\n");
+	assert_string_equal(told,
+	                    "held .envrc\nexported a\nexported a/b\nexported a/b/file\nrefused absolute\n"
+	                    "refused fifo\ndeletion gone\nheld inside\nrefused outside\nrefused winding\n");
 	assert_true(holds(b->to, "a/b/file", "hello"));
 	assert_int_equal(fstatat(b->to, "a/b/file", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07000, 0);
@@ -345,7 +348,8 @@ static void export_brings_files_and_holds_the_rest(void **state)
 	assert_false(exists(b->to, "fifo"));
 	assert_false(exists(b->to, "inside"));
 	assert_true(exists(b->to, "gone"));
-	own_mem char *all = exported(b, (struct export_options){ .executable_config = true, .deletions = true }, 0);
+	own_mem char *all =
+		exported(b, (struct export_options){ .executable_config = true, .deletions = true }, 0);
 	assert_true(holds(b->to, ".envrc", "evil"));
 	assert_false(exists(b->to, "gone"));
 	assert_false(exists(b->to, "absolute"));
@@ -382,7 +386,7 @@ static void export_never_writes_through_a_link_of_the_destination(void **state)
 	assert_string_equal(told, "failed d\nfailed d/planted\nexported file\n");
 	assert_false(exists(outside, "planted"));
 	assert_true(holds(outside, "victim", "untouched"));
-	assert_true(holds(b->to, "file", "new"));	/* the link itself was replaced */
+	assert_true(holds(b->to, "file", "new")); /* the link itself was replaced */
 }
 
 static void a_deleted_directory_keeps_what_the_bottle_never_saw(void **state)
@@ -459,7 +463,9 @@ static void swapping_entries_brings_out_nothing_foreign(void **state)
 	put(b->upper, "d/secret", "own", 0644);
 	assert_int_equal(symlinkat("../outside/secret", b->upper, "link"), 0);
 	assert_int_equal(symlinkat("../outside", b->upper, "dirlink"), 0);
-	const struct proc_spec spec = { .child = swap_without_end, .arg = &b->upper, .die_with_parent = true };
+	const struct proc_spec spec = { .child = swap_without_end,
+		                        .arg = &b->upper,
+		                        .die_with_parent = true };
 	assert_ok(proc_fork(&spec, &guest, &err), &err);
 	for (int i = 0; i < ROUNDS; i++) {
 		own_changes struct changes c = CHANGES_INIT;
@@ -474,7 +480,7 @@ static void swapping_entries_brings_out_nothing_foreign(void **state)
 		for (size_t j = 0; j < ARRAY_LEN(names); j++)
 			assert_false(holds(b->to, names[j], "FOREIGN"));
 	}
-	assert_true(holds(outside, "secret", "FOREIGN"));	/* control: it could be read there */
+	assert_true(holds(outside, "secret", "FOREIGN")); /* control: it could be read there */
 }
 
 static void deep_trees_are_bounded(void **state)
@@ -530,8 +536,12 @@ static void hostile_names_are_shown_escaped(void **state)
 		{ "a\nb\tc", "a\\x0ab\\x09c", false },
 		{ "a\nb\tc\r", "a\nb\tc\\x0d", true },
 		{ "\xff\xfe", "\\xff\\xfe", false },
-		{ "\xc2\x9b" "31m", "\\u{9b}31m", false },
-		{ "a\xe2\x80\xae" "b", "a\\u{202e}b", true },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\u{9b}31m", false },
+		{ "a\xe2\x80\xae"
+		  "b",
+		  "a\\u{202e}b", true },
 		{ "\xc0\x9b\xed\xa0\x80", "\\xc0\\x9b\\xed\\xa0\\x80", false },
 		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", false },
 		{ "\xe2\x80", "\\xe2\\x80", false },
@@ -563,8 +573,9 @@ static void a_diff_is_unified(void **state)
 	put(b->lower, "f", "1\n2\n3\n4\n5\n6\n7\n8\n9\n", 0644);
 	put(b->upper, "f", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n10", 0644);
 	own_mem char *got = diff_of(b);
-	assert_string_equal(got, "--- a/f\n+++ b/f\n@@ -2,8 +2,9 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n 9\n+10\n"
-				 "\\ No newline at end of file\n");
+	assert_string_equal(got,
+	                    "--- a/f\n+++ b/f\n@@ -2,8 +2,9 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n 9\n+10\n"
+	                    "\\ No newline at end of file\n");
 }
 
 static void a_diff_of_added_and_deleted_files_names_dev_null(void **state)
@@ -576,7 +587,7 @@ static void a_diff_of_added_and_deleted_files_names_dev_null(void **state)
 	whiteout(b->upper, "old");
 	own_mem char *got = diff_of(b);
 	assert_string_equal(got, "--- /dev/null\n+++ b/new\n@@ -0,0 +1,1 @@\n+y\n"
-				 "--- a/old\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-x\n");
+	                         "--- a/old\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-x\n");
 }
 
 static void a_diff_shows_no_control_bytes_and_names_binaries(void **state)
@@ -589,7 +600,7 @@ static void a_diff_shows_no_control_bytes_and_names_binaries(void **state)
 	assert_int_equal(symlinkat("\x1b[2J", b->upper, "link"), 0);
 	own_mem char *got = diff_of(b);
 	assert_string_equal(got, "--- /dev/null\n+++ b/a\\x1b[2J\n@@ -0,0 +1,1 @@\n+\\x1b[31mred\n"
-				 "added file bin: binary\nadded symlink link -> \\x1b[2J\n");
+	                         "added file bin: binary\nadded symlink link -> \\x1b[2J\n");
 }
 
 static void a_hopeless_diff_is_bounded(void **state)
