@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "backend/closure.h"
 #include "backend/guest.h"
 #include "cage/cage.h"
 #include "manifest/bottle.h"
@@ -26,11 +27,12 @@
 
 struct guest_request {
 	const char *slug;
-	const char *program;       /* our static guest program, on the host */
-	const char *smolvm;        /* the smolvm command, for the backend that needs it; NULL: not found */
-	const char *image;         /* NULL: the backend's default */
-	const struct strv *tools;  /* absolute */
-	const char *operator_home; /* of whom we run for; NULL: unknown */
+	const char *program;      /* our static guest program, on the host */
+	const char *smolvm;       /* the smolvm command, for the backend that needs it; NULL: not found */
+	const char *image;        /* NULL: the backend's default */
+	const struct strv *tools; /* absolute */
+	const struct closure *closure; /* programs for a host without /usr; NULL: the host's own alone */
+	const char *operator_home;     /* of whom we run for; NULL: unknown */
 	enum manifest_workspace workspace;
 	const char *workspace_path; /* NULL with MANIFEST_WORKSPACE_NONE */
 	const struct strv *hidden;  /* paths below the workspace that the guest does not see */

@@ -16,12 +16,16 @@ enum { STICKY = 01777 };
  * be dialled. Seen through an overlay it is a name with nobody behind it. */
 static const struct cage_mount host_programs[] = {
 	{ CAGE_BIND, "/usr", .source = "/usr", .flags = CAGE_READ_ONLY },
-	{ CAGE_BIND, "/nix/store", .source = "/nix/store", .flags = HOST_READ_ONLY },
 	{ CAGE_OVERLAY, "/opt", .source = "/opt", .flags = HOST_READ_ONLY },
 };
+/* Where nobody has said which paths of it a guest needs. */
+static const struct cage_mount host_store = { CAGE_BIND, CLOSURE_STORE, .source = CLOSURE_STORE,
+	                                      .flags = HOST_READ_ONLY };
 
 /* Where a host has them as links into /usr, the guest has the same links. */
 static const char *const top_level[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
+/* There, where scripts name them by these, are the programs of a list that is all there is. */
+static const char *const program_links[] = { "/bin", "/usr/bin" };
 /* NixOS: the system's programs and drivers are reached through these. */
 static const char *const system_links[] = { "/run/current-system", "/run/opengl-driver" };
 
@@ -87,15 +91,40 @@ static void add_shared_etc(struct tree *t)
 		tree_add_like_host(t, shared_etc_links[i]);
 }
 
-int tree_build(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err)
+/* Of a system that stands in the store nothing is shown but what the list names: what /bin and
+ * /usr hold there are links to other paths of the store. */
+static void add_host_programs(struct tree *t, const struct closure *c)
 {
+	if (c && closure_is_all(c)) {
+		for (size_t i = 0; i < ARRAY_LEN(program_links); i++)
+			tree_add(t, (struct cage_mount){ CAGE_LINK, program_links[i], .source = c->bin });
+		return;
+	}
 	tree_add_all(t, host_programs, ARRAY_LEN(host_programs));
 	for (size_t i = 0; i < ARRAY_LEN(top_level); i++)
 		tree_add_like_host(t, top_level[i]);
+}
+
+static void add_store(struct tree *t, const struct closure *c)
+{
+	if (!c || c->paths.n == 0) {
+		tree_add(t, host_store);
+		for (size_t i = 0; i < ARRAY_LEN(system_links); i++)
+			if (access(system_links[i], F_OK) == 0)
+				tree_add_like_host(t, system_links[i]);
+		return;
+	}
+	/* Not optional: what is missing by now is an error, not a smaller tree. */
+	for (size_t i = 0; i < c->paths.n; i++)
+		tree_add(t, (struct cage_mount){ CAGE_BIND, c->paths.v[i], .source = c->paths.v[i],
+		                                 .flags = CAGE_READ_ONLY });
+}
+
+int tree_build(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err)
+{
+	add_host_programs(t, r->closure);
 	tree_add_all(t, own_places, ARRAY_LEN(own_places));
-	for (size_t i = 0; i < ARRAY_LEN(system_links); i++)
-		if (access(system_links[i], F_OK) == 0)
-			tree_add_like_host(t, system_links[i]);
+	add_store(t, r->closure);
 	tree_add_all(t, own_etc, ARRAY_LEN(own_etc));
 	tree_add(t,
 	         (struct cage_mount){ CAGE_FILE, "/etc/hosts", .content = tree_keep(t, xstrdup(r->hosts)) });

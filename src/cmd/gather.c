@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,7 +179,7 @@ static char *program_in(const char *dir, size_t n, const char *name, const char 
 	return NULL;
 }
 
-char *gather_program(const struct manifest_provider *provider, const char *home)
+static char *find_program(const struct manifest_provider *provider, const char *home)
 {
 	const char *name = provider->command.n ? provider->command.v[0] : NULL;
 	const char *path = command_env("PATH");
@@ -199,4 +201,21 @@ char *gather_program(const struct manifest_provider *provider, const char *home)
 		path += n + (path[n] == ':');
 	}
 	return NULL;
+}
+
+char *gather_program(const struct manifest_provider *provider, const char *home,
+                     const struct closure *closure)
+{
+	own_mem char *found = find_program(provider, home);
+	const char *name = provider->command.n ? provider->command.v[0] : NULL;
+	char real[PATH_MAX];
+
+	/* A link into the store leads to the path that is in the list, or nowhere. */
+	if (found && closure->paths.n > 0 && closure_shows(closure, found) && realpath(found, real) &&
+	    closure_holds(closure, real))
+		return xstrdup(real);
+	if (!name || !closure->bin || (found && closure_shows(closure, found)))
+		return mem_steal(&found);
+	char *ours = program_in(closure->bin, strlen(closure->bin), name, NULL);
+	return ours ? ours : mem_steal(&found);
 }

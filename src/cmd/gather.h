@@ -7,6 +7,7 @@
  * never its value. Of a login on the host the plan gets what the guest holds in its place. */
 int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *out, struct err *err);
 
-/* Where the provider's command stands: its own directories, then PATH. NULL: nowhere. The
- * caller frees. */
-char *gather_program(const struct manifest_provider *provider, const char *home);
+/* Where the provider's command stands: its own directories, then PATH, then the programs that
+ * @closure brings. NULL: nowhere. The caller frees. */
+char *gather_program(const struct manifest_provider *provider, const char *home,
+                     const struct closure *closure);

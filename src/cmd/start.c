@@ -116,16 +116,21 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 		.detach = command_has(c, "detach"),
 		.remove_at_end = command_has(c, "rm"),
 	};
-	own_mem char *program = m ? gather_program(&m->provider, paths->home) : NULL;
+	bool machine = str_is(backend, backend_smolmachines.name);
+	own_closure struct closure closure = CLOSURE_INIT;
+	own_mem char *share = machine ? NULL : command_share(NULL, err);
+	if (!machine && (!share || closure_load(share, &closure, err) != 0))
+		return -1;
+	own_mem char *program = m ? gather_program(&m->provider, paths->home, &closure) : NULL;
 	own_mem char *skills = xasprintf("%s/.bot-bottle/skills", paths->home);
 	struct err missing = ERR_INIT;
-	bool machine = str_is(backend, backend_smolmachines.name);
 	own_mem char *smolvm =
 		machine ? preflight_find_program(command_env("PATH"), "smolvm", &missing) : NULL;
 	struct plan_facts facts = { .program = program,
 		                    .home = paths->home,
 		                    .skills = skills,
 		                    .term = command_env("TERM"),
+		                    .closure = &closure,
 		                    .smolvm = smolvm };
 	if (check_bundle(options.bundle, err) != 0)
 		return -1;

@@ -43,6 +43,9 @@ static void set_place(const struct launch *l, struct strv *env)
 
 	for (size_t i = 0; i < l->plan->path.n; i++)
 		str_addf(&path, "%s%s", i ? ":" : "", l->plan->path.v[i]);
+	/* Last: on a host with programs of its own they go before ours. */
+	if (l->closure.bin)
+		str_addf(&path, ":%s", l->closure.bin);
 	strv_setenv(env, "PATH", str_c(&path));
 	strv_setenv(env, "HOME", GUEST_HOME);
 	strv_setenv(env, "USER", "agent");

@@ -90,6 +90,7 @@ void launch_down(struct launch *l, const struct err *why)
 	fd_drop(&l->dir);
 	record_clear(&l->record);
 	strv_clear(&l->obeyed);
+	closure_clear(&l->closure);
 	mem_drop(&l->ca);
 	mem_drop(&l->canary);
 	str_clear(&l->bundle);

@@ -13,6 +13,9 @@
 #include "registry/registry.h"
 #include "sidecar/sidecar.h"
 
+/* From libexec to what is installed as data. */
+#define LAUNCH_SHARE "../../share/bot-bottle"
+
 enum { LAUNCH_LISTENERS = 3, LAUNCH_NONCE_TEXT = 33, LAUNCH_WAIT_MS = 8000 };
 
 /* Values that the CLI gathered: of plan.secrets and plan.credentials, in their order. */
@@ -80,6 +83,7 @@ struct launch {
 	int listeners[LAUNCH_LISTENERS];
 	struct strv
 		obeyed; /* workspace: mount: what a tool of the host would run or obey there, at the start */
+	struct closure closure; /* the programs that the guest sees, where the host has a list */
 	struct sidecar gateway;
 	struct launch_docker docker;
 	char *ca;                      /* the bottle's CA certificate, PEM; NULL: not told yet */

@@ -24,18 +24,20 @@ static bool below(const char *path, const char *dir)
 }
 
 /* A program is there inside when one of the tree's directories holds it. */
-static bool is_visible(const struct plan *p, const char *program)
+static bool is_visible(const struct plan *p, const struct closure *closure, const char *program)
 {
 	static const char *const shown[] = { "/usr",       "/bin", "/sbin",
 		                             "/nix/store", "/opt", "/run/current-system" };
 
-	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
-		if (below(program, shown[i]))
-			return true;
 	for (size_t i = 0; i < p->tools.n; i++)
 		if (below(program, p->tools.v[i]))
 			return true;
-	return false;
+	if (closure && closure->paths.n > 0 && (below(program, CLOSURE_STORE) || below(program, "/run")))
+		return closure_holds(closure, program);
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
+		if (below(program, shown[i]))
+			return true;
+	return closure && closure_holds(closure, program);
 }
 
 static void plan_path(struct plan *p)
@@ -82,10 +84,11 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 	if (!program)
 		return fail(err, ERR_MISSING,
 		            "%s is not on this host; install it, or give a command behind --", name);
-	if (!machine && !is_visible(p, program))
+	if (!machine && !is_visible(p, f->closure, program))
 		return fail(
 			err, ERR_MISSING,
-			"%s stands outside of what a bottle sees; add its installation directory to `tools`",
+			"%s stands outside of what a bottle sees; add its installation directory to `tools` "
+			"(NixOS: its package to services.bot-bottle.guestPackages)",
 			program);
 	own_strv struct strv command = STRV_INIT;
 	if (!words_fill_list(&m->provider.command, words, ARRAY_LEN(words), &command))

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "backend/closure.h"
 #include "manifest/config.h"
 #include "manifest/manifest.h"
 
@@ -114,6 +115,7 @@ struct plan_facts {
 	const char *term;
 	const char *smolvm;                       /* on PATH; NULL: not there, or not needed */
 	const char *docker_program, *docker_host; /* NULL: none, not set */
+	const struct closure *closure;            /* NULL: none */
 };
 
 /* @manifest NULL: a bare command without a manifest, which reaches nothing. The caller fills

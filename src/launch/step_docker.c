@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 /* The sidecars' names and places in the image that `make sidecar-image` builds. */
-#define IMAGE_ARCHIVE "/../../share/bot-bottle/sidecar-image.tar"
+#define IMAGE_ARCHIVE "/" LAUNCH_SHARE "/sidecar-image.tar"
 #define IMAGE_SIDECAR "/bin/bottle-egress"
 static const char *const image_command[] = { "/bin/bottle-relay", "inside", NULL };
 

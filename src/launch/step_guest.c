@@ -69,6 +69,7 @@ int cage_up(void *arg, struct err *err)
 	own_str struct str hosts = STR_INIT;
 	own_strv struct strv hidden = STRV_INIT;
 	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
+	own_mem char *share = xasprintf("%s/" LAUNCH_SHARE, l->libexec);
 	const struct manifest_resources resources = {
 		.cpus = p->cpus,
 		.memory_mib = p->memory_mib,
@@ -81,7 +82,8 @@ int cage_up(void *arg, struct err *err)
 	};
 
 	if (backend_find(p->backend, &l->backend, err) != 0 ||
-	    look_through_workspace(p, &hidden, &l->obeyed, err) != 0)
+	    look_through_workspace(p, &hidden, &l->obeyed, err) != 0 ||
+	    (!l->backend->create && closure_load(share, &l->closure, err) != 0))
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
 	struct guest_request request = {
@@ -90,6 +92,7 @@ int cage_up(void *arg, struct err *err)
 		.smolvm = p->smolvm,
 		.image = p->image,
 		.tools = &p->tools,
+		.closure = &l->closure,
 		.workspace = (enum manifest_workspace)p->workspace_mode,
 		.workspace_path = p->workspace,
 		.hidden = &hidden,
