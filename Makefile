@@ -140,7 +140,7 @@ check-attacks: all $(CAGE_INSIDE) ## tests/attacks/TABLE, and real bottles attac
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run
 
-check-launch: all ## real bottles, from start to end
+check-launch: all $(CAGE_INSIDE) ## real bottles, from start to end
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/launch/*.bats))
 
 # A `bottle` that can be made to fail or to wait at any step: its own fault.o comes before
@@ -167,11 +167,11 @@ $(IMAGE): src/bundle/image $(IMAGE_PROGRAMS)
 	$(Q)mkdir -p $(@D); echo "  TAR   $@"; src/bundle/image $@ $(IMAGE_PROGRAMS)
 sidecar-image: $(IMAGE) ## the image of the docker bundle's sidecars
 
-# Skipped, saying why, where docker isn't installed: `make deps-docker` does that.
+# Skipped, saying why, where no dockerd can be started: it takes docker's packages, and root.
 check-docker: all $(IMAGE) ## the docker bundle, against a dockerd of the suite's own
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/docker/*.bats))
 
-.PHONY: sidecar-image check-docker deps-docker
+.PHONY: sidecar-image check-docker
 
 .PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-attacks check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
@@ -186,7 +186,7 @@ check: deps ## every test; installs what is missing first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 # One suite: a cmocka program, a file of bats, or any program that exits 0.
-SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(filter-out tests/docker/%,$(wildcard tests/*/*.bats))) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
+SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
 	tests/nix/check tests/nix/defects
 check-all: all $(IMAGE) check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
 	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES) $(DOUBLED)
@@ -246,10 +246,10 @@ DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-d
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
 	man-db:man nix-bin:nix-instantiate openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
+# What only root's tests use.
+DEPS_ROOT  := docker.io:dockerd iptables:iptables
 deps: ## install what is missing (Debian)
-	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST)
-deps-docker: ## docker's own packages, for check-docker
-	$(Q)tests/deps docker.io:dockerd iptables:iptables
+	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_TEST) $(if $(filter 0,$(shell id -u)),$(DEPS_ROOT))
 deps-lint:
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_LINT)
 

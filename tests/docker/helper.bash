@@ -10,7 +10,7 @@ docker_up() {
 	local program
 	for program in docker dockerd iptables python3; do
 		PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null && continue
-		echo "no $program here; make deps-docker" >"$BATS_FILE_TMPDIR/why"
+		echo "no $program here; as root, make deps brings it" >"$BATS_FILE_TMPDIR/why"
 		return 0
 	done
 	# A short name: socket paths are short.
