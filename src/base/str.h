@@ -31,6 +31,11 @@ const char *str_c(const struct str *s);      /* "" while empty */
  * printable ASCII become \xNN, a backslash becomes \\. At most @limit bytes of @n are
  * shown, "..." marks a cut. */
 void str_add_escaped(struct str *s, const void *bytes, size_t n, size_t limit);
+/* The same for a person's eyes, so that a terminal can't be fooled: letters of every script
+ * stay; control bytes, what is not UTF-8, direction marks and invisible characters become \xNN
+ * or \u{...}. With @lines newline and tab stay. */
+void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines);
+void str_add_visible(struct str *s, const char *text); /* all of it, as one line */
 
 bool str_is(const char *a, const char *b); /* equal; NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);

@@ -41,3 +41,40 @@ bool utf8_is_valid(const void *bytes, size_t n)
 	}
 	return true;
 }
+
+int32_t utf8_next(const unsigned char **p, const unsigned char *end)
+{
+	const unsigned char *at = *p;
+	size_t length = utf8_length(at, (size_t)(end - at));
+	int32_t letter;
+
+	if (length == 0) {
+		++*p;
+		return UTF8_BAD;
+	}
+	letter = length == 1 ? at[0] : at[0] & (0x7f >> length);
+	for (size_t i = 1; i < length; i++)
+		letter = letter << 6 | (at[i] & 0x3f);
+	*p += length;
+	return letter;
+}
+
+bool utf8_is_hidden(int32_t letter)
+{
+	/* Unicode's default ignorable code points, direction marks, line separators, tags,
+	 * noncharacters that terminals swallow, and private use, which shows as anything. */
+	static const struct {
+		int32_t first, last;
+	} hidden[] = {
+		{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x061c, 0x061c },    { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },    { 0x2028, 0x202e },
+		{ 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xe000, 0xf8ff },    { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },    { 0x1bca0, 0x1bca3 },
+		{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff }, { 0xf0000, 0x10ffff },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		if (letter >= hidden[i].first && letter <= hidden[i].last)
+			return true;
+	return false;
+}

@@ -68,7 +68,7 @@ static void add_value(struct str *out, const json *value)
 		str_add(&raw, json_string(value, ""));
 	else
 		json_print(value, &raw);
-	ui_escape(out, str_c(&raw));
+	str_add_visible(out, str_c(&raw));
 }
 
 static bool add_pair(void *arg, const char *key, json *value)
@@ -76,7 +76,7 @@ static bool add_pair(void *arg, const char *key, json *value)
 	struct str *out = arg;
 
 	str_addc(out, ' ');
-	ui_escape(out, key);
+	str_add_visible(out, key);
 	str_addc(out, '=');
 	add_value(out, value);
 	return true;

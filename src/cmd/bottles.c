@@ -88,7 +88,7 @@ json *text_json(const char *bytes)
 {
 	own_str struct str shown = STR_INIT;
 
-	text_add_visible(&shown, bytes, strlen(bytes), false);
+	str_add_visible(&shown, bytes);
 	return json_of_string(str_c(&shown));
 }
 

@@ -184,7 +184,7 @@ static void show_one(struct command *c, const struct record *r, bool purge)
 	ui_note(&c->ui, "%s: %s", r->slug, r->state == RECORD_STOPPED ? "stopped" : "its keeper is gone");
 	for (size_t i = 0; i < r->nresources; i++) {
 		own_str struct str name = STR_INIT;
-		ui_escape(&name, r->resources[i].name);
+		str_add_visible(&name, r->resources[i].name);
 		ui_note(&c->ui, "  %s %s", r->resources[i].kind, str_c(&name));
 	}
 	if (purge)

@@ -53,7 +53,7 @@ static void hear(void *arg, const char *text)
 	const struct command *c = arg;
 	own_str struct str shown = STR_INIT;
 
-	text_add_visible(&shown, text, strlen(text), false);
+	str_add_visible(&shown, text);
 	ui_note(&c->ui, "passed over %s", str_c(&shown));
 }
 
@@ -119,7 +119,7 @@ static int inside_finish(struct inside *i, struct err *err)
 	file_read_fd(i->errors, "what it said", ERROR_TEXT, &said, &ignored);
 	while (said.len > 0 && said.data[said.len - 1] == '\n')
 		said.len--;
-	text_add_visible(&shown, str_c(&said), said.len, false);
+	str_addn_visible(&shown, str_c(&said), said.len, false);
 	return fail(err, ERR_INPUT, "in the bottle: %.300s", shown.len ? shown.data : "the copy was refused");
 }
 

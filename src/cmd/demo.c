@@ -122,7 +122,7 @@ static void show_lines(struct command *c, struct str *text)
 	for (char *line; rest && (line = strsep(&rest, "\n"));) {
 		own_str struct str shown = STR_INIT;
 
-		ui_escape(&shown, line);
+		str_add_visible(&shown, line);
 		if (shown.len > 0)
 			ui_note(&c->ui, "  %s", str_c(&shown));
 	}

@@ -17,7 +17,7 @@ static void print_row(struct command *c, const json *row)
 	          ok     ? "ok      " :
 	          needed ? "FAILED  " :
 	                   "absent  ");
-	ui_escape(&found, json_get_string(row, "found", ""));
+	str_add_visible(&found, json_get_string(row, "found", ""));
 	ui_text("%s%s%s\n", json_get_string(row, "check", ""), found.len ? ": " : "", str_c(&found));
 	if (ok)
 		return;

@@ -72,7 +72,7 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 	    preflight_require(&host, &ignored) != 0)
 		return -1;
 	add_line(&line, c);
-	ui_escape(&shown, str_c(&line));
+	str_add_visible(&shown, str_c(&line));
 	ui_note(&c->ui, "this host can't run the backend %s; the weaker tier runs here:\n  %s", backend,
 	        str_c(&shown));
 	return -1;

@@ -27,7 +27,7 @@ static int show_lines(struct str *held, bool all, struct err *err)
 		if (!newline && !all && n < LINE_LIMIT)
 			break;
 		size_t text = n > 0 && newline && line[n - 1] == '\r' ? n - 1 : n;
-		text_add_visible(&shown, line, text, true);
+		str_addn_visible(&shown, line, text, true);
 		if (newline || all)
 			str_addc(&shown, '\n');
 		at += n + (newline != NULL);

@@ -44,12 +44,12 @@ json *proof_lines(const json *proof)
 		if (is_skipped(check) || json_get_truth(check, "as_expected", false))
 			continue;
 		str_reset(&text);
-		ui_escape(&text, json_get_string(check, "check", "?"));
+		str_add_visible(&text, json_get_string(check, "check", "?"));
 		str_addf(&text, ": expected %s, was ", json_get_string(check, "expected", "?"));
-		ui_escape(&text, json_get_string(check, "found", "?"));
+		str_add_visible(&text, json_get_string(check, "found", "?"));
 		if (json_get(check, "error")) {
 			str_addc(&text, ' ');
-			ui_escape(&text, json_get_string(check, "error", ""));
+			str_add_visible(&text, json_get_string(check, "error", ""));
 		}
 		json_push(lines, json_of_string(str_c(&text)));
 	}

@@ -48,7 +48,7 @@ static int confirm_suggestion(struct command *c, const struct manifest_plan *m, 
 			m->agent_file, m->agent.bottle);
 	own_str struct str question = STR_INIT;
 	str_add(&question, "The file ");
-	ui_escape(&question, m->agent_file);
+	str_add_visible(&question, m->agent_file);
 	str_addf(&question, ", which comes with this directory, wants the bottle %s. Use it?",
 	         m->agent.bottle);
 	if (ui_ask(str_c(&question), &yes, err) != 0)
@@ -149,16 +149,7 @@ static int ask_backend(struct command *c, struct plan *p, struct err *err)
 {
 	const struct backend *backend;
 	const struct paths *paths = command_paths(c, err);
-	const struct manifest_resources resources = {
-		.cpus = p->cpus,
-		.memory_mib = p->memory_mib,
-		.disk_gib = p->disk_gib,
-		.pids = p->pids,
-		.cpus_given = p->cpus_given,
-		.memory_mib_given = p->memory_mib_given,
-		.disk_gib_given = p->disk_gib_given,
-		.pids_given = p->pids_given,
-	};
+	const struct manifest_resources resources = plan_wants(p);
 
 	if (!paths || backend_find(p->backend, &backend, err) != 0)
 		return -1;

@@ -18,7 +18,7 @@ static void add_item(struct str *s, const char *text)
 {
 	if (s->len > 0)
 		str_add(s, ", ");
-	ui_escape(s, text);
+	str_add_visible(s, text);
 }
 
 static void print_program(struct command *c, const struct plan *p)
@@ -27,7 +27,7 @@ static void print_program(struct command *c, const struct plan *p)
 
 	for (size_t i = 0; i < p->command.n; i++) {
 		str_add(&text, i ? " " : "");
-		ui_escape(&text, p->command.v[i]);
+		str_add_visible(&text, p->command.v[i]);
 	}
 	/* A prompt may be long; what runs is said by its beginning. */
 	if (text.len > 200) {
@@ -55,7 +55,7 @@ static void print_wide_route(struct command *c, const json *route)
 	};
 	own_str struct str shown = STR_INIT;
 
-	ui_escape(&shown, host);
+	str_add_visible(&shown, host);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].said)
 			ui_note(&c->ui, "%-12s %s: %s", "", str_c(&shown), rows[i].what);

@@ -41,7 +41,7 @@ static void look_in(struct look *k, int parent, const char *name, const char *be
 		own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
 		if (st.st_uid != k->owner && k->found++ < NAMED) {
 			str_add(&k->names, k->names.len ? ", " : "");
-			ui_escape(&k->names, path);
+			str_add_visible(&k->names, path);
 		}
 		if (S_ISDIR(st.st_mode) && depth < LOOK_DEPTH)
 			look_in(k, fd, e->d_name, path, depth + 1);
@@ -99,7 +99,7 @@ void summary_workspace(struct command *c, const struct plan *p)
 		ui_note(&c->ui, "%-12s none", "workspace");
 		return;
 	}
-	ui_escape(&text, p->workspace);
+	str_add_visible(&text, p->workspace);
 	ui_note(&c->ui, "%-12s %s (%s)", "workspace", str_c(&text), how[p->workspace_mode]);
 	if (p->workspace_mode == MANIFEST_WORKSPACE_MOUNT)
 		ui_note(&c->ui, "%-12s new files of that kind can be made, and are named at the end", "");

@@ -229,6 +229,20 @@ static void plan_resources(struct plan *p, const struct manifest_resources *r)
 	p->pids_given = r->pids_given;
 }
 
+struct manifest_resources plan_wants(const struct plan *p)
+{
+	return (struct manifest_resources){
+		.cpus = p->cpus,
+		.memory_mib = p->memory_mib,
+		.disk_gib = p->disk_gib,
+		.pids = p->pids,
+		.cpus_given = p->cpus_given,
+		.memory_mib_given = p->memory_mib_given,
+		.disk_gib_given = p->disk_gib_given,
+		.pids_given = p->pids_given,
+	};
+}
+
 static void plan_tools(struct plan *p, const struct strv *tools, const char *home)
 {
 	for (size_t i = 0; i < tools->n; i++) {

@@ -124,6 +124,9 @@ int plan_make(const struct manifest_plan *manifest, const struct host_config *co
               const struct plan_options *options, const struct plan_facts *facts, struct plan *out,
               struct err *err);
 
+/* Its limits as the manifest has them, and as a backend is asked for them. */
+struct manifest_resources plan_wants(const struct plan *p);
+
 /* One descriptor table serves both ways. */
 json *plan_to_json(const struct plan *p);
 int plan_from_json(const json *j, struct plan *out, struct err *err);

@@ -70,16 +70,7 @@ int cage_up(void *arg, struct err *err)
 	own_strv struct strv hidden = STRV_INIT;
 	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
 	own_mem char *share = xasprintf("%s/" LAUNCH_SHARE, l->libexec);
-	const struct manifest_resources resources = {
-		.cpus = p->cpus,
-		.memory_mib = p->memory_mib,
-		.disk_gib = p->disk_gib,
-		.pids = p->pids,
-		.cpus_given = p->cpus_given,
-		.memory_mib_given = p->memory_mib_given,
-		.disk_gib_given = p->disk_gib_given,
-		.pids_given = p->pids_given,
-	};
+	const struct manifest_resources resources = plan_wants(p);
 
 	if (backend_find(p->backend, &l->backend, err) != 0 ||
 	    look_through_workspace(p, &hidden, &l->obeyed, err) != 0 ||
@@ -134,7 +125,7 @@ static void tell_of_new(struct launch *l)
 		own_str struct str shown = STR_INIT;
 		if (is_in(&l->obeyed, now.v[i]))
 			continue;
-		text_add_visible(&shown, now.v[i], strlen(now.v[i]), false);
+		str_add_visible(&shown, now.v[i]);
 		json_push(paths, json_of_string(str_c(&shown)));
 		own_mem char *line = xasprintf(
 			"new in the workspace, and obeyed by a tool of the host (look before you work there): %s",

@@ -85,7 +85,7 @@ static void put_text(int row, int column, int width, attr_t look, const char *te
 
 	if (width <= 0)
 		return;
-	ui_escape(&safe, text);
+	str_add_visible(&safe, text);
 	attrset(look);
 	mvaddnstr(row, column, str_c(&safe), width);
 	attrset(A_NORMAL);

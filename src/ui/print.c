@@ -79,9 +79,9 @@ static void split_error(const struct err *err, struct str *message, struct str *
 	const char *cut = strstr(err->text, "; ");
 	own_mem char *first = xstrndup(err->text, cut ? (size_t)(cut - err->text) : strlen(err->text));
 
-	ui_escape(message, first);
+	str_add_visible(message, first);
 	if (cut)
-		ui_escape(remedy, cut + 2);
+		str_add_visible(remedy, cut + 2);
 }
 
 static void print_error_json(const struct err *err, const char *message, const char *remedy)

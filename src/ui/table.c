@@ -36,7 +36,7 @@ static void cell_text(const json *value, struct str *out)
 		str_add(out, "-");
 		return;
 	case JSON_STRING:
-		ui_escape(out, json_string(value, ""));
+		str_add_visible(out, json_string(value, ""));
 		return;
 	case JSON_BOOL:
 		str_add(out, json_truth(value, false) ? "yes" : "no");
@@ -50,7 +50,7 @@ static void cell_text(const json *value, struct str *out)
 		return;
 	default:
 		json_print(value, &raw);
-		ui_escape(out, str_c(&raw));
+		str_add_visible(out, str_c(&raw));
 	}
 }
 

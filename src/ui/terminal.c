@@ -65,7 +65,7 @@ static int ask(int fd, const char *prompt, struct secret *out, struct err *err)
 	size_t n = 0;
 	int rc;
 
-	ui_escape(&shown, prompt);
+	str_add_visible(&shown, prompt);
 	if (file_write_all(fd, str_c(&shown), shown.len, err) < 0)
 		return -1;
 	rc = read_line(fd, buffer, sizeof buffer, &n, err);

@@ -61,9 +61,6 @@ int ui_write(const void *bytes, size_t n, struct err *err);
 /* Everything written has arrived; a full disk or a closed pipe is ERR_SYSTEM. */
 int ui_flush(struct err *err);
 
-/* Adds text of unknown origin: valid UTF-8 that prints stays, all else becomes \xNN. */
-void ui_escape(struct str *out, const char *text);
-
 /* --- the person --------------------------------------------------------------------- */
 
 /* stdin and stderr are terminals: somebody can be asked. */

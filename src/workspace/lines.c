@@ -149,7 +149,7 @@ static void add_line(struct str *out, char sign, const struct line *l)
 	bool whole = l->text[l->n - 1] == '\n';
 
 	str_addc(out, sign);
-	text_add_visible(out, l->text, l->n - whole, true);
+	str_addn_visible(out, l->text, l->n - whole, true);
 	str_add(out, whole ? "\n" : "\n\\ No newline at end of file\n");
 }
 

@@ -104,8 +104,3 @@ int workspace_export(const struct workspace *w, const struct changes *changes,
                      void (*told)(void *arg, const struct change *c, enum export_verdict verdict,
                                   const char *why),
                      void *arg, struct err *err);
-
-/* Adds text that the guest wrote so that a terminal can't be fooled by it: printable
- * characters stay; control bytes, what is not UTF-8, direction marks and invisible
- * characters become \xNN or \u{...}. With @lines newline and tab stay. */
-void text_add_visible(struct str *out, const void *bytes, size_t n, bool lines);

@@ -336,9 +336,46 @@ static void sha256_is_sha256(void **state)
 	assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void hostile_text_loses_what_a_terminal_acts_on(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+		bool lines;
+	} cases[] = {
+		{ "plain text", "plain text", false },
+		{ "gr\xc3\xbc\xc3\x9f dich", "gr\xc3\xbc\xc3\x9f dich", false },
+		{ "\033[2J", "\\x1b[2J", false },
+		{ "\x1b]52;c;x\a", "\\x1b]52;c;x\\x07", false },
+		{ "a\nb\tc\r", "a\\x0ab\\x09c\\x0d", false },
+		{ "a\nb\tc\r", "a\nb\tc\\x0d", true },
+		{ "\x7f", "\\x7f", true },
+		{ "\xff\xfe", "\\xff\\xfe", false },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\u{9b}31m", true }, /* CSI in one character */
+		{ "\xe2\x80\xae"
+		  "txt.exe",
+		  "\\u{202e}txt.exe", true },                          /* right to left override */
+		{ "\xe2\x80\x8b", "\\u{200b}", false },                /* no width */
+		{ "\xc0\xaf", "\\xc0\\xaf", false },                   /* overlong */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80", false },          /* surrogate */
+		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", false }, /* past the last one */
+		{ "cut \xe2\x82", "cut \\xe2\\x82", false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str out = STR_INIT;
+
+		str_addn_visible(&out, cases[i].text, strlen(cases[i].text), cases[i].lines);
+		assert_string_equal(str_c(&out), cases[i].shown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),

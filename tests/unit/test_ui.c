@@ -10,38 +10,6 @@
 #include "base/proc.h"
 #include "ui/ui.h"
 
-static void hostile_text_loses_what_a_terminal_acts_on(void **state)
-{
-	static const struct {
-		const char *text, *shown;
-	} cases[] = {
-		{ "plain text", "plain text" },
-		{ "gr\xc3\xbc\xc3\x9f dich", "gr\xc3\xbc\xc3\x9f dich" },
-		{ "\033[2J", "\\x1b[2J" },
-		{ "a\nb\tc\r", "a\\x0ab\\x09c\\x0d" },
-		{ "\x7f", "\\x7f" },
-		{ "\xc2\x9b"
-		  "31m",
-		  "\\xc2\\x9b31m" }, /* CSI in one character */
-		{ "\xe2\x80\xae"
-		  "txt.exe",
-		  "\\xe2\\x80\\xaetxt.exe" },                   /* right to left override */
-		{ "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },          /* no width */
-		{ "\xc0\xaf", "\\xc0\\xaf" },                   /* overlong */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },          /* surrogate */
-		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" }, /* past the last one */
-		{ "cut \xe2\x82", "cut \\xe2\\x82" },
-	};
-	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		own_str struct str out = STR_INIT;
-
-		ui_escape(&out, cases[i].text);
-		assert_string_equal(str_c(&out), cases[i].shown);
-	}
-}
-
 /* --- what asks a person, on a terminal of its own --- */
 
 struct talk {
@@ -216,7 +184,6 @@ static void without_a_terminal_nobody_is_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
 		cmocka_unit_test(a_person_on_a_terminal_is_understood),
 		cmocka_unit_test(without_a_terminal_nobody_is_asked),
 	};

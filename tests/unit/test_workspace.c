@@ -525,35 +525,6 @@ static void many_files_are_counted_up_to_the_limit(void **state)
 	assert_string_equal(told, "added f000000\nadded f000001\nadded f000002\nmore\n");
 }
 
-static void hostile_names_are_shown_escaped(void **state)
-{
-	static const struct {
-		const char *bytes, *shown;
-		bool lines;
-	} cases[] = {
-		{ "plain \xc3\xa9", "plain \xc3\xa9", false },
-		{ "\x1b]52;c;x\a", "\\x1b]52;c;x\\x07", false },
-		{ "a\nb\tc", "a\\x0ab\\x09c", false },
-		{ "a\nb\tc\r", "a\nb\tc\\x0d", true },
-		{ "\xff\xfe", "\\xff\\xfe", false },
-		{ "\xc2\x9b"
-		  "31m",
-		  "\\u{9b}31m", false },
-		{ "a\xe2\x80\xae"
-		  "b",
-		  "a\\u{202e}b", true },
-		{ "\xc0\x9b\xed\xa0\x80", "\\xc0\\x9b\\xed\\xa0\\x80", false },
-		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", false },
-		{ "\xe2\x80", "\\xe2\\x80", false },
-	};
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		own_str struct str out = STR_INIT;
-		text_add_visible(&out, cases[i].bytes, strlen(cases[i].bytes), cases[i].lines);
-		assert_string_equal(str_c(&out), cases[i].shown);
-	}
-}
-
 static char *diff_of(struct bench *b)
 {
 	own_changes struct changes c = CHANGES_INIT;
@@ -641,7 +612,6 @@ int main(void)
 		ON_BENCH(swapping_entries_brings_out_nothing_foreign),
 		ON_BENCH(deep_trees_are_bounded),
 		ON_BENCH(many_files_are_counted_up_to_the_limit),
-		cmocka_unit_test(hostile_names_are_shown_escaped),
 		ON_BENCH(a_diff_is_unified),
 		ON_BENCH(a_diff_of_added_and_deleted_files_names_dev_null),
 		ON_BENCH(a_diff_shows_no_control_bytes_and_names_binaries),
