@@ -50,12 +50,7 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 	smolvm_clear(&smolvm);
 	if (rc != 0)
 		return -1;
-	if (access("/dev/kvm", R_OK | W_OK) != 0)
-		return fail(err, ERR_UNCONFINED,
-		            "/dev/kvm can't be used (%s); `bottle doctor --backend smolmachines` says why; "
-		            "the weaker tier: --backend namespace",
-		            strerror(errno));
-	return 0;
+	return machine_device_check(err);
 }
 
 static char *path_of(int dir, struct err *err)

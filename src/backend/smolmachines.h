@@ -46,6 +46,9 @@ struct machine {
 
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
                  const struct cage_ids *ids, struct err *err);
+/* Refuses where the device can't be used; adds it to the tree. */
+int machine_device_check(struct err *err);
+int machine_device_add(struct tree *t, const struct cage_ids *ids, struct err *err);
 /* As of the namespace backend's; @processes is the cage's, the machine has its own. */
 struct machine_profile {
 	struct cage_profile profile;
@@ -58,6 +61,11 @@ extern const struct cage_calls machine_calls;
 /* ---- one smolvm command, run in the cage to its end ---- */
 
 enum { MACHINE_OUTPUT_MAX = 256 * 1024 };
+/* In milliseconds, one for each command. */
+extern const struct machine_deadlines {
+	int version, create, start, stop, remove, prepare;
+	int channel; /* until the first command in the machine runs */
+} machine_deadlines;
 struct machine_output {
 	struct str out, err;
 };

@@ -14,17 +14,7 @@
 #include "smoldb/smoldb.h"
 #include "base/banned.h"
 
-enum {
-	VERSION_MS = 20 * 1000,
-	CREATE_MS = 120 * 1000, /* an image is read and hashed */
-	START_MS = 90 * 1000,   /* smolvm's own deadline is shorter; a VMM that hangs has none */
-	STOP_MS = 20 * 1000,
-	DELETE_MS = 20 * 1000,
-	PREPARE_MS = 30 * 1000,
-	CHANNEL_MS = 10 * 1000,
-	VM_NAME_HEX = 16,
-	LAUNCHED_MAX = 64 * 1024,
-};
+enum { VM_NAME_HEX = 16, LAUNCHED_MAX = 64 * 1024 };
 
 #define ADDRESS_CIDR "100.96.0.1/32"
 
@@ -59,7 +49,7 @@ static int check_version(struct guest *g, const struct guest_waiting *w, struct 
 	own_str struct str shown = STR_INIT;
 
 	add_words(&argv, g->machine, WORDS("--version"));
-	int status = machine_command(g, w, &argv, -1, VERSION_MS, &out, err);
+	int status = machine_command(g, w, &argv, -1, machine_deadlines.version, &out, err);
 	if (status < 0)
 		return -1;
 	if (status == 0 && str_is(str_c(&out.out), "smolvm " POSTURE_VERSION "\n"))
@@ -159,7 +149,7 @@ int machine_create(struct guest *g, const struct guest_waiting *w, struct err *e
 	m->given = posture_of(m);
 	create_words(m, &argv);
 	m->created = true;
-	if (command(g, w, &argv, -1, CREATE_MS, err) != 0 || enforce(m, err) != 0)
+	if (command(g, w, &argv, -1, machine_deadlines.create, err) != 0 || enforce(m, err) != 0)
 		return -1;
 	return check_row(m, POSTURE_CREATED, &row, err);
 }
@@ -202,7 +192,7 @@ int machine_start(struct guest *g, const struct guest_waiting *w, struct err *er
 	if (check_row(m, POSTURE_CREATED, &before, err) != 0)
 		return -1;
 	add_words(&argv, m, WORDS("machine", "start", "--name", m->name));
-	if (command(g, w, &argv, -1, START_MS, err) != 0)
+	if (command(g, w, &argv, -1, machine_deadlines.start, err) != 0)
 		return -1;
 	if (check_row(m, POSTURE_STARTED, &after, err) != 0 || check_launched(m, err) != 0)
 		return -1;
@@ -214,14 +204,14 @@ int machine_start(struct guest *g, const struct guest_waiting *w, struct err *er
  * is no busy loop. */
 static int wait_for_channel(struct guest *g, const struct guest_waiting *w, struct err *err)
 {
-	uint64_t deadline = clock_ms() + CHANNEL_MS;
+	uint64_t deadline = clock_ms() + (uint64_t)machine_deadlines.channel;
 	own_strv struct strv argv = STRV_INIT;
 
 	add_words(&argv, g->machine,
 	          WORDS("machine", "exec", "--name", g->machine->name, "--", MACHINE_GUEST, "ready"));
 	for (;;) {
 		own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
-		int status = machine_command(g, w, &argv, -1, PREPARE_MS, &out, err);
+		int status = machine_command(g, w, &argv, -1, machine_deadlines.prepare, &out, err);
 		if (status <= 0)
 			return status;
 		if (clock_ms() >= deadline)
@@ -248,7 +238,7 @@ int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct
 		return -1;
 	add_words(&argv, g->machine,
 	          WORDS("machine", "exec", "--name", g->machine->name, "-i", "--", MACHINE_GUEST, "setup"));
-	return command(g, w, &argv, in, PREPARE_MS, err);
+	return command(g, w, &argv, in, machine_deadlines.prepare, err);
 }
 
 static void note(struct str *trouble, const struct err *err)
@@ -270,10 +260,10 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 		return;
 	add_words(&stop, m, WORDS("machine", "stop", "--name", m->name));
 	add_words(&delete, m, WORDS("machine", "delete", "-f", "--name", m->name));
-	if (command(g, w, &stop, -1, STOP_MS, &err) != 0)
+	if (command(g, w, &stop, -1, machine_deadlines.stop, &err) != 0)
 		note(trouble, &err);
 	/* Its word that there is nothing to delete counts only if the database says so too. */
-	int rc = command(g, w, &delete, -1, DELETE_MS, &err);
+	int rc = command(g, w, &delete, -1, machine_deadlines.remove, &err);
 	int left = smoldb_has(&o, m->name, &err);
 	if (left != 0) {
 		if (left > 0 && rc == 0)

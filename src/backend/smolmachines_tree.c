@@ -3,15 +3,10 @@
 #include "backend/smolmachines.h"
 
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "base/banned.h"
 
-enum { STICKY = 01777, KVM_MAJOR = 10, KVM_MINOR = 232 };
+enum { STICKY = 01777 };
 
 #define LIBRARY (CAGE_READ_ONLY | CAGE_OPTIONAL)
 
@@ -48,39 +43,6 @@ static const struct cage_mount own_places[] = {
 	{ CAGE_DIR, MACHINE_B, .mode = 0755 },
 };
 
-/* For a root parent: its cage's id is in no group, so it gets a device node of its own, in a
- * file system that holds nothing else. */
-static int make_device(struct tree *t, const struct cage_ids *ids, struct err *err)
-{
-	own_fd int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) != 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0)
-		return fail_errno(err, "a place for /dev/kvm");
-	own_fd int mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	if (mount < 0)
-		return fail_errno(err, "a place for /dev/kvm");
-	if (mknodat(mount, "kvm", S_IFCHR | 0600, makedev(KVM_MAJOR, KVM_MINOR)) != 0 ||
-	    fchownat(mount, "kvm", ids->uid, ids->gid, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    fchmodat(mount, "kvm", 0600, 0) != 0)
-		return fail_errno(err, "making /dev/kvm for the cage");
-	int high = fcntl(mount, F_DUPFD_CLOEXEC, 3);
-	if (high < 0)
-		return fail_errno(err, "its descriptor");
-	tree_add(t, (struct cage_mount){ CAGE_BIND, "/dev/machine", .tree = tree_keep_fd(t, high),
-	                                 .flags = CAGE_READ_ONLY | CAGE_NOEXEC | CAGE_DEVICE });
-	tree_add(t, (struct cage_mount){ CAGE_LINK, "/dev/kvm", .source = "machine/kvm" });
-	return 0;
-}
-
-static int add_device(struct tree *t, const struct cage_ids *ids, struct err *err)
-{
-	if (ids->as_root)
-		return make_device(t, ids, err);
-	tree_add(t, (struct cage_mount){ CAGE_BIND, "/dev/kvm", .source = "/dev/kvm", .flags = CAGE_DEVICE });
-	return 0;
-}
-
 /* Somebody's directory as it is, owners and all: what belongs to nobody inside can't be
  * changed from there, whatever its mode. */
 static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *path, const char *target,
@@ -110,7 +72,7 @@ int machine_tree(struct tree *t, const struct guest_request *r, const struct mac
 	for (size_t i = 0; i < ARRAY_LEN(top_level); i++)
 		tree_add_like_host(t, top_level[i]);
 	tree_add_all(t, own_places, ARRAY_LEN(own_places));
-	if (add_device(t, ids, err) != 0)
+	if (machine_device_add(t, ids, err) != 0)
 		return -1;
 	if (m->smolvm.root && add_as_it_is(t, ids, m->smolvm.root, MACHINE_SMOLVM, 0, err) != 0)
 		return -1;

@@ -133,18 +133,30 @@ class Traces:
                 must(not left, "a network namespace is left", path, left)
 
 
-class Place:
-    """A home, a work directory, and a program of its own with the file that plants a fault."""
+MACHINE = """---
+resources: {cpus: 1, memory_mib: 512, disk_gib: 1}
+env:
+  PLAIN: in-the-open
+  HIDDEN: ${SECRET_OF_THE_HOST}
+---
+"""
+SECRET = "secret-4711-secret"
 
-    def __init__(self, tree, user):
+
+class Place:
+    """A home, a work directory, and a program of its own with the file that plants a fault. With
+    @machine, a double of smolvm of its own, with the file that makes it misbehave."""
+
+    def __init__(self, tree, user, machine=False):
         self.user = user
+        self.machine = machine
         self.top = tempfile.mkdtemp(prefix="case.", dir=tree)
         os.mkdir(self.top + "/bin")
         os.mkdir(self.top + "/home")
         os.mkdir(self.top + "/work")
         with open(self.top + "/work/a.txt", "w") as f:
             f.write("first\n")
-        os.link(tree + "/bottle", self.top + "/bin/bottle")
+        os.link(tree + ("/doubled" if machine else "/bottle"), self.top + "/bin/bottle")
         for part in ("libexec", "share"):
             os.symlink(tree + "/" + part, self.top + "/" + part)
         self.state = self.top + "/home/.local/state/bot-bottle"
@@ -152,6 +164,16 @@ class Place:
         self.runtime = self.state + "/run"
         self.env = {"HOME": self.top + "/home", "PATH": self.top + "/bin:/usr/bin:/bin",
                     "BOT_BOTTLE_BACKEND": "namespace", "LANG": "C.UTF-8"}
+        self.options = []
+        if machine:
+            self.smolvm = self.top + "/smolvm"
+            shutil.copytree(tree + "/smolvm", self.smolvm)
+            os.makedirs(self.top + "/home/.bot-bottle/bottles")
+            with open(self.top + "/home/.bot-bottle/bottles/m.md", "w") as f:
+                f.write(MACHINE)
+            self.env.update({"BOT_BOTTLE_BACKEND": "smolmachines", "SECRET_OF_THE_HOST": SECRET,
+                             "PATH": self.smolvm + ":/usr/bin:/bin"})
+            self.options = ["--bottle", "m", "--yes"]
         os.chmod(self.top, 0o755)
         if user is not None:
             for path in ("/home", "/work"):
@@ -165,6 +187,10 @@ class Place:
             return
         with open(path, "w") as f:
             f.write("%s %s %s\n" % (when, action, step))
+
+    def behave(self, *ways):
+        with open(self.smolvm + "/behave", "w") as f:
+            f.writelines(way + "\n" for way in ways)
 
     def spawn(self, *args, before=None, **more):
         who = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
@@ -187,10 +213,10 @@ class Place:
         return p.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
     def start(self, *command, options=(), **more):
-        return self.spawn("start", "--headless", *options, "--", *command, **more)
+        return self.spawn("start", "--headless", *self.options, *options, "--", *command, **more)
 
     def detached(self, *command):
-        status, out, err = self.bottle("start", "--headless", "--detach", "--", *command)
+        status, out, err = self.bottle("start", "--headless", *self.options, "--detach", "--", *command)
         must(status == 0, "start --detach", status, err)
         return out.strip()
 

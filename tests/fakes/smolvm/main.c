@@ -1,0 +1,102 @@
+#include "double.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *home;
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fprintf(stderr, "Error: (test double) ");
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+static struct options parse(char **argv)
+{
+	struct options o = { .cpus = "4", .mem = "8192", .storage = "20", .overlay = "10" };
+	const struct {
+		const char *flag;
+		const char **value;
+	} rows[] = {
+		{ "--name", &o.name },       { "-n", &o.name },
+		{ "--image", &o.image },     { "-v", &o.volume },
+		{ "--cpus", &o.cpus },       { "--mem", &o.mem },
+		{ "--storage", &o.storage }, { "--overlay", &o.overlay },
+		{ "--allow-cidr", &o.cidr }, { "--net-backend", &o.backend },
+	};
+
+	for (; *argv; argv++) {
+		size_t i = 0;
+		if (strcmp(*argv, "--") == 0) {
+			o.rest = argv + 1;
+			break;
+		}
+		while (i < sizeof rows / sizeof *rows && strcmp(rows[i].flag, *argv) != 0)
+			i++;
+		if (i < sizeof rows / sizeof *rows) {
+			if (!argv[1])
+				exit(2);
+			*rows[i].value = *++argv;
+		} else if (strcmp(*argv, "-e") == 0 && argv[1]) {
+			putenv(played(*++argv));
+		} else if (strcmp(*argv, "--net") == 0) {
+			o.net = true;
+		} else if (strcmp(*argv, "-i") != 0 && strcmp(*argv, "-t") != 0 && strcmp(*argv, "-f") != 0) {
+			fprintf(stderr, "error: unexpected argument '%s' found (test double)\n", *argv);
+			exit(2);
+		}
+	}
+	if (!o.name)
+		exit(2);
+	return o;
+}
+
+/* Whoever asks from outside and whoever asks from the cage may hear different things. */
+static int say_version(void)
+{
+	const char *where = getenv("SMOLVM_DATA_DIR") ? "inside" : "version";
+	bool lies = is("lie-version") || (is("lie-inside") && strcmp(where, "inside") == 0);
+
+	misbehave_at(where);
+	printf("smolvm %s\n", lies ? "1.9.3" : "1.8.1");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(const struct options *o);
+} commands[] = {
+	{ "create", create },         { "start", start }, { "stop", stop },
+	{ "delete", delete_machine }, { "exec", exec },
+};
+
+int main(int argc, char **argv)
+{
+	static char self[PATH_MAX];
+
+	if (readlink("/proc/self/exe", self, sizeof self - 1) <= 0)
+		return 1;
+	*strrchr(self, '/') = 0;
+	home = self;
+	behave_read();
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return say_version();
+	for (size_t i = 0;
+	     argc > 2 && strcmp(argv[1], "machine") == 0 && i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[2], commands[i].name) == 0) {
+			const struct options o = parse(argv + 3);
+			commands[i].run(&o);
+			return 0;
+		}
+	fprintf(stderr, "error: unrecognized subcommand (test double)\n");
+	return 2;
+}
