@@ -1,16 +1,20 @@
 #include "bundle/docker.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/banned.h"
 
 enum { SHOWN = 160 };
+/* Nobody on the host, and nobody in the image. */
+#define DOCKER_USER "65532:65532"
 
 static const char *host_of(const struct docker *d)
 {
@@ -143,24 +147,49 @@ int docker_published(const struct docker *d, struct pool_taken *out, struct err 
 	}
 }
 
-int docker_image(const struct docker *d, const char *archive, char **out, struct err *err)
+int docker_image_name(const char *archive, char **out, struct err *err)
 {
 	char digest[SHA256_TEXT];
 	own_str struct str bytes = STR_INIT;
-	own_str struct str said = STR_INIT;
 
+	if (faccessat(AT_FDCWD, archive, F_OK, 0) != 0 && errno == ENOENT)
+		return fail(err, ERR_MISSING,
+		            "there is no %.200s, which the sidecars' image is made from; run `make "
+		            "sidecar-image` before `make install`, or use --bundle embedded",
+		            archive);
 	if (file_read(AT_FDCWD, archive, DOCKER_IMAGE_MAX, &bytes, err) != 0)
-		return fail_in(err, "the sidecars' image (`make sidecar-image` builds it)");
+		return fail_in(err, "the sidecars' image");
 	sha256_text(bytes.data, bytes.len, digest);
-	own_mem char *name = xasprintf("bot-bottle-sidecars:%.32s", digest);
-	const char *const look[] = { "image", "inspect", "--format={{.Id}}", name, NULL };
-	int status = run(d, look, DOCKER_MS, NULL, &said, err);
-	if (status < 0)
+	*out = xasprintf("bot-bottle-sidecars:%.32s", digest);
+	return 0;
+}
+
+int docker_has_image(const struct docker *d, const char *name, struct err *err)
+{
+	const char *const args[] = { "image", "inspect", "--format={{.Id}}", name, NULL };
+	own_str struct str said = STR_INIT;
+	int status = run(d, args, DOCKER_MS, NULL, &said, err);
+
+	if (status <= 0)
+		return status < 0 ? -1 : 1;
+	return strstr(str_c(&said), "No such image") ? 0 : explain(d, "image inspect", status, &said, err);
+}
+
+int docker_image(const struct docker *d, const char *archive, char **out, struct err *err)
+{
+	own_mem char *name = NULL;
+	int there = docker_image_name(archive, &name, err) == 0 ? docker_has_image(d, name, err) : -1;
+
+	if (there < 0)
 		return -1;
-	if (status != 0 && !strstr(str_c(&said), "No such image"))
-		return explain(d, "image inspect", status, &said, err);
-	const char *const import[] = { "import", archive, name, NULL };
-	if (status != 0 && must(d, import, DOCKER_SLOW_MS, NULL, err) != 0)
+	/* What it runs, and as whom, is said in it too: by itself it is not a shell of root's. */
+	const char *const import[] = { "import",
+		                       "--change=CMD [\"/bin/bottle-relay\", \"inside\"]",
+		                       "--change=USER " DOCKER_USER,
+		                       archive,
+		                       name,
+		                       NULL };
+	if (there == 0 && must(d, import, DOCKER_SLOW_MS, NULL, err) != 0)
 		return -1;
 	*out = mem_steal(&name);
 	return 0;
@@ -234,7 +263,7 @@ int docker_create(const struct docker *d, const struct docker_container *c, stru
 		"--rm",
 		"--pull=never",
 		"--read-only",
-		"--user=65532:65532",
+		"--user=" DOCKER_USER,
 		"--cap-drop=ALL",
 		"--security-opt=no-new-privileges",
 		"--pids-limit=16",

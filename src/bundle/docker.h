@@ -24,8 +24,12 @@ int docker_check(const struct docker *d, struct err *err);
 /* Addresses that containers of bottles publish, also those that are created and not running. */
 int docker_published(const struct docker *d, struct pool_taken *out, struct err *err);
 
-/* The image of this archive, made if the daemon hasn't got it: its name follows from the
- * archive's content, so an older one is never taken for it. The caller frees @out. */
+/* An image's name follows from its archive's content, so an older one is never taken for it.
+ * The caller frees @out. ERR_MISSING: no archive. */
+int docker_image_name(const char *archive, char **out, struct err *err);
+/* 1: the daemon has it; 0: not; -1. */
+int docker_has_image(const struct docker *d, const char *name, struct err *err);
+/* The image of this archive, made if the daemon hasn't got it. The caller frees @out. */
 int docker_image(const struct docker *d, const char *archive, char **out, struct err *err);
 
 /* A bridge of 192.168.X.0/24, the first of those of @slug that overlaps with nothing. */

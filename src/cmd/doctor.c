@@ -39,6 +39,10 @@ static int doctor_run(struct command *c, struct err *err)
 		return -1;
 	host.bundle = command_value(c, "bundle") ? command_value(c, "bundle") : config->bundle;
 	host.state = paths->state;
+	own_mem char *share = command_share(NULL, err);
+	if (!share)
+		return -1;
+	host.share = share;
 	if (preflight_run(&host, &report, err) < 0)
 		return -1;
 	data = preflight_to_json(&report, &host);

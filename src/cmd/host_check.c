@@ -63,7 +63,11 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 
 	if (!paths)
 		return -1;
+	own_mem char *share = command_share(NULL, err);
+	if (!share)
+		return -1;
 	host.state = paths->state;
+	host.share = share;
 	if (preflight_require(&host, err) == 0)
 		return 0;
 	host.backend = weaker;

@@ -58,7 +58,7 @@ const struct verb verb_resume = {
 	.details =
 		"Same plan, same workspace layer and home; new placeholders, a new CA, and the proof again.",
 	.group = GROUP_RUN,
-	.flags = VERB_STATUS,
+	.flags = VERB_JSON | VERB_STATUS,
 	.min_args = 1,
 	.max_args = 1,
 	.complete = COMPLETE_SLUG,

@@ -128,6 +128,17 @@ void summary_print(struct command *c, const struct plan *p)
 	print_limits(c, p);
 }
 
+static void tell_slug(struct command *c, const char *slug)
+{
+	own_json json *data = json_object_of();
+
+	json_set_string(data, "slug", slug);
+	if (c->json)
+		ui_json(data);
+	else
+		ui_text("%s\n", slug);
+}
+
 static int follow(struct command *c, const struct plan *p, int keeper, struct err *err)
 {
 	struct session s = { .launching = true,
@@ -138,7 +149,7 @@ static int follow(struct command *c, const struct plan *p, int keeper, struct er
 	if (rc != 0 && s.status < 0)
 		return -1;
 	if (s.left) {
-		ui_text("%s\n", s.slug);
+		tell_slug(c, s.slug);
 		return 0;
 	}
 	/* 126 and 127 are the program's own story, told like a shell does. */

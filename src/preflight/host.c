@@ -1,15 +1,19 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "backend/closure.h"
 #include "base/own.h"
+#include "bundle/docker.h"
 #include "preflight/probes.h"
 #include "base/banned.h"
 
 enum { DISK_LEAST_MIB = 1024 };
-#define DOCKER_SOCKET "/var/run/docker.sock"
 
 int probe_disk(const struct preflight_host *host, struct str *found, struct err *err)
 {
@@ -37,7 +41,7 @@ int probe_disk(const struct preflight_host *host, struct str *found, struct err 
 
 int probe_docker(const struct preflight_host *host, struct str *found, struct err *err)
 {
-	const char *path = DOCKER_SOCKET;
+	const char *path = DOCKER_SOCKET + strlen("unix://");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	own_fd int fd = -1;
 
@@ -73,4 +77,50 @@ int probe_docker(const struct preflight_host *host, struct str *found, struct er
 		"there is no docker socket %s; install docker (NixOS: virtualisation.docker.enable = true), start it "
 		"and join the group docker",
 		path);
+}
+
+int probe_openat2(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	own_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	(void)host, (void)found;
+	own_fd int fd = (int)syscall(SYS_openat2, root, ".", &how, sizeof how);
+	if (fd >= 0)
+		return 0;
+	fail_errno(err, "the call is not let through");
+	err->kind = ERR_UNCONFINED;
+	return -1;
+}
+
+int probe_programs(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	own_closure struct closure c = CLOSURE_INIT;
+
+	if (closure_load(host->share, &c, err) != 0)
+		return -1;
+	if (c.paths.n == 0)
+		str_add(found, "the host's own");
+	else
+		str_addf(found, "%zu paths of a store, programs in %s", c.paths.n, c.bin);
+	return 0;
+}
+
+/* Is it there to be made; and where docker can be asked, was it made already. */
+int probe_image(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	own_mem char *archive = xasprintf("%s/sidecar-image.tar", host->share);
+	own_mem char *program = preflight_find_program(host->path, "docker", &ignored);
+	const struct docker d = { program, host->docker };
+	own_mem char *name = NULL;
+
+	if (docker_image_name(archive, &name, err) != 0)
+		return -1;
+	int there = docker_has_image(&d, name, &ignored);
+	str_addf(found, "%s, %s", name,
+	         there < 0  ? "docker can't be asked for it" :
+	         there == 0 ? "which the first launch loads" :
+	                      "loaded");
+	return 0;
 }

@@ -11,7 +11,8 @@ enum {
 	FOR_NAMESPACE = 2,
 	FOR_DOCKER = 4, /* the backend, or the bundle with any backend */
 	FOR_REPOS = 8,
-	TOGETHER = 16, /* cage_probe_together() tries it too */
+	TOGETHER = 16,   /* cage_probe_together() tries it too */
+	FOR_BUNDLE = 32, /* the docker bundle alone */
 	FOR_EVERY = FOR_SMOLMACHINES | FOR_NAMESPACE | FOR_DOCKER,
 };
 
@@ -95,6 +96,10 @@ static const struct check {
 	const char *why;
 	const char *fix;
 } checks[] = {
+	/* First: the next ones open their paths by it. */
+	{ "openat2", FOR_EVERY, probe_openat2, "a path is opened below its directory and nowhere else",
+	  "Linux 5.6 or later; in a systemd unit RestrictSUIDSGID=no, which DynamicUser=yes forbids: its filter "
+	  "takes the call away; in a container a seccomp profile that knows it" },
 	{ "user namespaces", FOR_SMOLMACHINES | FOR_NAMESPACE | TOGETHER, probe_namespaces,
 	  "the cage gives up every right of the host in one",
 	  "sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1; on Ubuntu an AppArmor "
@@ -106,6 +111,8 @@ static const struct check {
 	  "the guest must see its own processes only",
 	  "a partly masked /proc forbids it: in a container run with an unmasked /proc; in a unit set "
 	  "ProtectKernelTunables=no, ProtectKernelLogs=no and ProtectProc=default" },
+	{ "programs for guests", FOR_NAMESPACE, probe_programs,
+	  "a guest sees the host's programs, or exactly what the package's list names", NULL },
 	{ "seccomp", FOR_EVERY | TOGETHER, probe_seccomp, "what the guest may ask of the kernel is a list",
 	  "a kernel with CONFIG_SECCOMP_FILTER" },
 	{ "Landlock", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_landlock,
@@ -126,6 +133,7 @@ static const struct check {
 	{ "/dev/kvm, a guest", FOR_SMOLMACHINES, probe_kvm_guest,
 	  "a module that emulates answers on /dev/kvm and can't run an ordinary kernel", NULL },
 	{ "docker", FOR_DOCKER, probe_docker, "the sidecars' container, or the guest's, runs there", NULL },
+	{ "the sidecars' image", FOR_BUNDLE, probe_image, "their container is made from it", NULL },
 	{ "git", FOR_REPOS, probe_git, "the git gate keeps a mirror of each repository",
 	  "apt-get install git" },
 	{ "gitleaks", FOR_REPOS, probe_gitleaks, "no push leaves without a scan",
@@ -149,7 +157,7 @@ static int needs(const struct preflight_host *host, unsigned *out, struct err *e
 
 	*out = host->repos ? FOR_REPOS : 0;
 	if (host->bundle && str_is(host->bundle, "docker"))
-		*out |= FOR_DOCKER;
+		*out |= FOR_DOCKER | FOR_BUNDLE;
 	else if (host->bundle && !str_is(host->bundle, "embedded"))
 		return fail(err, ERR_USAGE, "there is no bundle \"%.40s\"; it is embedded or docker",
 		            host->bundle);

@@ -15,6 +15,7 @@ struct preflight_host {
 	const char *path;    /* $PATH; NULL: empty */
 	const char *state;   /* the state directory, which need not exist yet */
 	const char *docker;  /* $DOCKER_HOST; NULL: the usual socket */
+	const char *share;   /* where our data is installed */
 	bool repos;          /* the bottle has git-gate.repos */
 };
 

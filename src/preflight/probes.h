@@ -8,6 +8,9 @@ int probe_kvm_node(const struct preflight_host *host, struct str *found, struct 
 int probe_kvm_access(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_docker(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_image(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_openat2(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_programs(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_git(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_gitleaks(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_disk(const struct preflight_host *host, struct str *found, struct err *err);

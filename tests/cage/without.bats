@@ -43,3 +43,19 @@ refused() {
 @test "no_new_privs that can't be set" { refused "new privileges" prctl EINVAL when 0 38; }
 @test "ids that can't be changed" { refused "user" setresuid EPERM; }
 @test "limits that can't be set" { refused "limit" setrlimit EPERM and prlimit64 EPERM; }
+
+# A unit with RestrictSUIDSGID= is such a host.
+@test "no openat2: doctor and start say which setting takes it away" {
+	for answer in EPERM ENOSYS; do
+		run "$without" openat2 "$answer" -- "$BUILD/bin/bottle" doctor --backend namespace
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"openat2: the call is not let through"*RestrictSUIDSGID=no* ]]
+		run "$without" openat2 "$answer" -- env HOME="$BATS_TEST_TMPDIR" "$BUILD/bin/bottle" start --backend namespace \
+			--workspace "$BUILD/tests/cage" --yes -- true
+		[ "$status" -eq 125 ]
+		[[ $output == *openat2*RestrictSUIDSGID=no* ]]
+	done
+	run "$BUILD/bin/bottle" doctor --backend namespace
+	[[ $output != *RestrictSUIDSGID* ]]
+}

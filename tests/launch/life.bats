@@ -158,3 +158,17 @@ closed_to_others() {
 	run_split python3 "$PLACE/manager.py" "@bottle-test-$$"
 	[[ $out == *"READY=1 True"*"STOPPING=1 True"* ]]
 }
+
+@test "start --detach --json prints the slug as data, as resume does" {
+	start --detach --json -- sleep 1000
+	expect_status 0
+	slug=$(jq -er .slug <<<"$out")
+	[ -d "$BOTTLES/$slug" ]
+	run_split bottle stop "$slug"
+	run_split bottle resume --detach --json "$slug"
+	[ "$(jq -er .slug <<<"$out")" = "$slug" ]
+	# Without it, the name alone.
+	run_split bottle stop "$slug"
+	run_split bottle resume --detach "$slug"
+	[ "$out" = "$slug" ]
+}

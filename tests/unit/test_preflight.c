@@ -54,7 +54,9 @@ static void smolvm_is_refused_by_what_it_says(void **state)
 		char path[] = "/tmp/bb-preflight-XXXXXX";
 		own_fd int dir = dir_of_programs(path);
 		own_str struct str found = STR_INIT;
-		struct preflight_host host = { .backend = "smolmachines", .path = path, .state = "/tmp" };
+		struct preflight_host host = {
+			.share = "/nonexistent", .backend = "smolmachines", .path = path, .state = "/tmp"
+		};
 		struct err err = ERR_INIT;
 
 		if (cases[i].script)
@@ -73,7 +75,9 @@ static void smolvm_at_the_pinned_version_is_taken(void **state)
 	char path[] = "/tmp/bb-preflight-XXXXXX";
 	own_fd int dir = dir_of_programs(path);
 	own_str struct str found = STR_INIT;
-	struct preflight_host host = { .backend = "smolmachines", .path = path, .state = "/tmp" };
+	struct preflight_host host = {
+		.share = "/nonexistent", .backend = "smolmachines", .path = path, .state = "/tmp"
+	};
 	struct err err = ERR_INIT;
 	(void)state;
 
@@ -107,7 +111,9 @@ static void an_absent_docker_socket_is_missing_and_a_live_one_is_found(void **st
 	char path[] = "/tmp/bb-preflight-XXXXXX";
 	own_fd int dir = dir_of_programs(path);
 	own_mem char *url = xasprintf("unix://%s/docker.sock", path);
-	struct preflight_host host = { .backend = "docker", .path = "", .state = "/tmp", .docker = url };
+	struct preflight_host host = {
+		.share = "/nonexistent", .backend = "docker", .path = "", .state = "/tmp", .docker = url
+	};
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	own_str struct str found = STR_INIT;
 	struct err err = ERR_INIT;
@@ -135,7 +141,9 @@ static void an_absent_docker_socket_is_missing_and_a_live_one_is_found(void **st
 
 static void a_state_directory_that_is_not_there_yet_is_measured_above(void **state)
 {
-	struct preflight_host host = { .backend = "namespace", .path = "", .state = "/tmp/not/there/yet" };
+	struct preflight_host host = {
+		.share = "/nonexistent", .backend = "namespace", .path = "", .state = "/tmp/not/there/yet"
+	};
 	own_str struct str found = STR_INIT;
 	struct err err = ERR_INIT;
 	(void)state;
@@ -144,10 +152,50 @@ static void a_state_directory_that_is_not_there_yet_is_measured_above(void **sta
 	assert_non_null(strstr(str_c(&found), "below /tmp"));
 }
 
+static void the_sidecars_image_is_missed_and_found_by_its_content(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	struct preflight_host host = { .backend = "namespace", .path = "", .state = "/tmp", .share = path };
+	own_str struct str found = STR_INIT;
+	own_str struct str other = STR_INIT;
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_refused(probe_image(&host, &found, &err), &err, ERR_MISSING, "make sidecar-image");
+	assert_non_null(strstr(err.text, "sidecar-image.tar"));
+	assert_ok(file_write(dir, "sidecar-image.tar", "one", 3, 0644, &err), &err);
+	assert_ok(probe_image(&host, &found, &err), &err);
+	assert_non_null(strstr(str_c(&found), "bot-bottle-sidecars:"));
+	assert_non_null(strstr(str_c(&found), "docker can't be asked"));
+	assert_ok(file_write(dir, "sidecar-image.tar", "two", 3, 0644, &err), &err);
+	assert_ok(probe_image(&host, &other, &err), &err);
+	assert_string_not_equal(str_c(&found), str_c(&other));
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
+static void a_list_of_programs_that_is_wrong_is_told_by_doctor(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	struct preflight_host host = { .backend = "namespace", .path = "", .state = "/tmp", .share = path };
+	own_str struct str found = STR_INIT;
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_ok(probe_programs(&host, &found, &err), &err);
+	assert_string_equal(str_c(&found), "the host's own");
+	assert_ok(file_write(dir, "closure", "usr\n", 4, 0644, &err), &err);
+	assert_refused(probe_programs(&host, &found, &err), &err, ERR_INPUT, "closure line 1: usr");
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
 static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
 {
 	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
-	struct preflight_host host = { .backend = "chroot", .path = "", .state = "/tmp" };
+	struct preflight_host host = {
+		.share = "/nonexistent", .backend = "chroot", .path = "", .state = "/tmp"
+	};
 	struct err err = ERR_INIT;
 	(void)state;
 
@@ -161,7 +209,9 @@ static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
 static void every_row_runs_and_only_needed_ones_decide(void **state)
 {
 	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
-	struct preflight_host host = { .backend = "smolmachines", .path = "", .state = "/tmp" };
+	struct preflight_host host = {
+		.share = "/nonexistent", .backend = "smolmachines", .path = "", .state = "/tmp"
+	};
 	struct err err = ERR_INIT;
 	(void)state;
 
@@ -188,6 +238,8 @@ int main(void)
 		cmocka_unit_test(a_program_is_never_taken_from_the_working_directory),
 		cmocka_unit_test(an_absent_docker_socket_is_missing_and_a_live_one_is_found),
 		cmocka_unit_test(a_state_directory_that_is_not_there_yet_is_measured_above),
+		cmocka_unit_test(the_sidecars_image_is_missed_and_found_by_its_content),
+		cmocka_unit_test(a_list_of_programs_that_is_wrong_is_told_by_doctor),
 		cmocka_unit_test(an_unknown_backend_or_bundle_is_a_usage_error),
 		cmocka_unit_test(every_row_runs_and_only_needed_ones_decide),
 	};
