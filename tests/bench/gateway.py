@@ -90,13 +90,22 @@ def hey(path, target, options):
     command = ["hey", "-z", SECONDS + "s", "-t", "20", *options]
     if path.tunnel:
         command += ["-x", "http://%s:%d" % path.connect]
+    before = path.cpu_us()
     done = subprocess.run([*command, path.url + target], capture_output=True, text=True)
+    used = path.cpu_us() - before
     statuses = re.findall(r"^\s+\[(\d+)\]\s+(\d+) responses", done.stdout, re.M)
     if done.returncode != 0 or [s for s, _ in statuses] != ["200"]:
         raise SystemExit("bench: %s, %s: %s%s" % (path.name, target, done.stdout[-2000:], done.stderr))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))
     half = re.search(r"50% in ([\d.]+) secs", done.stdout)
-    return rate, float(half.group(1)) * 1e3 if half else None
+    return {"rate": rate, "p50": float(half.group(1)) * 1e3 if half else None,
+            "cpu": used / int(statuses[0][1]) if path.proc else None}
+
+
+def summaries(found):
+    units = {"rate": "1/s", "p50": "ms", "cpu": "us"}
+    kept = {key: [run[key] for run in found if run[key] is not None] for key in units}
+    return {key: summary(values, units[key]) if values else None for key, values in kept.items()}
 
 
 class Latency:
@@ -157,21 +166,17 @@ def main(rounds):
             paths.append(kind(room))
             paths[-1].start()
         idle = {p.name: p.memory() for p in paths if p.proc}
-        runs = {what: {p.name: ([], []) for p in paths} for what, _, _ in LOADS}
+        runs = {what: {p.name: [] for p in paths} for what, _, _ in LOADS}
         for i in range(rounds):
             for what, target, options in LOADS:
                 for path in paths:
-                    rate, half = hey(path, target, options)
-                    runs[what][path.name][0].append(rate)
-                    if half is not None:
-                        runs[what][path.name][1].append(half)
+                    runs[what][path.name].append(hey(path, target, options))
             say("gateway: round %d of %d, load %s" % (i + 1, rounds, load()))
         result = {
             "client": "hey, %s s each" % SECONDS,
             "versions": {"nginx": version("nginx", "-v"), "squid": version("squid", "-v"),
                          "sslsplit": version("sslsplit", "-V"), "mitmdump": version("mitmdump", "--version")},
-            "loads": {what: {name: {"rate": summary(rates, "1/s"), "p50": summary(halves, "ms") if halves else None}
-                             for name, (rates, halves) in rows.items()} for what, rows in runs.items()},
+            "loads": {what: {name: summaries(found) for name, found in rows.items()} for what, rows in runs.items()},
             "latency": latencies(paths, rounds),
             "memory": {p.name: {"idle": idle[p.name], "after": p.memory()} for p in paths if p.proc},
         }

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from measure import family, pss_kib, rss_kib, until
+from measure import cpu_us, family, pss_kib, rss_kib, until
 
 HOST = "origin.test"
 ORIGIN = "127.0.0.80"
@@ -50,6 +50,9 @@ class Path:
     def memory(self):
         pids = self.pids()
         return {"rss_kib": sum(rss_kib(p) for p in pids), "pss_kib": sum(pss_kib(p) for p in pids)}
+
+    def cpu_us(self):
+        return sum(cpu_us(p) for p in self.pids())
 
     def stop(self):
         if not self.proc:
