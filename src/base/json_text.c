@@ -8,12 +8,27 @@
 #include "base/utf8.h"
 #include "base/banned.h"
 
+/* How many bytes from here on stand for themselves. */
+static size_t plain_length(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
 void json_print_text(struct str *out, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
 
 	str_addc(out, '"');
 	for (size_t i = 0; i < n;) {
+		size_t plain = plain_length(p + i, n - i);
+		str_addn(out, p + i, plain);
+		i += plain;
+		if (i == n)
+			break;
 		size_t len = utf8_length(p + i, n - i);
 		if (len == 0)
 			str_add(out, "\\ufffd");

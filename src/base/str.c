@@ -34,36 +34,31 @@ void str_reserve(struct str *s, size_t more)
 	s->cap = cap;
 }
 
-void str_addn(struct str *s, const void *bytes, size_t n)
+void str_add_number(struct str *s, uint64_t n)
 {
-	str_reserve(s, n);
-	if (n)
-		memcpy(s->data + s->len, bytes, n);
-	s->len += n;
-	s->data[s->len] = '\0';
-}
+	char digits[20];
+	size_t at = sizeof digits;
 
-void str_add(struct str *s, const char *text)
-{
-	str_addn(s, text, strlen(text));
-}
-
-void str_addc(struct str *s, char c)
-{
-	str_addn(s, &c, 1);
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	str_addn(s, digits + at, sizeof digits - at);
 }
 
 void str_vaddf(struct str *s, const char *fmt, va_list ap)
 {
 	va_list again;
 
+	/* Mostly there is room: then once is enough. */
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, again);
+	int n = vsnprintf(s->data ? s->data + s->len : NULL, s->cap - s->len, fmt, again);
 	va_end(again);
 	if (n < 0)
 		bug("bad format %s", fmt);
-	str_reserve(s, (size_t)n);
-	vsnprintf(s->data + s->len, (size_t)n + 1, fmt, ap);
+	if ((size_t)n >= s->cap - s->len) {
+		str_reserve(s, (size_t)n);
+		vsnprintf(s->data + s->len, (size_t)n + 1, fmt, ap);
+	}
 	s->len += (size_t)n;
 }
 

@@ -11,6 +11,7 @@ enum {
 	BATCH_MS = 20, /* records gather this long */
 	PATH_SHOWN = 1024,
 	QUERY_SHOWN = 512,
+	RECORD_USUAL = 500, /* bytes of a record that is not refused */
 };
 
 void audit_init(struct audit *a, struct loop *loop, int control, size_t limit)
@@ -53,13 +54,14 @@ void audit_mask_query(const char *query, size_t n, struct str *out)
 	}
 }
 
+/* @key comes as it is printed: ,"key": */
 static void member(struct str *out, const char *key, const char *text, size_t limit)
 {
 	size_t n = strlen(text);
 
 	if (n == 0)
 		return;
-	str_addf(out, ",\"%s\":", key);
+	str_add(out, key);
 	if (n <= limit) {
 		json_print_text(out, text, n);
 		return;
@@ -70,28 +72,43 @@ static void member(struct str *out, const char *key, const char *text, size_t li
 	json_print_text(out, cut.data, cut.len);
 }
 
+static void number(struct str *out, const char *key, uint64_t n)
+{
+	str_add(out, key);
+	str_add_number(out, n);
+}
+
+/* Every request is printed: no format is interpreted here. */
 static void print(const struct audit_entry *e, struct str *out)
 {
 	char when[CLOCK_TEXT];
+	unsigned us = (unsigned)(e->us % 1000);
+	const char fraction[] = { '.', (char)('0' + us / 100), (char)('0' + us / 10 % 10),
+		                  (char)('0' + us % 10) };
 
 	clock_text(clock_unix_ms(), when);
-	str_addf(out, "{\"time\":\"%s\",\"kind\":\"egress\"", when);
-	member(out, "id", e->id, 64);
-	member(out, "method", e->method, 64);
-	member(out, "host", e->host, 256);
+	str_add(out, "{\"time\":\"");
+	str_add(out, when);
+	str_add(out, "\",\"kind\":\"egress\"");
+	member(out, ",\"id\":", e->id, 64);
+	member(out, ",\"method\":", e->method, 64);
+	member(out, ",\"host\":", e->host, 256);
 	if (e->port)
-		str_addf(out, ",\"port\":%u", e->port);
-	member(out, "path", e->path, PATH_SHOWN);
-	member(out, "query", e->query, QUERY_SHOWN + 8);
-	member(out, "route", e->route, 256);
-	member(out, "rule", e->rule, 512);
-	member(out, "verdict", e->allowed ? "allow" : "deny", 8);
-	member(out, "reason", e->reason, 64);
+		number(out, ",\"port\":", e->port);
+	member(out, ",\"path\":", e->path, PATH_SHOWN);
+	member(out, ",\"query\":", e->query, QUERY_SHOWN + 8);
+	member(out, ",\"route\":", e->route, 256);
+	member(out, ",\"rule\":", e->rule, 512);
+	str_add(out, e->allowed ? ",\"verdict\":\"allow\"" : ",\"verdict\":\"deny\"");
+	member(out, ",\"reason\":", e->reason, 64);
 	if (e->status)
-		str_addf(out, ",\"status\":%d", e->status);
-	str_addf(out, ",\"sent\":%llu,\"received\":%llu,\"ms\":%llu.%03llu%s}", (unsigned long long)e->sent,
-	         (unsigned long long)e->received, (unsigned long long)(e->us / 1000),
-	         (unsigned long long)(e->us % 1000), e->detail);
+		number(out, ",\"status\":", (unsigned)e->status);
+	number(out, ",\"sent\":", e->sent);
+	number(out, ",\"received\":", e->received);
+	number(out, ",\"ms\":", e->us / 1000);
+	str_addn(out, fraction, sizeof fraction);
+	str_add(out, e->detail);
+	str_addc(out, '}');
 }
 
 static void on_time(void *arg)
@@ -103,6 +120,7 @@ void audit_add(struct audit *a, const struct audit_entry *entry)
 {
 	own_str struct str text = STR_INIT;
 
+	str_reserve(&text, RECORD_USUAL);
 	print(entry, &text);
 	if (text.len > SIDECAR_AUDIT_RECORD) {
 		/* Only what the log level adds can be that long; the record itself is kept. */

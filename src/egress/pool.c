@@ -19,10 +19,17 @@ static void on_idle_event(void *arg)
 		upstream_drop(&up);
 }
 
-struct upstream *pool_take(struct gateway *g, const char *key)
+/* Scheme, host and port: what its certificate was verified for. */
+static bool is_same(const struct origin *a, const struct origin *b)
+{
+	return a->port == b->port && a->plain == b->plain && a->host.n == b->host.n &&
+	       memcmp(a->host.text, b->host.text, a->host.n) == 0;
+}
+
+struct upstream *pool_take(struct gateway *g, const struct origin *origin)
 {
 	for (struct upstream *up = g->idle; up; up = up->after) {
-		if (!str_is(up->key, key))
+		if (!is_same(&up->origin, origin))
 			continue;
 		pool_remove(up);
 		up->state = UPSTREAM_READY;

@@ -260,15 +260,13 @@ static void progress(struct upstream *up)
 struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin, bool fresh,
                                   void (*fn)(void *arg), void *arg)
 {
-	own_mem char *key =
-		xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text, origin->port);
-	struct upstream *up = fresh ? NULL : pool_take(g, key);
+	struct upstream *up = fresh ? NULL : pool_take(g, origin);
 
 	if (!up) {
 		up = xcalloc(1, sizeof *up);
-		*up = (struct upstream){
-			.gateway = g, .origin = *origin, .key = mem_steal(&key), .stream = STREAM_INIT
-		};
+		*up = (struct upstream){ .gateway = g, .origin = *origin, .stream = STREAM_INIT };
+		up->key = xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text,
+		                    origin->port);
 		timer_set(g->loop, &up->timer, g->config.limits.connect_ms, on_deadline, up);
 		find_address(up);
 	}

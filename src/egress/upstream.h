@@ -47,7 +47,7 @@ void upstream_drop(struct upstream **up);
 void upstream_release(struct upstream **up);
 
 /* pool.c */
-struct upstream *pool_take(struct gateway *g, const char *key);
+struct upstream *pool_take(struct gateway *g, const struct origin *origin);
 void pool_put(struct gateway *g, struct upstream *up);
 void pool_remove(struct upstream *up);
 void pool_clear(struct gateway *g);

@@ -36,20 +36,30 @@ const char *policy_reason_word(enum policy_reason reason)
 	return reasons[reason].word;
 }
 
+static void add_place(struct str *out, const char *list, size_t index)
+{
+	str_add(out, list);
+	str_add_number(out, index);
+	str_addc(out, ']');
+}
+
 void policy_rule_print(const struct policy_verdict *verdict, struct str *out)
 {
 	static const char *const compares[] = { "exact", "prefix", "regex" };
 
 	if (!verdict->route)
 		return;
-	str_addf(out, "routes[%zu]", verdict->route->index);
+	add_place(out, "routes[", verdict->route->index);
 	if (verdict->match < 0)
 		return;
-	str_addf(out, ".matches[%d]", verdict->match);
+	add_place(out, ".matches[", (size_t)verdict->match);
 	if (verdict->path < 0)
 		return;
 	const struct policy_path *path = &verdict->route->matches[verdict->match].paths[verdict->path];
-	str_addf(out, ".paths[%d] %s ", verdict->path, compares[path->compare]);
+	add_place(out, ".paths[", (size_t)verdict->path);
+	str_addc(out, ' ');
+	str_add(out, compares[path->compare]);
+	str_addc(out, ' ');
 	str_add_escaped(out, path->value.at, path->value.n, 200);
 }
 

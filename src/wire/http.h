@@ -103,7 +103,9 @@ int http_response_parse(struct slice head, struct slice method, const struct htt
 bool http_name_equal(struct slice a, struct slice b);
 static inline bool http_name_is(struct slice name, const char *wanted)
 {
-	return http_name_equal(name, slice_of(wanted));
+	struct slice other = slice_of(wanted);
+
+	return name.n == other.n && http_name_equal(name, other);
 }
 /* First field of that name, whatever its .skip, or NULL. */
 const struct http_field *http_field_find(const struct http_fields *fields, const char *name);

@@ -83,13 +83,12 @@ static void fields_print(const struct http_fields *fields, struct str *out)
 
 static void framing_print(enum http_framing framing, bool has_length, uint64_t length, struct str *out)
 {
-	char text[24];
-
-	if (framing == HTTP_CHUNKED)
-		http_field_print(slice_of("Transfer-Encoding"), slice_of("chunked"), out);
-	else if (framing == HTTP_LENGTH || has_length) {
-		int n = snprintf(text, sizeof text, "%llu", (unsigned long long)length);
-		http_field_print(slice_of("Content-Length"), (struct slice){ text, (size_t)n }, out);
+	if (framing == HTTP_CHUNKED) {
+		str_add(out, "Transfer-Encoding: chunked\r\n");
+	} else if (framing == HTTP_LENGTH || has_length) {
+		str_add(out, "Content-Length: ");
+		str_add_number(out, length);
+		str_add(out, "\r\n");
 	}
 }
 
@@ -107,7 +106,9 @@ void http_request_print(const struct http_request *request, struct slice target,
 
 void http_response_print(const struct http_response *response, struct str *out)
 {
-	str_addf(out, "HTTP/1.1 %d ", response->status);
+	str_add(out, "HTTP/1.1 ");
+	str_add_number(out, (unsigned)response->status);
+	str_addc(out, ' ');
 	str_addn(out, response->reason.at, response->reason.n);
 	str_addn(out, "\r\n", 2);
 	fields_print(&response->fields, out);

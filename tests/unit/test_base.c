@@ -71,6 +71,43 @@ static void numbers_are_whole_and_bounded(void **state)
 	assert_int_equal(str_distance("hots", "host"), 1);
 }
 
+static void numbers_and_times_are_printed(void **state)
+{
+	static const struct {
+		int64_t unix_ms;
+		const char *text;
+	} times[] = {
+		{ 0, "1970-01-01T00:00:00.000Z" },
+		{ 951782400007, "2000-02-29T00:00:00.007Z" },
+		{ 1767225599999, "2025-12-31T23:59:59.999Z" },
+	};
+	own_str struct str out = STR_INIT;
+
+	(void)state;
+	str_add_number(&out, 0);
+	str_addc(&out, ' ');
+	str_add_number(&out, 18446744073709551615u);
+	assert_string_equal(out.data, "0 18446744073709551615");
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		char text[CLOCK_TEXT];
+		clock_text(times[i].unix_ms, text);
+		assert_string_equal(text, times[i].text);
+	}
+}
+
+static void a_format_is_printed_whole_whatever_room_there_is(void **state)
+{
+	(void)state;
+	for (size_t before = 0; before < 70; before++) {
+		own_str struct str out = STR_INIT;
+		for (size_t i = 0; i < before; i++)
+			str_addc(&out, '.');
+		str_addf(&out, "%s-%d", "0123456789012345678901234567890", 42);
+		assert_int_equal(out.len, before + 34);
+		assert_string_equal(out.data + before, "0123456789012345678901234567890-42");
+	}
+}
+
 static void escaped_text_has_no_control_bytes(void **state)
 {
 	(void)state;
@@ -379,6 +416,8 @@ int main(void)
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
+		cmocka_unit_test(numbers_and_times_are_printed),
+		cmocka_unit_test(a_format_is_printed_whole_whatever_room_there_is),
 		cmocka_unit_test(escaped_text_has_no_control_bytes),
 		cmocka_unit_test(utf8_has_one_form_per_character),
 		cmocka_unit_test(json_is_strict),
