@@ -112,7 +112,7 @@ $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 # Programs that the suites of tests/cage and tests/bench run: any file there with a main().
 # "inside" ones run in a cage, where they may not need a library.
 CAGE_TOOLS := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(filter-out $(wildcard tests/cage/inside_*.c),$(wildcard tests/cage/*.c)))
-CAGE_INSIDE := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/cage/inside_*.c tests/attacks/inside_*.c))
+CAGE_INSIDE := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/cage/inside_*.c tests/attacks/inside_*.c tests/vm/inside_*.c))
 $(CAGE_INSIDE): $(O)/tests/%: tests/%.c
 	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -pthread -o $@ $<
 $(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
@@ -151,6 +151,14 @@ $(FAULTY): $(O)/tests/faults/fault.o $(call objects,cmd) $(foreach r,$(filter-ou
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(call objects,cmd) -Wl,--start-group \
 		$(foreach r,$(filter-out cmd,$(bottle)),$(call archive,$(r))) -Wl,--end-group $(ALL_LDFLAGS) \
 		$(shell pkg-config --libs $(LIBS_bottle) 2>/dev/null)
+# The step of smolvm that becomes a VMM, with libkrun as its authors have it.
+KRUN := $(O)/tests/vm/krun
+$(KRUN): $(O)/%: %.c
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -o $@ $< -ldl
+# What the launch asks of a row, by itself: for rows of the real engine.
+POSTURE := $(O)/tests/machine/posture
+$(POSTURE): $(O)/tests/machine/posture.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
 # The same, for the double of smolvm: /dev/kvm is not asked for, and who hangs is waited for briefly.
 DOUBLED := $(O)/tests/fakes/doubled/bottle
 DOUBLES := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fakes/bottle/*.c)) $(O)/tests/faults/fault.o
@@ -191,7 +199,7 @@ check: deps ## every test; installs what is missing first
 SUITES = $(UNIT_TESTS) $(REPLAYS) $(sort $(wildcard tests/*/*.bats)) $(filter-out tests/bench/run,$(sort $(wildcard tests/*/run))) \
 	tests/nix/check tests/nix/defects
 check-all: all $(IMAGE) check-layers check-man $(UNIT_TESTS) $(REPLAYS) $(GATEWAY_LAUNCH) $(FAULTY) $(O)/tests/diff/requests \
-	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES) $(DOUBLED)
+	$(CAGE_TOOLS) $(CAGE_INSIDE) $(FAKES) $(DOUBLED) $(POSTURE)
 	$(Q)BUILD=$(abspath $(O)) tests/run $(SUITES)
 
 check-unit: $(UNIT_TESTS) ## the rooms, each by itself
@@ -200,10 +208,10 @@ check-unit: $(UNIT_TESTS) ## the rooms, each by itself
 check-cage: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## attempts that must fail, inside a real cage
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cage/*.bats))
 
-check-machine: all $(CAGE_INSIDE) $(FAKES) $(DOUBLED) ## the microVM's backend, with a double of smolvm
+check-machine: all $(CAGE_INSIDE) $(FAKES) $(DOUBLED) $(POSTURE) ## the microVM's backend: a double of smolvm; the real one's rows
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/machine/*.bats))
 
-check-vm: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## the real smolvm and a real microVM, in a VM with nested virtualisation
+check-vm: all $(CAGE_TOOLS) $(CAGE_INSIDE) $(KRUN) ## the real smolvm and a real microVM, in a VM with nested virtualisation
 	$(Q)BUILD=$(abspath $(O)) tests/vm/check
 
 check-cli: all ## the program, as a person meets it
@@ -246,7 +254,7 @@ asan: deps ## every test again, under ASan and UBSan
 DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
 	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
-	man-db:man nix-bin:nix-instantiate openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip
+	man-db:man nix-bin:nix-instantiate python3-pip:pip3 openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 # What only root's tests use.
 DEPS_ROOT  := docker.io:dockerd iptables:iptables

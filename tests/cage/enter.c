@@ -1,15 +1,20 @@
 /* Runs a program in the guest's cage, as the namespace backend makes it, and ends with its
  * status: what the tests of this directory are run through.
  *
- *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]
+ *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-s SMOLVM] PROGRAM [ARGUMENT...]
  *
  * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -t run it on a
- * terminal. The bottle's directory is a temporary one, removed at the end. */
+ * terminal. -s the cage of a machine's monitor instead, around the smolvm that is named; there
+ * something answers on 127.0.0.1:9099. The bottle's directory is a temporary one, removed at the
+ * end. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,12 +30,31 @@ struct options {
 	struct strv hidden, tools;
 	struct manifest_resources resources;
 	bool terminal;
+	const struct backend *backend;
 	char **argv;
 };
 
+static const struct cage_listener gateway[] = { { 9099, 8 } };
+
+/* Stands for the sidecars. It ends with us. */
+static void answer_on(int listener)
+{
+	pid_t parent = getpid();
+
+	if (listener < 0 || fork() != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == parent) {
+		own_fd int peer = accept(listener, NULL, NULL);
+		if (peer < 0 || write(peer, "gateway\n", 8) != 8)
+			break;
+	}
+	_exit(0);
+}
+
 static int read_options(int argc, char **argv, struct options *o)
 {
-	for (int c; (c = getopt(argc, argv, "+w:mx:t")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "+w:mx:ts:")) != -1;) {
 		switch (c) {
 		case 'w':
 			o->request.workspace = o->request.workspace == MANIFEST_WORKSPACE_MOUNT ?
@@ -46,6 +70,12 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 't':
 			o->terminal = true;
+			break;
+		case 's':
+			o->backend = &backend_smolmachines;
+			o->request.smolvm = optarg;
+			o->request.listeners = gateway;
+			o->request.nlisteners = ARRAY_LEN(gateway);
 			break;
 		default:
 			return -1;
@@ -96,9 +126,12 @@ static int run(struct guest *g, const struct options *o, int *status, struct err
 	for (char **a = o->argv; *a; a++)
 		strv_add(&ask.run.argv, *a);
 	strv_add(&ask.run.env, "PATH=/usr/local/bin:/usr/bin:/bin");
-	strv_add(&ask.run.env, "HOME=" GUEST_HOME);
 	strv_add(&ask.run.env, "LANG=C.UTF-8");
-	ask.run.cwd = xstrdup(GUEST_HOME);
+	if (o->request.smolvm)
+		strv_add(&ask.run.env, "LD_LIBRARY_PATH=/opt/smolvm/lib");
+	else
+		strv_add(&ask.run.env, "HOME=" GUEST_HOME);
+	ask.run.cwd = xstrdup(o->request.smolvm ? "/" : GUEST_HOME);
 	if (hear(g->socket, &m, &packet, err) != 0 ||
 	    init_msg_send(g->socket, &ask, std, ask.run.ntargets, err) != 0 ||
 	    hear(g->socket, &m, &packet, err) != 0)
@@ -129,9 +162,10 @@ int main(int argc, char **argv)
 {
 	char name[] = "/tmp/enter-XXXXXX";
 	struct err err = ERR_INIT;
-	struct options o = { .resources = { .pids = 512, .memory_mib = 1024, .cpus = 1 } };
+	struct options o = { .resources = { .pids = 512, .memory_mib = 1024, .cpus = 1 },
+		             .backend = &backend_namespace };
 	struct guest guest = GUEST_INIT;
-	int status = 125;
+	int status = 125, listener = -1;
 	const char *program = secure_getenv("GUEST");
 
 	o.request = (struct guest_request){ .slug = "test",
@@ -143,17 +177,20 @@ int main(int argc, char **argv)
 		                            .hosts = "127.0.0.1 localhost\n" };
 	if (!program || read_options(argc, argv, &o) != 0) {
 		fprintf(stderr,
-		        "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... PROGRAM [ARGUMENT...]\n");
+		        "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... [-s SMOLVM] PROGRAM [ARGUMENT...]\n");
 		return 2;
 	}
 	if (!mkdtemp(name))
 		return 125;
 	own_fd int dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	o.request.dir = dir;
-	if (make_places(dir, &err) != 0 || backend_namespace.up(&o.request, &guest, NULL, &err) != 0 ||
-	    run(&guest, &o, &status, &err) != 0)
+	int rc = make_places(dir, &err);
+	if (rc == 0)
+		rc = o.backend->up(&o.request, &guest, &listener, &err);
+	answer_on(listener);
+	if (rc != 0 || run(&guest, &o, &status, &err) != 0)
 		fprintf(stderr, "enter: %s: %s\n", err_kind_name(err.kind), err.text);
-	backend_namespace.down(&guest);
+	o.backend->down(&guest);
 	dir_remove(AT_FDCWD, name, &err);
 	return status;
 }
