@@ -136,7 +136,7 @@ GATEWAY_LAUNCH := $(O)/tests/gateway/launch
 $(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidecar,$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,base cage proto sidecar,$(call archive,$(r))) \
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp libcrypto 2>/dev/null)
-check-attacks: all $(CAGE_INSIDE) $(DOUBLED) $(FAKES) ## tests/attacks/TABLE, and real bottles attacked: BACKEND=namespace
+check-attacks: all $(CAGE_INSIDE) $(DOUBLED) $(FAKES) ## tests/attacks/TABLE, and real bottles attacked; BACKEND=NAME for one
 	$(Q)BUILD=$(abspath $(O)) BACKEND=$(BACKEND) tests/run tests/attacks/run
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run

@@ -29,7 +29,7 @@ void guest_profile_fill(struct guest_profile *p, uint64_t processes)
 		.profile = { .name = "guest", .ncalls = ARRAY_LEN(p->calls),
 			     .sockets = CAGE_SOCKET_UNIX | CAGE_SOCKET_INET | CAGE_SOCKET_ROUTE,
 			     .paths = guest_paths, .npaths = ARRAY_LEN(guest_paths), .dumpable = true },
-		.calls = { cage_calls_common, cage_calls_userland },
+		.calls = { cage_calls_common, cage_calls_userland, cage_calls_set_id },
 		.limits = {
 			LIMIT(CORE, 0, 0, "a core dump would be written through the host's core_pattern"),
 			LIMIT(NOFILE, 65536, 65536, "enough for any build, and not the kernel's"),

@@ -11,7 +11,7 @@ int tools_check(const struct strv *tools, const char *operator_home, struct err 
 /* What the guest's programs may do; @processes is the limit of programs at a time. */
 struct guest_profile {
 	struct cage_profile profile;
-	struct cage_calls calls[2];
+	struct cage_calls calls[3];
 	struct cage_limit limits[6];
 };
 void guest_profile_fill(struct guest_profile *p, uint64_t processes);

@@ -52,7 +52,7 @@ int machine_device_add(struct tree *t, const struct cage_ids *ids, struct err *e
 /* As of the namespace backend's; @processes is the cage's, the machine has its own. */
 struct machine_profile {
 	struct cage_profile profile;
-	struct cage_calls calls[2];
+	struct cage_calls calls[3];
 	struct cage_limit limits[5];
 };
 void machine_profile_fill(struct machine_profile *p);

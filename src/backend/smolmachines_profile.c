@@ -15,7 +15,6 @@ static const struct cage_call rows[] = {
 	/* files: the database, disks, the guest's root, and what the guest does in its share */
 	CALL(open, "files"),
 	CALL(openat, "files"),
-	CALL(openat2, "files"),
 	CALL(creat, "files"),
 	CALL(stat, "files"),
 	CALL(lstat, "files"),
@@ -228,7 +227,7 @@ void machine_profile_fill(struct machine_profile *p)
 			     .sockets = CAGE_SOCKET_UNIX | CAGE_SOCKET_INET,
 			     .paths = paths, .npaths = ARRAY_LEN(paths),
 			     .no_tcp_bind = true, .dumpable = true },
-		.calls = { cage_calls_common, machine_calls },
+		.calls = { cage_calls_common, machine_calls, cage_calls_set_id },
 		.limits = {
 			LIMIT(CORE, 0, 0, "a core dump would hold the guest's memory"),
 			LIMIT(NOFILE, 65536, 65536, "every file that the guest has open is one here"),

@@ -174,6 +174,8 @@ extern const struct cage_calls cage_calls_common;
 /* A program that starts others, opens files, and uses the network by itself: for a whole
  * user land behind the wall. Holds its refusals by name. */
 extern const struct cage_calls cage_calls_userland;
+/* What a profile adds whose programs make files on a disk of the host. */
+extern const struct cage_calls cage_calls_set_id;
 
 /* ---- the two calls ---- */
 

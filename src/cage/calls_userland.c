@@ -9,7 +9,6 @@
 #include <linux/sched.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
-#include <sys/stat.h>
 
 #include "base/banned.h"
 
@@ -17,18 +16,6 @@ enum {
 	NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
 	             CLONE_NEWPID | CLONE_NEWNET,
 };
-/* A file that the guest makes is, in a shared workspace, its owner's on the host's disk: with a
- * set-id bit it would lend that owner's rights (root's, for root's bottles) to any local user.
- * openat2 has no row: its mode lies in memory, where no filter sees it. Without O_CREAT the mode
- * of an open is whatever was in the register. */
-#define SET_ID "a set-id file would be the owner's on the host too"
-#define REFUSE_SET_ID(name, arg) \
-	REFUSE_IF(name, arg, S_ISUID, S_ISUID, SET_ID), REFUSE_IF(name, arg, S_ISGID, S_ISGID, SET_ID)
-#define REFUSE_SET_ID_OPEN(name, flags, mode)                                  \
-	REFUSE_IF_BOTH(name, flags, O_CREAT, mode, S_ISUID, SET_ID),           \
-		REFUSE_IF_BOTH(name, flags, O_CREAT, mode, S_ISGID, SET_ID),   \
-		REFUSE_IF_BOTH(name, flags, O_TMPFILE, mode, S_ISUID, SET_ID), \
-		REFUSE_IF_BOTH(name, flags, O_TMPFILE, mode, S_ISGID, SET_ID)
 #define LOW32 0xffffffffULL /* the kernel ignores the upper half of an int's register */
 
 static const struct cage_call rows[] = {
@@ -283,15 +270,6 @@ static const struct cage_call rows[] = {
 	REFUSE_IF(ioctl, 1, LOW32, TIOCLINUX, "pastes into a console"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCSETD, "line disciplines load kernel modules"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCCONS, "takes the console's output"),
-	REFUSE_SET_ID(chmod, 1),
-	REFUSE_SET_ID(fchmod, 1),
-	REFUSE_SET_ID(fchmodat, 2),
-	REFUSE_SET_ID(fchmodat2, 2),
-	REFUSE_SET_ID(creat, 1),
-	REFUSE_SET_ID(mknod, 1),
-	REFUSE_SET_ID(mknodat, 2),
-	REFUSE_SET_ID_OPEN(open, 1, 2),
-	REFUSE_SET_ID_OPEN(openat, 2, 3),
 	REFUSE(unshare, "namespaces"),
 	REFUSE(setns, "namespaces"),
 	REFUSE(mount, "the tree is made once"),

@@ -14,7 +14,12 @@ import time
 import unittest
 
 BUILD, BACKEND = sys.argv[1], sys.argv[2]
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gateway"))
+MACHINE = BACKEND == "smolmachines"
+# What the guests of the double of smolvm find as programs: copies of the host's.
+PROGRAMS = ["sh", "cat", "curl", "cp", "chmod", "env", "find", "getent", "grep", "kill", "ln", "mkdir", "mv", "pkill", "printf",
+            "python3", "rm", "sha256sum", "sleep", "touch", "tr", "true", "dirname", "ls", "id"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "gateway"))
 import room  # noqa: E402
 
 EVIL = "203.0.113.66"
@@ -86,6 +91,9 @@ class World:
         os.makedirs(self.work)
         for program in ("attacks/inside_attempt", "cage/inside_attempts"):
             shutil.copy(os.path.join(BUILD, "tests", program), self.work)
+        self.program, self.path = BUILD + "/bin/bottle", "/usr/local/bin:/usr/bin:/bin"
+        if MACHINE:
+            self.install_double()
         self.attempt = os.path.join(self.work, "inside_attempt")
         self.certs = room.Certificates(self.where)
         self.origin = room.Origin(443, self.answer, self.certs.leaf("good", ["api.test", "plain.test"]))
@@ -107,6 +115,18 @@ class World:
         self.bottle_file("empty", " []")
         self.bottle_file("shared", " []", "workspace: mount\n")
 
+    def install_double(self):
+        """A smolvm whose guests are processes beside the VMM, in its cage: what runs there is what
+        a VMM could do that is wholly somebody else's."""
+        os.makedirs(self.where + "/bin")
+        shutil.copy(BUILD + "/tests/fakes/doubled/bottle", self.where + "/bin/bottle")
+        for name in ("libexec", "share"):
+            os.symlink(os.path.join(BUILD, name), os.path.join(self.where, name))
+        self.smolvm = os.path.join(self.where, "smolvm")
+        subprocess.run([os.path.join(HERE, "../fakes/lay-out"), self.smolvm, *PROGRAMS], check=True,
+                       env=dict(os.environ, BUILD=BUILD))
+        self.program, self.path = self.where + "/bin/bottle", self.smolvm + ":" + self.path
+
     @staticmethod
     def answer(conn, request, reader):
         seen = {"first": request.first, "authorization": request.get("Authorization")}
@@ -124,7 +144,7 @@ class World:
                           "---\nagent_provider:\n  template: shell\n%segress:\n  routes:%s\n---\n" % (more, routes))
 
     def environment(self, **more):
-        env = {"HOME": self.home, "PATH": "/usr/local/bin:/usr/bin:/bin", "ATTACK_TOKEN": TOKEN}
+        env = {"HOME": self.home, "PATH": self.path, "ATTACK_TOKEN": TOKEN}
         env.update(more)
         return env
 
@@ -133,7 +153,7 @@ class World:
         plain = ["setpriv", "--ambient-caps=-all", "--inh-caps=-all"] if os.getuid() else []
         more.setdefault("stdin", None if "input" in more else subprocess.DEVNULL)
         more.setdefault("cwd", self.work)
-        return run(*plain, BUILD + "/bin/bottle", *argv, env=env or self.environment(), **more)
+        return run(*plain, self.program, *argv, env=env or self.environment(), **more)
 
     def start(self, name, *argv, env=None, options=(), **more):
         return self.bottle("start", "--backend", BACKEND, "--bottle", name, "--headless", "--yes", *options, "--",
@@ -153,6 +173,9 @@ class World:
 
     def inside_try(self, slug, *lines):
         text = "".join(line + "\n" for line in lines)
+        if MACHINE:  # the double plays paths in arguments, not in what a program reads
+            got = self.inside(slug, "/workspace/inside_attempt", input=text.replace("/workspace/", "/b/workspace/"))
+            return got.stdout.replace("/b/workspace/", "/workspace/").splitlines()
         return self.inside(slug, "/workspace/inside_attempt", input=text).stdout.splitlines()
 
     def curl(self, slug, *argv, **more):
@@ -213,6 +236,11 @@ class Result(unittest.TextTestResult):
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self.stream.writeln("skipped: %s: %s" % (test.id().split(".")[-1], reason))
+
+
+def of_namespaces(why):
+    """What a machine's cage has otherwise, and where that is shown."""
+    return unittest.skipIf(MACHINE, why)
 
 
 class Attack(unittest.TestCase):

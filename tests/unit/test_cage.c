@@ -24,7 +24,8 @@ enum { LAST_CALL = 480 };
 
 /* ---- rows ---- */
 
-static const struct cage_calls *const groups[] = { &cage_calls_common, &cage_calls_userland };
+static const struct cage_calls *const groups[] = { &cage_calls_common, &cage_calls_userland,
+	                                             &cage_calls_set_id };
 
 static void every_row_has_a_reason_and_stands_once(void **state)
 {
