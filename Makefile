@@ -263,9 +263,11 @@ deps: ## install what is missing (Debian)
 deps-lint:
 	$(Q)tests/deps $(DEPS_BUILD) $(DEPS_LINT)
 
-LINTED := $(sort $(wildcard src/*/*.c src/*/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c tests/bench/*.c))
+# Every file of C, and every script that names a shell.
+LINTED := $(sort $(wildcard src/*/*.c src/*/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h))
+SCRIPTS = $(sort $(shell grep -lE '^\#!.*\b(ba|da)?sh$$' -r .ci nix src tests 2>/dev/null) $(wildcard tests/*/*.bash tests/*/*.bats))
 lint: deps-lint check-layers ## clang-tidy, cppcheck, shellcheck, format, and the house's own rules
-	$(Q)tests/lint '$(CPPFLAGS)' $(LINTED)
+	$(Q)tests/lint '$(CPPFLAGS)' $(LINTED) $(SCRIPTS)
 
 fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))
