@@ -65,7 +65,7 @@ struct given {
 	const char *value; /* NULL for a flag */
 };
 
-/* One invocation. Strings are borrowed from argv. */
+/* One invocation. Strings are borrowed from argv, or stand in @chosen. */
 struct command {
 	const struct verb *verb;
 	struct given *given;
@@ -76,6 +76,7 @@ struct command {
 	bool json;
 	bool help;
 	struct ui ui;
+	struct strv chosen;       /* values that were picked, not typed */
 	struct places_held *held; /* what command_paths() and its like have made */
 };
 /* clang-format off */
@@ -88,6 +89,8 @@ bool command_has(const struct command *c, const char *option);
 const char *command_value(const struct command *c, const char *option); /* the last one; NULL: not given */
 void command_values(const struct command *c, const char *option, struct strv *out);
 const char *command_arg(const struct command *c, size_t i); /* NULL: not given */
+/* From now on as if `--@option @value` had been typed. */
+void command_give(struct command *c, const char *option, const char *value);
 /* A value that is a whole number in [min, max], or @fallback when not given. */
 int command_number(const struct command *c, const char *option, unsigned long min, unsigned long max,
                    unsigned long fallback, unsigned long *out, struct err *err);

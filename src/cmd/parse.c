@@ -16,6 +16,7 @@ void command_clear(struct command *c)
 	c->ngiven = 0;
 	strv_clear(&c->args);
 	strv_clear(&c->rest);
+	strv_clear(&c->chosen);
 	places_clear(&c->held);
 }
 
@@ -305,6 +306,19 @@ void command_values(const struct command *c, const char *option, struct strv *ou
 	for (size_t i = 0; i < c->ngiven; i++)
 		if (str_is(c->given[i].option->name, option) && c->given[i].value)
 			strv_add(out, c->given[i].value);
+}
+
+void command_give(struct command *c, const char *option, const char *value)
+{
+	const struct option *o = c->verb->options;
+
+	while (o->name && !str_is(o->name, option))
+		o++;
+	if (!o->name)
+		bug("%s has no option %s", c->verb->name, option);
+	strv_add(&c->chosen, value);
+	c->given = xrealloc(c->given, c->ngiven + 1, sizeof *c->given);
+	c->given[c->ngiven++] = (struct given){ o, c->chosen.v[c->chosen.n - 1] };
 }
 
 const char *command_arg(const struct command *c, size_t i)

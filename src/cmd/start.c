@@ -1,3 +1,4 @@
+#include "cmd/choose.h"
 #include "cmd/cmd.h"
 #include "cmd/gather.h"
 #include "cmd/host_check.h"
@@ -17,10 +18,10 @@ static int resolve(struct command *c, struct manifest_plan *out, bool *bare, str
 {
 	own_strv struct strv bottles = STRV_INIT;
 	const struct manifest_dirs *dirs = command_manifest_dirs(c, err);
-	const char *agent = command_arg(c, 0);
 
-	if (!dirs)
+	if (!dirs || choose_missing(c, dirs, err) != 0)
 		return -1;
+	const char *agent = command_arg(c, 0);
 	command_values(c, "bottle", &bottles);
 	*bare = !agent && bottles.n == 0;
 	if (*bare && !c->has_rest)
@@ -37,22 +38,26 @@ static int resolve(struct command *c, struct manifest_plan *out, bool *bare, str
 /* A repository may suggest what it is let do; a person confirms it, seeing who asks. */
 static int confirm_suggestion(struct command *c, const struct manifest_plan *m, struct err *err)
 {
+	bool asked = m->bottle_is_suggestion && !command_has(c, "headless") && !command_has(c, "yes");
 	bool yes = false;
 
 	if (!m->bottle_is_suggestion)
 		return 0;
-	if (command_has(c, "headless") || command_has(c, "yes"))
-		return fail(
-			err, ERR_DENIED,
-			"%s comes with this directory and names bottle %s; give --bottle to say that you want it",
-			m->agent_file, m->agent.bottle);
 	own_str struct str question = STR_INIT;
 	str_add(&question, "The file ");
 	str_add_visible(&question, m->agent_file);
 	str_addf(&question, ", which comes with this directory, wants the bottle %s. Use it?",
 	         m->agent.bottle);
-	if (ui_ask(str_c(&question), &yes, err) != 0)
-		return -1;
+	if (asked && ui_ask(str_c(&question), &yes, err) != 0) {
+		if (err->kind != ERR_MISSING)
+			return -1;
+		asked = false;
+	}
+	if (!asked)
+		return fail(
+			err, ERR_DENIED,
+			"%s comes with this directory and names bottle %s; give --bottle to say that you want it",
+			m->agent_file, m->agent.bottle);
 	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
 }
 
@@ -234,7 +239,10 @@ const struct verb verb_start = {
 	.summary = "launch an agent, or a command, in a bottle of its own",
 	.details =
 		"Resolves the manifest, shows what the bottle may do, proves its walls, and attaches the terminal. "
-		"Ends with the guest's status; 125 is every failure of bottle itself.",
+		"Ends with the guest's status; 125 is every failure of bottle itself. Without AGENT, --bottle "
+		"and a command it asks on the terminal which agent; of an agent that names no bottle, in which "
+		"bottles and in what order. The bottle that an agent's file in this directory names is only a "
+		"suggestion, and asked about.",
 	.group = GROUP_RUN,
 	.flags = VERB_JSON | VERB_STATUS | VERB_REST,
 	.min_args = 0,

@@ -73,6 +73,10 @@ void manifest_plan_clear(struct manifest_plan *plan);
 int manifest_resolve(const struct manifest_dirs *dirs, const char *agent, const struct strv *bottles,
                      struct manifest_plan *out, struct err *err);
 
+/* Whether an agent's own file names a bottle: where none does, somebody has to choose. */
+int manifest_agent_names_bottle(const struct manifest_dirs *dirs, const char *agent, bool *out,
+                                struct err *err);
+
 /* "base -> claude-dev -> reviewer" */
 char *manifest_lineage(const struct manifest_plan *plan);
 

@@ -323,6 +323,20 @@ int manifest_resolve(const struct manifest_dirs *dirs, const char *agent, const 
 	return 0;
 }
 
+int manifest_agent_names_bottle(const struct manifest_dirs *dirs, const char *agent, bool *out,
+                                struct err *err)
+{
+	own_node_pool struct node_pool pool = NODE_POOL_INIT;
+	__attribute__((cleanup(resolver_clear))) struct resolver r = { .dirs = dirs, .pool = &pool };
+	own_manifest_plan struct manifest_plan plan = MANIFEST_PLAN_INIT;
+	struct node *tree = NULL;
+
+	if (read_agent(&r, agent, &plan, &tree, err) != 0)
+		return -1;
+	*out = plan.agent.bottle != NULL;
+	return 0;
+}
+
 char *manifest_lineage(const struct manifest_plan *plan)
 {
 	return joined(&plan->lineage, 0, NULL);
