@@ -1,7 +1,6 @@
-#include "cmd/cmd.h"
+#include "cmd/dial.h"
 #include "cmd/session.h"
 
-#include "proto/keeper.h"
 #include "base/banned.h"
 
 static int run(struct command *c, struct err *err)
@@ -10,7 +9,7 @@ static int run(struct command *c, struct err *err)
 	struct session s = { .launching = false };
 	uint16_t rows = 0, columns = 0;
 
-	own_fd int keeper = session_dial(c, command_arg(c, 0), err);
+	own_fd int keeper = keeper_dial(c, command_arg(c, 0), err);
 	if (keeper < 0)
 		return -1;
 	if (session_terminal(&rows, &columns)) {

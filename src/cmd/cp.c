@@ -60,9 +60,11 @@ static void hear(void *arg, const char *text)
 /* A program of init's own, as the agent's user, with its three streams here. */
 struct inside {
 	int keeper, in, out, errors;
+	struct command *c;
+	const char *slug;
 };
 /* clang-format off */
-#define INSIDE_INIT { -1, -1, -1, -1 }
+#define INSIDE_INIT { -1, -1, -1, -1, NULL, NULL }
 /* clang-format on */
 
 static void inside_clear(struct inside *i)
@@ -74,6 +76,16 @@ static void inside_clear(struct inside *i)
 }
 #define own_inside __attribute__((cleanup(inside_clear)))
 
+static int inside_await(struct inside *i, enum keeper_say wanted, struct msg *raw, struct keeper_message *out,
+                        struct err *err)
+{
+	if (keeper_await(i->keeper, wanted, raw, out, err) == 0)
+		return 0;
+	if (err->kind == ERR_MISSING)
+		keeper_is_gone(i->c, i->slug, err);
+	return -1;
+}
+
 static int inside_start(struct command *c, const char *slug, const char *const *argv, struct inside *out,
                         struct err *err)
 {
@@ -81,6 +93,8 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 	own_msg struct msg raw = MSG_INIT;
 	own_inside struct inside made = INSIDE_INIT;
 
+	made.c = c;
+	made.slug = slug;
 	made.keeper = keeper_dial(c, slug, err);
 	if (made.keeper < 0)
 		return -1;
@@ -89,7 +103,7 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 	for (; *argv; argv++)
 		strv_add(&ask.argv, *argv);
 	if (keeper_say(made.keeper, &ask, NULL, 0, err) != 0 ||
-	    keeper_await(made.keeper, KEEPER_STARTED, &raw, &answer, err) != 0)
+	    inside_await(&made, KEEPER_STARTED, &raw, &answer, err) != 0)
 		return -1;
 	made.in = msg_take_fd(&raw, 0);
 	made.out = msg_take_fd(&raw, 1);
@@ -111,7 +125,7 @@ static int inside_finish(struct inside *i, struct err *err)
 
 	fd_drop(&i->in);
 	fd_drop(&i->out);
-	if (keeper_await(i->keeper, KEEPER_EXITED, &raw, &answer, err) != 0)
+	if (inside_await(i, KEEPER_EXITED, &raw, &answer, err) != 0)
 		return -1;
 	if (answer.number == 0)
 		return 0;

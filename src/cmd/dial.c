@@ -1,37 +1,99 @@
 #include "cmd/dial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "registry/names.h"
+#include "base/proc.h"
+#include "cmd/bottles.h"
 #include "base/banned.h"
 
-int keeper_dial(struct command *c, const char *slug, struct err *err)
+enum { DEATH_MS = 1000 }; /* from a killed keeper's hanging up to its end, on a busy host */
+
+int keeper_unreached(struct command *c, const char *slug, struct err *err)
+{
+	own_bottle struct bottle first = BOTTLE_INIT, b = BOTTLE_INIT;
+
+	/* Twice: between reading a record and looking for its keeper, that may have written its
+	 * last word and ended. */
+	if (bottle_open(c, slug, &first, err) != 0)
+		return -1;
+	enum record_state state = record_shown_state(&first.record);
+	if (state == RECORD_DEAD) {
+		if (bottle_open(c, slug, &b, err) != 0)
+			return -1;
+		state = b.record.state == RECORD_STOPPED ? RECORD_STOPPED : RECORD_DEAD;
+	}
+	switch (state) {
+	case RECORD_STOPPED:
+		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again",
+		            slug, slug);
+	case RECORD_DEAD:
+		return fail(err, ERR_MISSING,
+		            "bottle %s is dead: its keeper is gone; `bottle cleanup %s` frees what it left",
+		            slug, slug);
+	case RECORD_STARTING:
+		return fail(err, ERR_BUSY, "bottle %s is starting; try again when bottle ls says running",
+		            slug);
+	case RECORD_RUNNING:
+	case RECORD_STOPPING:
+		break;
+	}
+	return fail(err, ERR_BUSY,
+	            "bottle %s is %s, and its keeper can't be reached; `bottle stop %s` ends it", slug,
+	            record_state_name(state), slug);
+}
+
+bool keeper_is_gone(struct command *c, const char *slug, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	struct proc keeper = PROC_INIT;
+	struct err why = ERR_INIT;
+	int found = -1;
+
+	if (bottle_open(c, slug, &b, &why) == 0)
+		found = proc_find(b.record.keeper_pid, b.record.keeper_start, &keeper);
+	own_fd int pidfd = keeper.pidfd;
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	if (found == 0 && poll(&end, 1, DEATH_MS) <= 0)
+		return false;
+	keeper_unreached(c, slug, err);
+	return true;
+}
+
+static int dial(struct command *c, const char *slug, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	unsigned uid = 0;
-	int pid = 0, runtime;
+	int runtime = command_runtime(c, err);
+	own_fd int fd = runtime < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (!slug_is_valid(slug))
-		return fail(err, ERR_USAGE, "\"%.60s\" is not a bottle's slug; see bottle ls", slug);
-	runtime = command_runtime(c, err);
 	if (runtime < 0)
 		return -1;
-	own_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail_errno(err, "make a socket");
 	/* Through the held directory: a path of any length would not fit in an address. */
 	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s.sock", runtime, slug);
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
-			return fail(err, ERR_MISSING, "bottle %s does not run; see bottle ls", slug);
+			return keeper_unreached(c, slug, err);
 		return fail_errno(err, "reach the keeper of %s", slug);
 	}
-	if (msg_peer(fd, &uid, &pid, err) != 0)
+	return fd_steal(&fd);
+}
+
+int keeper_dial(struct command *c, const char *slug, struct err *err)
+{
+	int bottles = command_bottles(c, err);
+	own_fd int dir = bottles < 0 ? -1 : registry_open(bottles, slug, err);
+	own_fd int fd = dir < 0 ? -1 : dial(c, slug, err);
+	unsigned uid = 0;
+	int pid = 0;
+
+	if (fd < 0 || msg_peer(fd, &uid, &pid, err) != 0)
 		return -1;
 	if (uid != geteuid())
 		return fail(err, ERR_DENIED, "the socket of %s is held by user %u", slug, uid);

@@ -1,4 +1,4 @@
-#include "cmd/cmd.h"
+#include "cmd/dial.h"
 #include "cmd/session.h"
 
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "proto/keeper.h"
 #include "base/banned.h"
 
 enum { CHUNK = 32 * 1024, DRAIN_MS = 200 };
@@ -18,6 +17,7 @@ enum { CHUNK = 32 * 1024, DRAIN_MS = 200 };
 /* A program beside the main one. Its streams come to us as descriptors: the keeper only
  * started it, and tells us how it ended. */
 struct streams {
+	struct command *c;
 	int keeper, signals;
 	int in, out, err; /* of the program; -1: closed. With a terminal all is @out */
 	bool terminal, started, take_input;
@@ -49,14 +49,30 @@ static int never_block(const struct streams *s, struct err *err)
 	return 0;
 }
 
+static int tell_size(const struct streams *s, struct err *err)
+{
+	struct keeper_message m = { .say = KEEPER_RESIZE };
+	uint16_t rows, columns;
+
+	if (!s->terminal || !session_terminal(&rows, &columns))
+		return 0;
+	m.rows = rows;
+	m.columns = columns;
+	return keeper_say(s->keeper, &m, NULL, 0, err);
+}
+
 static int take_streams(struct streams *s, struct msg *raw, struct err *err)
 {
 	s->started = true;
 	if (s->terminal) {
 		s->out = msg_take_fd(raw, 0);
 		s->in = s->out;
-		return s->out < 0 ? fail(err, ERR_SYSTEM, "the bottle gave no terminal") :
-		                    ui_raw_enter(&s->raw, STDIN_FILENO, err);
+		if (s->out < 0)
+			return fail(err, ERR_SYSTEM, "the bottle gave no terminal");
+		/* It may have been resized since we asked. */
+		if (tell_size(s, err) != 0)
+			return -1;
+		return ui_raw_enter(&s->raw, STDIN_FILENO, false, err);
 	}
 	s->in = msg_take_fd(raw, 0);
 	s->out = msg_take_fd(raw, 1);
@@ -73,6 +89,17 @@ static int on_started(struct streams *s, struct msg *raw, struct err *err)
 	return take_streams(s, raw, err) == 0 ? never_block(s, err) : -1;
 }
 
+static int on_hang_up(struct streams *s, struct err *err)
+{
+	/* The terminal is the person's again before anything is said. */
+	ui_raw_leave(&s->raw);
+	if (s->why.kind != ERR_NONE)
+		*err = s->why;
+	else if (!keeper_is_gone(s->c, command_arg(s->c, 0), err))
+		fail(err, ERR_BUSY, "bottle %s is ending", command_arg(s->c, 0));
+	return -1;
+}
+
 static int on_keeper(struct streams *s, struct err *err)
 {
 	own_msg struct msg raw = MSG_INIT;
@@ -81,13 +108,8 @@ static int on_keeper(struct streams *s, struct err *err)
 
 	if (got < 0)
 		return -1;
-	if (got == 0) {
-		if (s->why.kind != ERR_NONE)
-			*err = s->why;
-		else
-			fail(err, ERR_SYSTEM, "the bottle ended");
-		return -1;
-	}
+	if (got == 0)
+		return on_hang_up(s, err);
 	if (m.say == KEEPER_STARTED)
 		return on_started(s, &raw, err);
 	if (m.say == KEEPER_FAILED)
@@ -143,19 +165,14 @@ static int on_signal(struct streams *s, struct err *err)
 {
 	struct keeper_message m = { .say = KEEPER_SIGNAL };
 	struct signalfd_siginfo info;
-	uint16_t rows, columns;
 
 	if (read(s->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGPIPE)
 		return 0;
 	if (info.ssi_signo == SIGHUP)
 		return fail(err, ERR_DENIED, "the terminal hung up");
-	if (info.ssi_signo == SIGWINCH) {
-		if (!s->terminal || !session_terminal(&rows, &columns))
-			return 0;
-		m = (struct keeper_message){ .say = KEEPER_RESIZE, .rows = rows, .columns = columns };
-	} else {
-		m.number = info.ssi_signo;
-	}
+	if (info.ssi_signo == SIGWINCH)
+		return s->started ? tell_size(s, err) : 0;
+	m.number = info.ssi_signo;
 	return keeper_say(s->keeper, &m, NULL, 0, err);
 }
 
@@ -226,14 +243,15 @@ static int ask(struct command *c, struct streams *s, struct err *err)
 static int run(struct command *c, struct err *err)
 {
 	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, 0 };
-	OWN(clear) struct streams s = { .in = -1, .out = -1, .err = -1, .status = -1, .raw = UI_RAW_INIT };
+	OWN(clear)
+	struct streams s = { .c = c, .in = -1, .out = -1, .err = -1, .status = -1, .raw = UI_RAW_INIT };
 
 	if (c->rest.n == 0)
 		return fail(err, ERR_USAGE, "exec needs a command behind --");
 	s.terminal = command_has(c, "tty");
 	/* Like a shell's pipe: what comes on a pipe or from a file goes in, a terminal only with -i. */
 	s.take_input = s.terminal || command_has(c, "interactive") || !isatty(STDIN_FILENO);
-	own_fd int keeper = session_dial(c, command_arg(c, 0), err);
+	own_fd int keeper = keeper_dial(c, command_arg(c, 0), err);
 	if (keeper < 0)
 		return -1;
 	own_fd int from = loop_signals(signals, err);

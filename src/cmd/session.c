@@ -1,4 +1,5 @@
 #include "cmd/session.h"
+#include "cmd/dial.h"
 #include "cmd/notify.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "proto/keeper.h"
 #include "base/banned.h"
 
 enum { LEAVE_KEY = 0x1d }; /* Ctrl-] */
@@ -66,7 +66,10 @@ static int on_started(struct relay *r, const struct keeper_message *m, struct er
 	}
 	if (!session_terminal(&rows, &columns) || r->s->no_input)
 		return 0;
-	return ui_raw_enter(&r->raw, STDIN_FILENO, err);
+	/* It may have been resized while the bottle was launched. */
+	if (say(r, KEEPER_RESIZE, 0, err) != 0)
+		return -1;
+	return ui_raw_enter(&r->raw, STDIN_FILENO, m->number == 0, err);
 }
 
 static int obey_message(struct relay *r, struct keeper_message *m, struct err *err)
@@ -115,14 +118,16 @@ static int on_keeper(struct relay *r, struct err *err)
 	if (got < 0)
 		return -1;
 	r->over = true;
-	if (r->why.kind == ERR_NONE && r->s->status < 0 && !r->s->launching)
-		return fail(
-			err, ERR_BUSY,
-			"the bottle let go of us: this end was too far behind in reading, or the keeper was killed");
-	if (r->why.kind == ERR_NONE && r->s->status < 0)
+	if (r->why.kind != ERR_NONE || r->s->status >= 0)
+		return 0;
+	/* The terminal is the person's again before anything is said. */
+	ui_raw_leave(&r->raw);
+	if (*r->s->slug && keeper_is_gone(r->c, r->s->slug, err))
+		return -1;
+	if (r->s->launching)
 		return fail(err, ERR_SYSTEM,
 		            "the bottle's keeper ended; `bottle cleanup` frees what it left");
-	return 0;
+	return fail(err, ERR_BUSY, "the bottle let go of us: this end was too far behind in reading");
 }
 
 static int on_input(struct relay *r, struct err *err)

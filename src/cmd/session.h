@@ -1,11 +1,8 @@
 #pragma once
-/* The CLI's end of a conversation with a keeper: finding it, and lending it the terminal. */
+/* The CLI's end of a conversation with a keeper: making one, and lending it the terminal. */
 #include <stdbool.h>
 #include "cmd/cmd.h"
 #include "launch/launch.h"
-
-/* A connection to the keeper of a bottle. ERR_MISSING: no such bottle, or it isn't running. */
-int session_dial(struct command *c, const char *slug, struct err *err);
 
 /* Starts a keeper and hands it the plan and the secrets; the connection that launches.
  * @slug: of the bottle that is resumed; NULL: a new one. */

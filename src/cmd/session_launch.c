@@ -1,9 +1,8 @@
 #include "cmd/session.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,31 +11,9 @@
 #include "proto/keeper.h"
 #include "registry/registry.h"
 #include "workspace/workspace.h"
-#include <fcntl.h>
 #include "base/banned.h"
 
 enum { COUNT_LIMIT = 10000 };
-
-int session_dial(struct command *c, const char *slug, struct err *err)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int bottles = command_bottles(c, err);
-	int runtime = bottles < 0 ? -1 : command_runtime(c, err);
-
-	if (runtime < 0)
-		return -1;
-	own_fd int dir = registry_open(bottles, slug, err);
-	if (dir < 0)
-		return -1;
-	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s.sock", runtime, slug);
-	own_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fail_errno(err, "socket");
-	if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
-		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again",
-		            slug, slug);
-	return fd_steal(&fd);
-}
 
 static int start_keeper(int theirs, struct err *err)
 {

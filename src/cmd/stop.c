@@ -1,5 +1,5 @@
 #include "cmd/bottles.h"
-#include "cmd/session.h"
+#include "cmd/dial.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/proc.h"
-#include "proto/keeper.h"
 #include "base/banned.h"
 
 /* The program's five seconds, the sidecars' eight, and what the rest takes on a busy host. */
@@ -19,23 +18,14 @@ enum { STOP_WAIT_MS = 20 * 1000 };
 static int signal_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
-	own_bottle struct bottle after = BOTTLE_INIT;
 
 	if (bottle_open(c, slug, &b, err) != 0)
 		return -1;
-	if (record_shown_state(&b.record) != RECORD_STOPPED &&
-	    proc_find(b.record.keeper_pid, b.record.keeper_start, out) == 0) {
-		proc_signal(out, SIGTERM);
-		return 0;
-	}
-	/* Its last word may have been written after the first look at the record. */
-	if (bottle_open(c, slug, &after, err) != 0)
-		return -1;
-	if (after.record.state == RECORD_STOPPED)
-		return fail(err, ERR_MISSING, "bottle %s is not running; `bottle resume %s` starts it again",
-		            slug, slug);
-	return fail(err, ERR_MISSING, "the keeper of %s is gone; `bottle cleanup %s` frees what it left",
-	            slug, slug);
+	if (record_shown_state(&b.record) == RECORD_STOPPED ||
+	    proc_find(b.record.keeper_pid, b.record.keeper_start, out) != 0)
+		return keeper_unreached(c, slug, err);
+	proc_signal(out, SIGTERM);
+	return 0;
 }
 
 static int tell_keeper(struct command *c, const char *slug, struct proc *out, struct err *err)
@@ -45,7 +35,7 @@ static int tell_keeper(struct command *c, const char *slug, struct proc *out, st
 	unsigned uid;
 	int pid;
 
-	own_fd int keeper = session_dial(c, slug, &unreached);
+	own_fd int keeper = keeper_dial(c, slug, &unreached);
 	if (keeper < 0)
 		return signal_keeper(c, slug, out, err);
 	if (msg_peer(keeper, &uid, &pid, err) != 0)
@@ -99,10 +89,19 @@ static int stop(struct command *c, const char *slug, struct err *err)
 
 static int run(struct command *c, struct err *err)
 {
-	for (size_t i = 0; i < c->args.n; i++)
-		if (stop(c, c->args.v[i], err) != 0)
-			return -1;
-	return 0;
+	bool failed = false;
+
+	for (size_t i = 0; i < c->args.n; i++) {
+		struct err one = ERR_INIT;
+		if (stop(c, c->args.v[i], &one) == 0)
+			continue;
+		/* Each is told; the last one by whoever called us. */
+		if (failed)
+			ui_error(&c->ui, err);
+		*err = one;
+		failed = true;
+	}
+	return failed ? -1 : 0;
 }
 
 const struct verb verb_stop = {

@@ -213,5 +213,5 @@ teardown() { state_down; }
 	[ "$status" -eq 2 ]
 	run --separate-stderr "$bottle" cp one-aaaaa:a "$dir/a"
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"does not run"* ]]
+	[[ $stderr == *"is not running"* ]]
 }
