@@ -144,6 +144,9 @@ check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the eg
 check-launch: all $(CAGE_INSIDE) ## real bottles, from start to end
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/launch/*.bats))
 
+check-terminal: all ## real bottles behind a pseudo-terminal
+	$(Q)BUILD=$(abspath $(O)) tests/run tests/terminal/run
+
 # A `bottle` that can be made to fail or to wait at any step: its own fault.o comes before
 # launch's. Nothing of it is in the one that is installed.
 FAULTY := $(O)/tests/faults/bottle
@@ -183,7 +186,7 @@ check-docker: all $(IMAGE) ## the docker bundle, against a dockerd of the suite'
 
 .PHONY: sidecar-image check-docker
 
-.PHONY: all data check check-launch check-all check-corpus check-diff hunt check-unit check-faults check-attacks check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
+.PHONY: all data check check-launch check-terminal check-all check-corpus check-diff hunt check-unit check-faults check-attacks check-gateway check-cage check-cli check-clients check-layers check-man asan fuzz bench bench-deps lint fmt deps deps-lint demo \
 	pages install uninstall clean help FORCE
 
 # What is shipped as it stands: one file per provider.

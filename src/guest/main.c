@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "base/str.h"
 #include "base/banned.h"
 
 static const struct part {
@@ -18,13 +19,15 @@ static const struct part {
 
 int guest_fail(int status, const char *fmt, ...)
 {
+	own_str struct str text = STR_INIT;
+	own_str struct str shown = STR_INIT;
 	va_list ap;
 
 	va_start(ap, fmt);
-	dprintf(2, "bottle-guest: ");
-	vdprintf(2, fmt, ap);
-	dprintf(2, "\n");
+	str_vaddf(&text, fmt, ap);
 	va_end(ap);
+	str_add_visible(&shown, str_c(&text));
+	dprintf(2, "bottle-guest: %s\n", str_c(&shown));
 	return status;
 }
 

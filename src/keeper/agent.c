@@ -152,7 +152,9 @@ static void agent_started(void *arg, int terminal)
 {
 	struct keeper *k = arg;
 	struct agent *a = &k->agent;
-	struct keeper_message m = { .say = KEEPER_STARTED, .text = k->launch.record.slug };
+	struct keeper_message m = { .say = KEEPER_STARTED,
+		                    .number = a->terminal,
+		                    .text = k->launch.record.slug };
 
 	a->running = true;
 	k->launch.agent_ran = true;

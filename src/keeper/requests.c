@@ -132,7 +132,9 @@ static int answer_exec(struct connection *c, const struct keeper_message *m, str
 static int answer_attach(struct connection *c, const struct keeper_message *m, struct err *err)
 {
 	struct keeper *k = c->keeper;
-	struct keeper_message started = { .say = KEEPER_STARTED, .text = k->launch.record.slug };
+	struct keeper_message started = { .say = KEEPER_STARTED,
+		                          .number = k->agent.terminal,
+		                          .text = k->launch.record.slug };
 
 	if (!k->agent.running)
 		return fail(err, ERR_BUSY, "the bottle's program is not running");

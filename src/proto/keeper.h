@@ -24,7 +24,8 @@ enum keeper_say {
 	/* keeper to CLI */
 	KEEPER_STEP,    /* progress: a step of the launch began, or is undone */
 	KEEPER_NOTE,    /* something to tell the person: a line of text */
-	KEEPER_STARTED, /* it runs. EXEC: one descriptor (terminal), or three (in, out, err) */
+	KEEPER_STARTED, /* it runs. EXEC: one descriptor (terminal), or three (in, out, err); else
+	                 * its number is 1 where the program has a terminal */
 	KEEPER_OUTPUT,  /* bytes of the program's output */
 	KEEPER_EXITED,  /* the program's status as a shell reports it */
 	KEEPER_ENDED,   /* the bottle is down, what it held is free; nothing follows */

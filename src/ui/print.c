@@ -60,6 +60,7 @@ void ui_progress(const struct ui *ui, const char *step)
 void ui_note(const struct ui *ui, const char *fmt, ...)
 {
 	own_str struct str text = STR_INIT;
+	own_str struct str shown = STR_INIT;
 	va_list ap;
 
 	if (ui->json)
@@ -67,9 +68,11 @@ void ui_note(const struct ui *ui, const char *fmt, ...)
 	va_start(ap, fmt);
 	str_vaddf(&text, fmt, ap);
 	va_end(ap);
+	/* It may quote what came from elsewhere. */
+	str_addn_visible(&shown, str_c(&text), text.len, true);
 	/* What went to stdout before must not appear after it. */
 	fflush(stdout);
-	fprintf(stderr, "%s\n", str_c(&text));
+	fprintf(stderr, "%s\n", str_c(&shown));
 }
 
 /* An error's text is ours, but may quote a file or a peer: it keeps its words and loses

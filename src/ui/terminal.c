@@ -122,14 +122,21 @@ int ui_ask_secret(const char *prompt, struct secret *out, struct err *err)
 	return 0;
 }
 
-int ui_raw_enter(struct ui_raw *raw, int fd, struct err *err)
+int ui_raw_enter(struct ui_raw *raw, int fd, bool lines, struct err *err)
 {
 	struct termios mode;
 
 	if (tcgetattr(fd, &raw->saved) < 0)
 		return fail_errno(err, "read the terminal's mode");
 	mode = raw->saved;
-	cfmakeraw(&mode);
+	if (lines) {
+		mode.c_lflag &= ~(tcflag_t)(ICANON | ISIG | IEXTEN);
+		mode.c_iflag &= ~(tcflag_t)IXON;
+		mode.c_cc[VMIN] = 1;
+		mode.c_cc[VTIME] = 0;
+	} else {
+		cfmakeraw(&mode);
+	}
 	if (tcsetattr(fd, TCSADRAIN, &mode) < 0)
 		return fail_errno(err, "set the terminal to raw mode");
 	raw->fd = fd;

@@ -78,7 +78,9 @@ struct ui_raw {
 /* clang-format off */
 #define UI_RAW_INIT { .fd = -1 }
 /* clang-format on */
-int ui_raw_enter(struct ui_raw *raw, int fd, struct err *err);
+/* @lines: what is shown has line ends of its own kind and what is typed is not shown by others,
+ * so only the keys that the terminal would act on come through as they are. */
+int ui_raw_enter(struct ui_raw *raw, int fd, bool lines, struct err *err);
 void ui_raw_leave(struct ui_raw *raw);
 #define own_ui_raw __attribute__((cleanup(ui_raw_leave)))
 /* Rows and columns; ask again on SIGWINCH (loop_signals takes it). False: no terminal. */
