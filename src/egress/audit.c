@@ -37,10 +37,6 @@ void audit_mask_query(const char *query, size_t n, struct str *out)
 
 	for (size_t i = 0; i < n; i++) {
 		char c = query[i];
-		if (out->len >= QUERY_SHOWN) {
-			str_add(out, "...");
-			return;
-		}
 		if (c == '&' || c == ';') {
 			value = false;
 			str_addc(out, c);
@@ -54,22 +50,28 @@ void audit_mask_query(const char *query, size_t n, struct str *out)
 	}
 }
 
-/* @key comes as it is printed: ,"key": */
-static void member(struct str *out, const char *key, const char *text, size_t limit)
+/* What is the bottle's own secret is overwritten before the text is cut: half of one is too much. */
+void audit_print_text(const struct audit *a, struct str *out, struct slice text, size_t limit)
 {
-	size_t n = strlen(text);
+	own_str struct str shown = STR_INIT;
 
-	if (n == 0)
+	str_addn(&shown, text.at, text.n);
+	if (a->secrets)
+		echo_scrub(a->secrets, shown.data, shown.len);
+	if (shown.len > limit) {
+		shown.len = limit;
+		str_add(&shown, "...");
+	}
+	json_print_text(out, str_c(&shown), shown.len);
+}
+
+/* @key comes as it is printed: ,"key": */
+static void member(const struct audit *a, struct str *out, const char *key, const char *text, size_t limit)
+{
+	if (!*text)
 		return;
 	str_add(out, key);
-	if (n <= limit) {
-		json_print_text(out, text, n);
-		return;
-	}
-	own_str struct str cut = STR_INIT;
-	str_addn(&cut, text, limit);
-	str_add(&cut, "...");
-	json_print_text(out, cut.data, cut.len);
+	audit_print_text(a, out, slice_of(text), limit);
 }
 
 static void number(struct str *out, const char *key, uint64_t n)
@@ -79,7 +81,7 @@ static void number(struct str *out, const char *key, uint64_t n)
 }
 
 /* Every request is printed: no format is interpreted here. */
-static void print(const struct audit_entry *e, struct str *out)
+static void print(const struct audit *a, const struct audit_entry *e, struct str *out)
 {
 	char when[CLOCK_TEXT];
 	unsigned us = (unsigned)(e->us % 1000);
@@ -90,17 +92,17 @@ static void print(const struct audit_entry *e, struct str *out)
 	str_add(out, "{\"time\":\"");
 	str_add(out, when);
 	str_add(out, "\",\"kind\":\"egress\"");
-	member(out, ",\"id\":", e->id, 64);
-	member(out, ",\"method\":", e->method, 64);
-	member(out, ",\"host\":", e->host, 256);
+	member(a, out, ",\"id\":", e->id, 64);
+	member(a, out, ",\"method\":", e->method, 64);
+	member(a, out, ",\"host\":", e->host, 256);
 	if (e->port)
 		number(out, ",\"port\":", e->port);
-	member(out, ",\"path\":", e->path, PATH_SHOWN);
-	member(out, ",\"query\":", e->query, QUERY_SHOWN + 8);
-	member(out, ",\"route\":", e->route, 256);
-	member(out, ",\"rule\":", e->rule, 512);
+	member(a, out, ",\"path\":", e->path, PATH_SHOWN);
+	member(a, out, ",\"query\":", e->query, QUERY_SHOWN);
+	member(a, out, ",\"route\":", e->route, 256);
+	member(a, out, ",\"rule\":", e->rule, 512);
 	str_add(out, e->allowed ? ",\"verdict\":\"allow\"" : ",\"verdict\":\"deny\"");
-	member(out, ",\"reason\":", e->reason, 64);
+	member(a, out, ",\"reason\":", e->reason, 64);
 	if (e->status)
 		number(out, ",\"status\":", (unsigned)e->status);
 	number(out, ",\"sent\":", e->sent);
@@ -121,13 +123,13 @@ void audit_add(struct audit *a, const struct audit_entry *entry)
 	own_str struct str text = STR_INIT;
 
 	str_reserve(&text, RECORD_USUAL);
-	print(entry, &text);
+	print(a, entry, &text);
 	if (text.len > SIDECAR_AUDIT_RECORD) {
 		/* Only what the log level adds can be that long; the record itself is kept. */
 		struct audit_entry bare = *entry;
 		bare.detail = "";
 		str_reset(&text);
-		print(&bare, &text);
+		print(a, &bare, &text);
 	}
 	strv_take(&a->queue, str_steal(&text));
 	/* While stuck, EPOLLOUT says when to try again. */

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "egress/echo.h"
 
 struct audit_entry {
 	const char *id;            /* request id */
@@ -25,7 +26,8 @@ struct audit_entry {
 
 struct audit {
 	struct loop *loop;
-	int control; /* not owned */
+	int control;                    /* not owned */
+	const struct echo_set *secrets; /* which no record may show; not owned, NULL: none */
 	struct strv queue;
 	size_t limit;
 	struct timer timer, wake;
@@ -43,5 +45,7 @@ bool audit_is_full(const struct audit *a);
 /* Sends what the socket takes. The owner of the control socket calls it on EPOLLOUT. */
 void audit_flush(struct audit *a);
 
-/* "a=1&b=2" as "a=***&b=***", cut to a bound. */
+/* Adds a JSON string: @text without the secrets, and cut to @limit bytes. For struct audit_entry's detail. */
+void audit_print_text(const struct audit *a, struct str *out, struct slice text, size_t limit);
+/* "a=1&b=2" as "a=***&b=***". */
 void audit_mask_query(const char *query, size_t n, struct str *out);

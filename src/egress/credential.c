@@ -13,7 +13,14 @@ static const char *const credential_parameters[] = { "key", "access_token" };
 
 /* ---- compiling ---- */
 
-static void compose(struct credential *c)
+/* In every spelling, for what comes back on this route and for what is written of any. */
+static void know(struct credential *c, struct echo_set *secrets, const char *value, size_t n)
+{
+	echo_set_add(&c->echo, value, n);
+	echo_set_add(secrets, value, n);
+}
+
+static void compose(struct credential *c, struct echo_set *secrets)
 {
 	const struct egress_credential *row = c->row;
 	static const char *const prefixes[EGRESS_SCHEMES] = {
@@ -35,11 +42,11 @@ static void compose(struct credential *c)
 	explicit_bzero(text.data, text.cap);
 	str_clear(&text);
 	c->name = row->scheme == EGRESS_HEADER ? row->header : "Authorization";
-	echo_set_add(&c->echo, bytes, n);
+	know(c, secrets, bytes, n);
 	/* The password alone is as good as the pair. */
 	const char *colon = row->scheme == EGRESS_BASIC ? memchr(bytes, ':', n) : NULL;
 	if (colon)
-		echo_set_add(&c->echo, colon + 1, n - (size_t)(colon + 1 - bytes));
+		know(c, secrets, colon + 1, n - (size_t)(colon + 1 - bytes));
 	echo_set_ready(&c->echo);
 }
 
@@ -77,7 +84,7 @@ static int compile_route(const struct policy_route *route, const struct egress_c
 		            route->host);
 	struct credential *c = &out->at[out->n++];
 	*c = (struct credential){ .route = route, .row = row };
-	compose(c);
+	compose(c, &out->secrets);
 	return 0;
 }
 
@@ -108,6 +115,7 @@ int credentials_compile(const struct policy *policy, const struct egress_config 
 		echo_set_add_bare(&c.placeholders, c.at[i].row->placeholder,
 		                  strlen(c.at[i].row->placeholder));
 	echo_set_ready(&c.placeholders);
+	echo_set_ready(&c.secrets);
 	*out = c;
 	return 0;
 }
@@ -121,6 +129,7 @@ void credentials_clear(struct credentials *c)
 	mem_drop(&c->at);
 	c->n = 0;
 	echo_set_clear(&c->placeholders);
+	echo_set_clear(&c->secrets);
 }
 
 const struct credential *credential_of(const struct credentials *c, const struct policy_route *route)

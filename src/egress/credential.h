@@ -17,6 +17,7 @@ struct credentials {
 	struct credential *at;
 	size_t n;
 	struct echo_set placeholders; /* of all of them, to be found in bodies */
+	struct echo_set secrets;      /* all of them, in every spelling */
 };
 /* clang-format off */
 #define CREDENTIALS_INIT \

@@ -60,6 +60,7 @@ int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *con
 	g->audit.drained = on_drained;
 	g->audit.lost = on_keeper_lost;
 	g->audit.arg = g;
+	g->audit.secrets = &g->credentials.secrets;
 	if (init_parts(g, err) == 0)
 		return 0;
 	gateway_clear(g);

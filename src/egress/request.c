@@ -54,17 +54,17 @@ static bool value_is_kept(struct slice name)
 	return false;
 }
 
-static void note_headers(const struct http_fields *fields, struct str *out)
+static void note_headers(const struct audit *a, const struct http_fields *fields, struct str *out)
 {
 	str_add(out, ",\"headers\":{");
 	for (size_t i = 0; i < fields->n && out->len < 4096; i++) {
 		struct slice name = fields->at[i].name, value = fields->at[i].value;
 		if (i)
 			str_addc(out, ',');
-		json_print_text(out, name.at, name.n < 64 ? name.n : 64);
+		audit_print_text(a, out, name, 64);
 		str_addc(out, ':');
 		if (value_is_kept(name))
-			json_print_text(out, value.at, value.n < 128 ? value.n : 128);
+			audit_print_text(a, out, value, 128);
 		else
 			str_add(out, "\"***\"");
 	}
@@ -252,7 +252,7 @@ static bool dispatch(struct client *c, struct http_request *r)
 	x->http10 = r->minor == 0;
 	x->keep = r->keep_alive;
 	if (c->gateway->config.log != EGRESS_LOG_OFF)
-		note_headers(&r->fields, &x->headers);
+		note_headers(&c->gateway->audit, &r->fields, &x->headers);
 	if (r->form == HTTP_ASTERISK_FORM)
 		return refuse(c, REFUSE_ASTERISK, false);
 	if (slice_is(r->method, "CONNECT")) {

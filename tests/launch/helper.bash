@@ -52,5 +52,6 @@ detached() {
 	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
 }
 children() { cat "/proc/$1/task/$1/children"; }
-gone() { [ ! -d "/proc/$1" ]; }
+# A process that nobody has waited for is gone too: not every container's first process does that.
+gone() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; }
 state_is() { [ "$(jq -r .state "$BOTTLES/$slug/record.json")" = "$1" ]; }

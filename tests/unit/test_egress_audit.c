@@ -114,6 +114,51 @@ static void a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing(void *
 	assert_false(audit_is_full(&f->audit));
 }
 
+static void no_record_shows_a_secret(void **state)
+{
+	struct fixture *f = *state;
+	static const char secret[] = "s3cr\"t-value";
+	own_str struct str path = STR_INIT, detail = STR_INIT;
+
+	/* Across the place where a long path is cut, where half of it would be left. */
+	str_add(&path, "/s3cr%22t-value/");
+	while (path.len < 1024 - 6)
+		str_addc(&path, 'x');
+	str_add(&path, secret);
+	for (int hidden = 0; hidden < 2; hidden++) {
+		struct echo_set set = { 0 };
+		if (hidden)
+			echo_set_add(&set, secret, strlen(secret));
+		echo_set_ready(&set);
+		f->audit.secrets = &set;
+		str_reset(&detail);
+		str_add(&detail, ",\"headers\":");
+		audit_print_text(&f->audit, &detail, slice_of(secret), 4);
+		const struct audit_entry entry = { .id = "i",
+			                           .method = secret,
+			                           .host = "h",
+			                           .route = "",
+			                           .reason = "r",
+			                           .path = str_c(&path),
+			                           .query = secret,
+			                           .rule = secret,
+			                           .detail = str_c(&detail) };
+		audit_add(&f->audit, &entry);
+		audit_flush(&f->audit);
+		own_msg struct msg m = MSG_INIT;
+		own_sidecar_message struct sidecar_message said = SIDECAR_MESSAGE_INIT;
+		struct err err = ERR_INIT;
+		assert_int_equal(msg_recv(f->pair[1], &m, &err), 1);
+		assert_ok(sidecar_message_decode(&m.bytes, &said, &err), &err);
+		assert_int_equal(said.records.n, 1);
+		/* The control is the same record of a gateway that holds no secret. */
+		assert_int_equal(strstr(said.records.v[0], "s3cr") == NULL, hidden);
+		assert_int_equal(strstr(said.records.v[0], "*****") != NULL, hidden);
+		f->audit.secrets = NULL;
+		echo_set_clear(&set);
+	}
+}
+
 static void a_keeper_that_is_gone_is_noticed(void **state)
 {
 	struct fixture *f = *state;
@@ -151,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_keeper_that_does_not_read_fills_the_queue_and_loses_nothing,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_keeper_that_is_gone_is_noticed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_record_shows_a_secret, set_up, tear_down),
 		cmocka_unit_test(values_of_a_query_are_masked),
 	};
 
