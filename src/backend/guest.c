@@ -170,6 +170,8 @@ int guest_signal(struct guest *g, const struct program *p, int signo, struct err
 
 	if (g->socket < 0 || g->dead || p->id == 0)
 		return fail(err, ERR_MISSING, "the program has ended");
+	if (p->inside && g->signal_inside)
+		return g->signal_inside(g, p->inside, signo, err);
 	return init_msg_send(g->socket, &m, NULL, 0, err);
 }
 
@@ -184,9 +186,15 @@ int guest_resize(struct guest *g, const struct program *p, uint16_t rows, uint16
 
 void guest_forget(struct guest *g, struct program *p)
 {
+	struct err ignored = ERR_INIT;
+
 	if (p->id == 0)
 		return;
-	guest_signal(g, p, SIGHUP, &(struct err)ERR_INIT);
+	guest_signal(g, p, SIGHUP, &ignored);
+	if (p->inside) { /* and the command that carries it */
+		p->inside = 0;
+		guest_signal(g, p, SIGHUP, &ignored);
+	}
 	take_out(g, p);
 }
 

@@ -18,6 +18,7 @@ struct machine;
  * at most once, and the last one is failed() or exited(). After that it may be used again. */
 struct program {
 	uint32_t id;                              /* 0: not running */
+	uint32_t inside;                          /* its number in the machine; 0: it runs in the cage */
 	bool running;                             /* init said so */
 	void (*started)(void *arg, int terminal); /* takes the master's descriptor; -1: no terminal */
 	void (*failed)(void *arg, int status, const char *why); /* 126 or 127 as a shell has it, else 125 */
@@ -31,6 +32,8 @@ struct guest {
 	struct cage_ids ids;
 	char *cgroup;            /* its name; NULL: none */
 	struct machine *machine; /* of a backend that runs one inside; NULL: none */
+	/* Of a machine: a signal for a program in there; NULL where init's own children are all. */
+	int (*signal_inside)(struct guest *g, uint32_t number, int signo, struct err *err);
 	bool ready, dead;
 	struct err why; /* of its death */
 	struct loop *loop;

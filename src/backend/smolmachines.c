@@ -129,6 +129,7 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 		return -1;
 	out->machine->ids = out->ids;
 	out->machine->init = out->init.pid;
+	out->signal_inside = machine_signal;
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static void down(struct guest *g)
  * agent. The secret part of the environment is there already. */
 int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err)
 {
-	const struct machine *m = g->machine;
+	struct machine *m = g->machine;
 	own_strv struct strv argv = STRV_INIT, env = STRV_INIT;
 	const int given[] = { c->in, c->out, c->err };
 	int fds[INIT_FDS_MAX];
@@ -178,6 +179,7 @@ int machine_run(struct guest *g, const struct guest_command *c, struct program *
 	for (size_t i = 0; i < ARRAY_LEN(enter); i++)
 		strv_add(&argv, enter[i]);
 	strv_addf(&argv, "%lu", m->resources.pids);
+	strv_addf(&argv, "%u", ++m->programs);
 	strv_add(&argv, "--");
 	for (size_t i = 0; i < c->argv->n; i++)
 		strv_add(&argv, c->self && i == 0 ? MACHINE_GUEST : c->argv->v[i]);
@@ -196,6 +198,7 @@ int machine_run(struct guest *g, const struct guest_command *c, struct program *
 		fds[run.ntargets] = given[i];
 		run.targets[run.ntargets++] = (uint8_t)i;
 	}
+	p->inside = m->programs;
 	return guest_run(g, &run, fds, p, err);
 }
 

@@ -38,8 +38,9 @@ struct machine {
 	char *database; /* on the host */
 	json *given;    /* the row as it must be */
 	struct cage_ids ids;
-	pid_t init;   /* of the cage, as the host numbers it */
-	bool created; /* a create was begun */
+	pid_t init;        /* of the cage, as the host numbers it */
+	bool created;      /* a create was begun */
+	uint32_t programs; /* numbers given out */
 };
 
 /* ---- the tree and the profile of the cage ---- */
@@ -91,6 +92,8 @@ int machine_prepare(struct guest *g, const struct guest_waiting *w, const struct
                     struct err *err);
 void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *trouble);
 int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
+/* To the program that machine_run() started under that number. */
+int machine_signal(struct guest *g, uint32_t number, int signo, struct err *err);
 /* The VMM as the host sees it: in init's namespaces, without a right. @inside: its pid there. */
 int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time,
                           struct err *err);

@@ -5,19 +5,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "base/banned.h"
 
-enum { AGENT = 1000 };
+enum { AGENT = 1000, PID_TEXT_MAX = 32, SIGNAL_TRIES = 250, SIGNAL_TRY_NS = 20 * 1000 * 1000 };
 
 static int become_agent(unsigned long processes, struct err *err)
 {
@@ -36,28 +40,78 @@ static int become_agent(unsigned long processes, struct err *err)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : fail_errno(err, "refusing new privileges");
 }
 
+/* A group of its own, in front of its terminal where it has one, and written down under
+ * @number: signals come as a command of their own, because the engine passes none on. */
+static int become_known(unsigned long number, struct err *err)
+{
+	own_mem char *name = xasprintf("%lu", number);
+	own_mem char *text = xasprintf("%ld\n", (long)getpid());
+	own_fd int dir = open(GUEST_PROGRAMS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sigset_t quiet, before;
+
+	if (dir < 0)
+		return fail_errno(err, "%s", GUEST_PROGRAMS);
+
+	setpgid(0, 0); /* a session's leader has one already */
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &quiet, &before);
+	if (isatty(0))
+		tcsetpgrp(0, getpgrp());
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return file_place(dir, name, text, strlen(text), 0600, err);
+}
+
 int guest_enter(int argc, char **argv)
 {
 	own_strv struct strv env = STRV_INIT;
 	struct err err = ERR_INIT;
-	unsigned long processes;
+	unsigned long processes, number;
 
-	if (argc < 5 || !str_number(argv[2], 1, 1 << 22, &processes) || strcmp(argv[3], "--") != 0)
-		return guest_fail(GUEST_FAILED, "enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...]");
+	if (argc < 6 || !str_number(argv[2], 1, 1 << 22, &processes) ||
+	    !str_number(argv[3], 1, UINT32_MAX, &number) || strcmp(argv[4], "--") != 0)
+		return guest_fail(GUEST_FAILED, "enter DIRECTORY PROCESSES NUMBER -- PROGRAM [ARGUMENT...]");
 	for (char **e = environ; *e; e++)
 		if (!str_starts(*e, "SMOLVM_") && !str_starts(*e, "KRUN_")) /* the engine's own */
 			strv_add(&env, *e);
 	own_fd int secrets = open(GUEST_SECRETS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (secrets < 0)
 		return guest_fail(GUEST_FAILED, "%s: %s", GUEST_SECRETS, strerror(errno));
-	if (guest_add_secrets(secrets, &env, &err) != 0 || become_agent(processes, &err) != 0)
+	if (guest_add_secrets(secrets, &env, &err) != 0 || become_known(number, &err) != 0 ||
+	    become_agent(processes, &err) != 0)
 		return guest_fail(GUEST_FAILED, "%s", err.text);
 	if (chdir(argv[1]) != 0)
 		return guest_fail(GUEST_FAILED, "%s: %s", argv[1], strerror(errno));
 	environ = env.v;
-	execvp(argv[4], argv + 4);
+	execvp(argv[5], argv + 5);
 	int missing = errno == ENOENT;
-	return guest_fail(missing ? GUEST_NOT_FOUND : GUEST_CANNOT_RUN, "%s: %s", argv[4], strerror(errno));
+	return guest_fail(missing ? GUEST_NOT_FOUND : GUEST_CANNOT_RUN, "%s: %s", argv[5], strerror(errno));
+}
+
+/* The signal may overtake the program's start: its file is waited for. */
+int guest_signal_program(int argc, char **argv)
+{
+	own_str struct str text = STR_INIT;
+	struct err err = ERR_INIT;
+	const struct timespec pause = { .tv_nsec = SIGNAL_TRY_NS };
+	unsigned long number, signo, pid;
+
+	if (argc != 3 || !str_number(argv[1], 1, UINT32_MAX, &number) ||
+	    !str_number(argv[2], 1, NSIG - 1, &signo))
+		return guest_fail(GUEST_FAILED, "signal NUMBER SIGNAL");
+	own_mem char *path = xasprintf(GUEST_PROGRAMS "/%lu", number);
+	int rc = -1;
+	for (int n = 0; n < SIGNAL_TRIES && rc != 0; n++) {
+		rc = file_read(AT_FDCWD, path, PID_TEXT_MAX, &text, &err);
+		if (rc != 0)
+			nanosleep(&pause, NULL);
+	}
+	if (rc != 0)
+		return guest_fail(GUEST_FAILED, "%s", err.text);
+	text.data[strcspn(text.data, "\n")] = '\0';
+	if (!str_number(text.data, 2, INT_MAX, &pid))
+		return guest_fail(GUEST_FAILED, "%s holds no process", path);
+	return kill(-(pid_t)pid, (int)signo) == 0 || errno == ESRCH ? 0 : GUEST_FAILED;
 }
 
 /* What an image's machine runs by itself: nothing, until it is told to end. */

@@ -11,13 +11,15 @@ int guest_send(int argc, char **argv);    /* send PATH: a tree as a stream on 1 
 int guest_receive(int argc, char **argv); /* receive PATH NAME: the stream on 0 as a tree */
 
 /* In a machine, where our side of the wall is its root. */
-#define GUEST_PRIVATE "/run/bot-bottle" /* in memory, root's alone */
-#define GUEST_SECRETS GUEST_PRIVATE "/secrets"
+#define GUEST_PRIVATE  "/run/bot-bottle" /* in memory, root's alone */
+#define GUEST_SECRETS  GUEST_PRIVATE "/secrets"
+#define GUEST_PROGRAMS GUEST_PRIVATE "/programs" /* NUMBER: which process it is */
 enum { GUEST_SECRETS_MAX = 1024 * 1024 };
 int guest_setup(int argc, char **argv); /* setup: the secrets on 0 */
-int guest_enter(int argc, char **argv); /* enter DIRECTORY PROCESSES -- PROGRAM [ARGUMENT...] */
-int guest_idle(int argc, char **argv);  /* idle: until it is told to end */
-int guest_ready(int argc, char **argv); /* ready: programs can be run here */
+int guest_enter(int argc, char **argv); /* enter DIRECTORY PROCESSES NUMBER -- PROGRAM [ARGUMENT...] */
+int guest_signal_program(int argc, char **argv); /* signal NUMBER SIGNAL: to what was entered by it */
+int guest_idle(int argc, char **argv);           /* idle: until it is told to end */
+int guest_ready(int argc, char **argv);          /* ready: programs can be run here */
 
 /* Adds the variables that stand behind @fd to an environment. */
 struct strv;

@@ -12,9 +12,11 @@ static const struct part {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } parts[] = {
-	{ "init", guest_init },   { "run", guest_run },     { "probe", guest_probe },
-	{ "setup", guest_setup }, { "enter", guest_enter }, { "idle", guest_idle },
-	{ "ready", guest_ready }, { "send", guest_send },   { "receive", guest_receive },
+	{ "init", guest_init },       { "run", guest_run },
+	{ "probe", guest_probe },     { "setup", guest_setup },
+	{ "enter", guest_enter },     { "idle", guest_idle },
+	{ "ready", guest_ready },     { "send", guest_send },
+	{ "receive", guest_receive }, { "signal", guest_signal_program },
 };
 
 int guest_fail(int status, const char *fmt, ...)
@@ -37,5 +39,5 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], parts[i].name) == 0)
 			return parts[i].run(argc - 1, argv + 1);
 	return guest_fail(GUEST_FAILED,
-	                  "what to be: init, run, probe, send, receive, setup, enter, idle or ready");
+	                  "what to be: init, run, probe, send, receive, setup, enter, signal, idle or ready");
 }

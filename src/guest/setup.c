@@ -192,7 +192,9 @@ static int keep_secrets(struct err *err)
 	if (mount("private", GUEST_PRIVATE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=2m") !=
 	    0)
 		return fail_errno(err, "mounting " GUEST_PRIVATE);
-	int rc = place(GUEST_SECRETS, &bytes, 0600, err);
+	int rc = make_directories(GUEST_PROGRAMS, 0700, err);
+	if (rc == 0)
+		rc = place(GUEST_SECRETS, &bytes, 0600, err);
 	explicit_bzero(bytes.data, bytes.len);
 	return rc;
 }

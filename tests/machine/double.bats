@@ -89,6 +89,22 @@ nothing_runs() {
 	nothing_runs
 }
 
+@test "signals reach the program in the machine, by a command of their own" {
+	start --detach -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
+	slug=$(basename "$state"/bot-bottle/bottles/*)
+	bottle exec "$slug" -- sh -c 'trap "echo heard; exit 43" INT; echo ready; while :; do sleep 0.1; done' >"$top/said" &
+	caller=$!
+	timeout 20 grep -q ready <(tail -f "$top/said")
+	kill -INT "$(pgrep -P "$caller" || echo "$caller")"
+	status=0
+	wait "$caller" || status=$?
+	[ "$status" -eq 43 ]
+	grep -q heard "$top/said"
+	bottle stop "$slug"
+	grep -q "\"status\":42" "$state"/bot-bottle/bottles/"$slug"/audit.jsonl
+	nothing_runs
+}
+
 @test "without smolvm, or without its parts, it says what is missing" {
 	rmdir "$smolvm/agent-rootfs"
 	run start -- sh

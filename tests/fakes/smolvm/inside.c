@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,32 @@ static void run_program(char **argv)
 	exit(errno == ENOENT ? 127 : 126);
 }
 
+/* As the machine's own: a program is known by its number, and is signalled by it. */
+static void become_known(const char *number)
+{
+	char *path;
+	FILE *file;
+
+	if (asprintf(&path, "/tmp/program-%s", number) < 0 || !(file = fopen(path, "we")))
+		exit(125);
+	fprintf(file, "%ld", (long)getpid());
+	fclose(file);
+}
+
+static void play_signal(const char *number, const char *signo)
+{
+	char *path;
+	long pid = 0;
+	FILE *file;
+
+	if (asprintf(&path, "/tmp/program-%s", number) < 0 || !(file = fopen(path, "re")))
+		exit(125);
+	if (fscanf(file, "%ld", &pid) != 1)
+		exit(125);
+	fclose(file);
+	exit(kill((pid_t)-pid, atoi(signo)) == 0 ? 0 : 125);
+}
+
 void exec(const struct options *o)
 {
 	char **run = o->rest;
@@ -134,12 +161,15 @@ void exec(const struct options *o)
 		misbehave_at("ready");
 		exit(0);
 	}
+	if (strcmp(run[1], "signal") == 0)
+		play_signal(run[2], run[3]);
 	if (strcmp(run[1], "enter") != 0)
 		exit(125);
+	become_known(run[4]);
 	take_secrets();
 	if (chdir(strncmp(run[2], "/workspace", 10) == 0 ? played(run[2]) : "/") != 0)
 		exit(125);
-	run += 5;
+	run += 6;
 	if (strcmp(run[0], "/bottle/bin/bottle-guest") == 0 && run[1] && strcmp(run[1], "probe") == 0)
 		play_task();
 	run_program(run);
