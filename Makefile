@@ -1,7 +1,7 @@
 # bot-bottle: one file, GNU make, no configure step.
 #
 # A program is the list of rooms it links. Sources and tests are found, never listed.
-bottle        := base ui manifest wire policy pool bundle smoldb registry workspace cage proto sidecar backend launch keeper preflight cmd
+bottle        := base ui manifest wire policy pool bundle smoldb registry workspace cage image proto sidecar backend launch keeper preflight cmd
 bottle-egress := base cage proto wire policy egress
 bottle-guest  := base proto guest
 bottle-relay  := base cage proto relay
@@ -18,7 +18,7 @@ DIR_bottle-egress := libexec/bot-bottle
 DIR_bottle-guest  := libexec/bot-bottle
 DIR_bottle-relay  := libexec/bot-bottle
 DIR_bottle-demo-origin := libexec/bot-bottle
-LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 libcrypto ncursesw
+LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 libcrypto ncursesw libarchive
 LIBS_bottle-egress := json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
 LIBS_bottle-relay  := json-c libseccomp libcrypto
 LIBS_bottle-demo-origin := json-c libssl libcrypto
@@ -181,7 +181,7 @@ $(IMAGE): src/bundle/image $(IMAGE_PROGRAMS)
 sidecar-image: $(IMAGE) ## the image of the docker bundle's sidecars
 
 # Skipped, saying why, where no dockerd can be started: it takes docker's packages, and root.
-check-docker: all $(IMAGE) ## the docker bundle, against a dockerd of the suite's own
+check-docker: all $(IMAGE) $(CAGE_INSIDE) $(FAKES) $(DOUBLED) ## the docker bundle, against a dockerd of the suite's own
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/docker/*.bats))
 
 .PHONY: sidecar-image check-docker
@@ -255,7 +255,7 @@ asan: deps ## every test again, under ASan and UBSan
 
 # Packages of Debian 12: what builds, what the tests run, what `lint` and `fuzz` run.
 DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
-	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev scdoc:scdoc ca-certificates
+	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libarchive-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
 	man-db:man nix-bin:nix-instantiate python3-pip:pip3 openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip \
 	patch:patch busybox-static:busybox

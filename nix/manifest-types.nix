@@ -302,7 +302,7 @@ in
     image = field {
       type = types.str;
       example = "/etc/bot-bottle/images/agent";
-      description = "Root file system of the guest; for the namespace backend the host's programs when not set.";
+      description = "What a machine is made from: a path (root file system, OCI layout, archive, .smolmachine), docker-daemon:REF or dockerfile:PATH; not set, smolvm's own minimal guest. A namespace bottle has none and sees the host's programs.";
     };
     tools = field {
       type = types.listOf hostPath;

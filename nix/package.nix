@@ -20,6 +20,7 @@
   gnutar,
   gzip,
   json_c,
+  libarchive,
   libseccomp,
   libyaml,
   makeBinaryWrapper,
@@ -95,6 +96,7 @@ stdenv.mkDerivation {
     brotli
     c-ares
     json_c
+    libarchive
     libseccomp
     libyaml
     ncurses

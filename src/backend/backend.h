@@ -25,14 +25,31 @@
 #define GUEST_ETC_CA        "ca.pem"
 #define GUEST_ETC_CA_BUNDLE "ca-certificates.crt"
 
+/* What a guest is made of, once it stands on disk. */
+enum guest_image_kind {
+	GUEST_IMAGE_DIRECTORY, /* a rootfs */
+	GUEST_IMAGE_ARCHIVE,   /* as docker save writes it */
+	GUEST_IMAGE_PACKED,    /* a .smolmachine */
+};
+struct guest_image {
+	enum guest_image_kind kind;
+	const char *path; /* absolute, on the host */
+	bool cached;      /* ours, and closed to others: the guest's cage reads it as its own */
+	const char *hash; /* SHA-256 of an archive, as hex text */
+	/* What a packed one brings. */
+	const char *name, *workdir; /* NULL: none */
+	const struct strv *env;     /* NAME=value */
+};
+
 struct guest_request {
 	const char *slug;
-	const char *program;      /* our static guest program, on the host */
-	const char *smolvm;       /* the smolvm command, for the backend that needs it; NULL: not found */
-	const char *image;        /* NULL: the backend's default */
-	const struct strv *tools; /* absolute */
-	const struct closure *closure; /* programs for a host without /usr; NULL: the host's own alone */
-	const char *operator_home;     /* of whom we run for; NULL: unknown */
+	const char *program; /* our static guest program, on the host */
+	const char *smolvm;  /* the smolvm command, for the backend that needs it; NULL: not found */
+	const char *image;   /* as in the manifest; NULL: the backend's default */
+	const struct guest_image *made; /* of up(): what became of @image; NULL: none */
+	const struct strv *tools;       /* absolute */
+	const struct closure *closure;  /* programs for a host without /usr; NULL: the host's own alone */
+	const char *operator_home;      /* of whom we run for; NULL: unknown */
 	enum manifest_workspace workspace;
 	const char *workspace_path; /* NULL with MANIFEST_WORKSPACE_NONE */
 	const struct strv *hidden;  /* paths below the workspace that the guest does not see */

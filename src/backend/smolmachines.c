@@ -10,24 +10,34 @@
 
 #include "base/file.h"
 #include "base/msg.h"
+#include "manifest/image.h"
 #include "smoldb/smoldb.h"
 #include "base/banned.h"
 
 enum { CPUS_MAX = 64, MEMORY_MIN = 256 };
 
+/* What the form promises must be there; what is in it is looked at by the launch's own step. */
 static int check_image(const char *image, struct err *err)
 {
+	struct image_name name;
 	struct stat st;
 
 	if (!image)
 		return 0;
-	if (image[0] != '/' || stat(image, &st) != 0 || !S_ISDIR(st.st_mode))
-		return fail(
-			err, ERR_INPUT,
-			"image: %s is no directory; this build runs rootfs directories (an archive "
-			"unpacked with `tar -x`, or `docker export`), and without image smolvm's own minimal guest",
-			image);
-	return 0;
+	if (image_name_read(image, &name, err) != 0)
+		return fail_in(err, "image");
+	if (name.form == IMAGE_IN_DAEMON)
+		return 0;
+	if (stat(name.rest, &st) != 0)
+		return fail_errno(err, "image: %s", name.rest);
+	bool directory = S_ISDIR(st.st_mode), file = S_ISREG(st.st_mode);
+	if (name.form == IMAGE_DOCKERFILE && !file)
+		return fail(err, ERR_INPUT, "image: %s is no file; name the Dockerfile itself", name.rest);
+	if (name.form == IMAGE_SMOLMACHINE && !file)
+		return fail(err, ERR_INPUT, "image: %s is no file", name.rest);
+	return directory || file ?
+	               0 :
+	               fail(err, ERR_INPUT, "image: %s is neither a directory nor a file", name.rest);
 }
 
 static int check(const struct guest_request *r, struct strv *unlimited, struct err *err)
@@ -76,12 +86,39 @@ static int make_state(int dir, struct err *err)
 	return fd < 0 || fchmod(fd, 0755) != 0 ? fail_errno(err, "opening " MACHINE_DIR) : 0;
 }
 
+/* Where it stands in the cage, and what the machine's row must say of it. */
+static void fill_image(struct machine *m, const struct guest_image *i)
+{
+	static const char *const places[] = { [GUEST_IMAGE_DIRECTORY] = MACHINE_IMAGE,
+		                              [GUEST_IMAGE_ARCHIVE] = MACHINE_ARCHIVE,
+		                              [GUEST_IMAGE_PACKED] = MACHINE_PACKED };
+
+	if (!i)
+		return;
+	m->image = places[i->kind];
+	m->kind = i->kind;
+	switch (i->kind) {
+	case GUEST_IMAGE_DIRECTORY:
+		m->image_ref = xstrdup("local-dir:" MACHINE_IMAGE);
+		break;
+	case GUEST_IMAGE_ARCHIVE:
+		/* smolvm hashes what it finds: that it is this one is read back from its row. */
+		m->image_ref = xasprintf("local:%s", i->hash);
+		break;
+	case GUEST_IMAGE_PACKED:
+		m->image_ref = i->name ? xstrdup(i->name) : NULL;
+		m->workdir = i->workdir ? xstrdup(i->workdir) : NULL;
+		strv_copy(&m->image_env, i->env);
+		break;
+	}
+}
+
 static int fill(struct machine *m, const struct guest_request *r, struct err *err)
 {
 	m->dir = r->dir;
 	m->name = xasprintf("bot-bottle-%s", r->slug);
 	m->resources = *r->resources;
-	m->image = r->image ? xstrdup(r->image) : NULL;
+	fill_image(m, r->made);
 	own_mem char *dir = path_of(r->dir, err);
 	if (!dir || make_state(r->dir, err) != 0)
 		return -1;
@@ -138,7 +175,9 @@ static void machine_free(struct machine *m)
 	if (!m)
 		return;
 	mem_drop(&m->name);
-	mem_drop(&m->image);
+	mem_drop(&m->image_ref);
+	mem_drop(&m->workdir);
+	strv_clear(&m->image_env);
 	mem_drop(&m->database);
 	json_drop(&m->given);
 	smolvm_clear(&m->smolvm);

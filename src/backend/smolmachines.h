@@ -13,9 +13,12 @@
 #define MACHINE_B      "/b"
 #define MACHINE_SHARE  "/bottle"
 #define MACHINE_SMOLVM "/opt/smolvm"
-#define MACHINE_IMAGE  "/image"
-#define MACHINE_DIR    GUEST_MACHINE_DIR /* the smolvm home */
-#define MACHINE_GUEST  MACHINE_SHARE "/bin/bottle-guest"
+/* One of these stands there: a rootfs, an archive, a .smolmachine. */
+#define MACHINE_IMAGE   "/image"
+#define MACHINE_ARCHIVE "/image.tar"
+#define MACHINE_PACKED  "/image.smolmachine"
+#define MACHINE_DIR     GUEST_MACHINE_DIR /* the smolvm home */
+#define MACHINE_GUEST   MACHINE_SHARE "/bin/bottle-guest"
 
 /* smolvm's files, by their paths in the cage. */
 struct smolvm {
@@ -32,11 +35,14 @@ struct machine {
 	char *name;
 	struct smolvm smolvm;
 	struct manifest_resources resources;
-	char *image;    /* what create is told; NULL: smolvm's own minimal guest */
-	bool packed;    /* @image is a .smolmachine */
-	int dir;        /* of the bottle, borrowed */
-	char *database; /* on the host */
-	json *given;    /* the row as it must be */
+	const char *image; /* what create is told, a path in the cage; NULL: smolvm's own minimal guest */
+	enum guest_image_kind kind;
+	char *image_ref;       /* what smolvm then writes down as image; NULL: null */
+	char *workdir;         /* likewise; NULL: null */
+	struct strv image_env; /* likewise, NAME=value */
+	int dir;               /* of the bottle, borrowed */
+	char *database;        /* on the host */
+	json *given;           /* the row as it must be */
 	struct cage_ids ids;
 	pid_t init;        /* of the cage, as the host numbers it */
 	bool created;      /* a create was begun */

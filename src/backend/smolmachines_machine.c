@@ -70,6 +70,21 @@ static json *pair_list(const char *const *values, size_t n)
 	return list;
 }
 
+/* As smolvm keeps what an image brings: [["NAME","value"],...]. */
+static json *env_pairs(const struct strv *env)
+{
+	json *list = json_array_of();
+
+	for (size_t i = 0; i < env->n; i++) {
+		json *pair = json_array_of();
+		size_t n = strcspn(env->v[i], "=");
+		json_push(pair, json_of_stringn(env->v[i], n));
+		json_push(pair, json_of_string(env->v[i] + n + 1));
+		json_push(list, pair);
+	}
+	return list;
+}
+
 /* What the row must hold of what depends on the bottle. */
 static json *posture_of(const struct machine *m)
 {
@@ -86,11 +101,13 @@ static json *posture_of(const struct machine *m)
 	json_set_int(given, "storage_gb", (int64_t)m->resources.disk_gib);
 	json_set_int(given, "overlay_gb", (int64_t)m->resources.disk_gib);
 	json_set(given, "mounts", mounts);
-	json_set(given, "env", json_array_of());
-	json_set_string(given, "image", m->image ? "local-dir:" MACHINE_IMAGE : NULL);
+	json_set(given, "env", env_pairs(&m->image_env));
+	json_set_string(given, "image", m->image_ref);
 	json_set(given, "entrypoint", json_array_of());
 	json_set(given, "cmd", m->image ? pair_list(idle, ARRAY_LEN(idle)) : json_array_of());
-	json_set(given, "workdir", NULL);
+	json_set_string(given, "workdir", m->workdir);
+	if (m->image && m->kind == GUEST_IMAGE_PACKED)
+		json_set_string(given, "source_smolmachine", MACHINE_PACKED);
 	return given;
 }
 
@@ -109,7 +126,8 @@ static void create_words(const struct machine *m, struct strv *argv)
 	strv_addf(argv, "%lu", m->resources.disk_gib);
 	if (!m->image)
 		return;
-	const char *const *rest = WORDS("--image", MACHINE_IMAGE, "--", MACHINE_GUEST, "idle");
+	const char *flag = m->kind == GUEST_IMAGE_PACKED ? "--from" : "--image";
+	const char *const *rest = WORDS(flag, m->image, "--", MACHINE_GUEST, "idle");
 	for (; *rest; rest++)
 		strv_add(argv, *rest);
 }

@@ -3,6 +3,7 @@
 #include "backend/smolmachines.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/banned.h"
 
@@ -61,6 +62,25 @@ static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *
 	return 0;
 }
 
+/* What others made stands there as it is. A file of the cache is closed to all but its owner:
+ * a root parent shows it to the cage's id as that one's own. */
+static int add_image(struct tree *t, const struct cage_ids *ids, const struct guest_image *i,
+                     const char *target, struct err *err)
+{
+	struct stat st;
+
+	if (!i->cached || !ids->as_root)
+		return add_as_it_is(t, ids, i->path, target, i->cached ? CAGE_NOEXEC : 0, err);
+	if (stat(i->path, &st) != 0)
+		return fail_errno(err, "%s", i->path);
+	int tree = cage_tree_open(AT_FDCWD, i->path, ids, st.st_uid, st.st_gid, err);
+	if (tree < 0)
+		return -1;
+	tree_add(t, (struct cage_mount){ CAGE_BIND, target, .tree = tree_keep_fd(t, tree),
+	                                 .flags = CAGE_READ_ONLY | CAGE_NOEXEC });
+	return 0;
+}
+
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
                  const struct cage_ids *ids, struct err *err)
 {
@@ -78,7 +98,7 @@ int machine_tree(struct tree *t, const struct guest_request *r, const struct mac
 		return -1;
 	if (add_as_it_is(t, ids, r->program, MACHINE_B "/bin/bottle-guest", 0, err) != 0)
 		return -1;
-	if (m->image && add_as_it_is(t, ids, m->image, MACHINE_IMAGE, 0, err) != 0)
+	if (r->made && add_image(t, ids, r->made, m->image, err) != 0)
 		return fail_in(err, "image");
 	tree_add(t, (struct cage_mount){ CAGE_FILE, MACHINE_B "/hosts",
 	                                 .content = tree_keep(t, xstrdup(r->hosts)) });

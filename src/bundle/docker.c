@@ -1,4 +1,4 @@
-#include "bundle/docker.h"
+#include "bundle/docker_run.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,8 +33,7 @@ int docker_check(const struct docker *d, struct err *err)
 	return 0;
 }
 
-/* Docker's own words about the daemon, turned into ours: which socket, and what to do. */
-static int explain(const struct docker *d, const char *verb, int status, const struct str *said,
+int docker_explain(const struct docker *d, const char *verb, int status, const struct str *said,
                    struct err *err)
 {
 	own_str struct str shown = STR_INIT;
@@ -57,7 +56,7 @@ static int explain(const struct docker *d, const char *verb, int status, const s
 	            str_c(&shown));
 }
 
-static void arguments(const struct docker *d, const char *const *args, struct strv *out)
+void docker_arguments(const struct docker *d, const char *const *args, struct strv *out)
 {
 	static const char *const first[] = { "docker", "--config", "/nonexistent", "--host" };
 
@@ -68,15 +67,14 @@ static void arguments(const struct docker *d, const char *const *args, struct st
 		strv_add(out, *args);
 }
 
-/* The exit status, or -1 where there is none: it could not be run, or did not end. */
-static int run(const struct docker *d, const char *const *args, int ms, struct str *out, struct str *said,
+int docker_run(const struct docker *d, const char *const *args, int ms, struct str *out, struct str *said,
                struct err *err)
 {
 	own_strv struct strv argv = STRV_INIT;
 
 	if (docker_check(d, err) != 0)
 		return -1;
-	arguments(d, args, &argv);
+	docker_arguments(d, args, &argv);
 	const struct proc_spec spec = { .path = d->program, .argv = argv.v, .die_with_parent = true };
 	struct err why = ERR_INIT;
 	int status = proc_run(&spec, NULL, out, said, DOCKER_OUTPUT, ms, &why);
@@ -92,11 +90,11 @@ static int run(const struct docker *d, const char *const *args, int ms, struct s
 static int must(const struct docker *d, const char *const *args, int ms, struct str *out, struct err *err)
 {
 	own_str struct str said = STR_INIT;
-	int status = run(d, args, ms, out, &said, err);
+	int status = docker_run(d, args, ms, out, &said, err);
 
 	if (status < 0)
 		return -1;
-	return status == 0 ? 0 : explain(d, args[0], status, &said, err);
+	return status == 0 ? 0 : docker_explain(d, args[0], status, &said, err);
 }
 
 /* ---- what is there ---- */
@@ -137,13 +135,13 @@ int docker_published(const struct docker *d, struct pool_taken *out, struct err 
 		strv_add(&args, "--type=container");
 		for (size_t j = 0; j < ids.n; j++)
 			strv_add(&args, ids.v[j]);
-		int status = run(d, (const char *const *)args.v, DOCKER_MS, &text, &said, err);
+		int status = docker_run(d, (const char *const *)args.v, DOCKER_MS, &text, &said, err);
 		if (status < 0)
 			return -1;
 		if (status == 0)
 			return pool_read_inspect(str_c(&text), text.len, out, err);
 		if (i == TRIES || !strstr(str_c(&said), "No such"))
-			return explain(d, "inspect", status, &said, err);
+			return docker_explain(d, "inspect", status, &said, err);
 	}
 }
 
@@ -168,11 +166,12 @@ int docker_has_image(const struct docker *d, const char *name, struct err *err)
 {
 	const char *const args[] = { "image", "inspect", "--format={{.Id}}", name, NULL };
 	own_str struct str said = STR_INIT;
-	int status = run(d, args, DOCKER_MS, NULL, &said, err);
+	int status = docker_run(d, args, DOCKER_MS, NULL, &said, err);
 
 	if (status <= 0)
 		return status < 0 ? -1 : 1;
-	return strstr(str_c(&said), "No such image") ? 0 : explain(d, "image inspect", status, &said, err);
+	return strstr(str_c(&said), "No such image") ? 0 :
+	                                               docker_explain(d, "image inspect", status, &said, err);
 }
 
 int docker_image(const struct docker *d, const char *archive, char **out, struct err *err)
@@ -239,7 +238,7 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 			                     "--opt=com.docker.network.bridge.enable_icc=false",
 			                     name,
 			                     NULL };
-		int status = run(d, args, DOCKER_MS, NULL, &said, err);
+		int status = docker_run(d, args, DOCKER_MS, NULL, &said, err);
 		if (status < 0)
 			return -1;
 		if (status == 0) {
@@ -247,7 +246,7 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 			return 0;
 		}
 		if (!strstr(str_c(&said), "verlap"))
-			return explain(d, "network create", status, &said, err);
+			return docker_explain(d, "network create", status, &said, err);
 	}
 	return fail(err, ERR_BUSY,
 	            "every network of 192.168.0.0/16 overlaps with one that is there; docker network prune");
@@ -297,11 +296,11 @@ int docker_start(const struct docker *d, const char *name, struct err *err)
 		                             "annot assign requested address" };
 	const char *const args[] = { "start", name, NULL };
 	own_str struct str said = STR_INIT;
-	int status = run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
+	int status = docker_run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
 
 	if (status <= 0)
 		return status;
-	explain(d, "start", status, &said, err);
+	docker_explain(d, "start", status, &said, err);
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
 		if (strstr(str_c(&said), taken[i]))
 			return 1;
@@ -326,7 +325,7 @@ int docker_attach(const struct docker *d, const char *name, int stream, struct p
 	const struct proc_fd fds[] = { { stream, 0 }, { stream, 1 } };
 	own_strv struct strv argv = STRV_INIT;
 
-	arguments(d, args, &argv);
+	docker_arguments(d, args, &argv);
 	const struct proc_spec spec = { .path = d->program,
 		                        .argv = argv.v,
 		                        .fds = fds,
@@ -338,7 +337,7 @@ int docker_attach(const struct docker *d, const char *name, int stream, struct p
 static int remove_it(const struct docker *d, const char *const *args, struct err *err)
 {
 	own_str struct str said = STR_INIT;
-	int status = run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
+	int status = docker_run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
 
 	if (status <= 0)
 		return status;
@@ -346,7 +345,7 @@ static int remove_it(const struct docker *d, const char *const *args, struct err
 	if (strstr(str_c(&said), "No such container") || strstr(str_c(&said), "No such network") ||
 	    strstr(str_c(&said), "not found") || strstr(str_c(&said), "already in progress"))
 		return 0;
-	return explain(d, "rm", status, &said, err);
+	return docker_explain(d, "rm", status, &said, err);
 }
 
 int docker_remove_container(const struct docker *d, const char *name, struct err *err)

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/own.h"
 #include "base/proc.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "pool/pool.h"
 
@@ -31,6 +32,22 @@ int docker_image_name(const char *archive, char **out, struct err *err);
 int docker_has_image(const struct docker *d, const char *name, struct err *err);
 /* The image of this archive, made if the daemon hasn't got it. The caller frees @out. */
 int docker_image(const struct docker *d, const char *archive, char **out, struct err *err);
+
+/* The id (64 hex digits) of an image that the daemon has. ERR_MISSING: it has none of that name. */
+int docker_image_id(const struct docker *d, const char *reference, char out[SHA256_TEXT], struct err *err);
+
+/* docker build of @file, in its own directory, and docker save, as processes that run beside the
+ * caller. The first gets a configuration directory of its own, @config, which is empty: no login,
+ * no proxy, no plugin's state; what it says goes to @words, and the id of what it built into the
+ * file @id. The second writes at most @most bytes into @to. */
+int docker_build(const struct docker *d, const char *config, const char *file, const char *id, int words,
+                 struct proc *out, struct err *err);
+int docker_save(const struct docker *d, const char *id, int to, uint64_t most, int words, struct proc *out,
+                struct err *err);
+/* Docker's own words about a command that ended with @status, turned into ours where they are
+ * about the daemon: which socket, and what to do. The first line of @said is shown. */
+int docker_explain(const struct docker *d, const char *verb, int status, const struct str *said,
+                   struct err *err);
 
 /* A bridge of 192.168.X.0/24, the first of those of @slug that overlaps with nothing. */
 int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out,

@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "bundle/docker.h"
+#include "image/cache.h"
 #include "keeper/audit.h"
 #include "preflight/preflight.h"
+#include "registry/paths.h"
 #include "base/banned.h"
 
 enum { LOCK_MS = 2000 };
@@ -69,16 +71,33 @@ static int free_network(struct command *c, int dir, const char *name, struct err
 	return find_docker(&d, &program, err) == 0 ? docker_remove_network(&d, name, err) : -1;
 }
 
+static int open_images(struct command *c, struct image_cache *out, struct err *err)
+{
+	const struct paths *paths = command_paths(c, err);
+	own_fd int parent = paths ? paths_open_private(paths->cache, err) : -1;
+
+	return parent < 0 ? -1 : image_cache_open(parent, paths->cache, out, err);
+}
+
+/* What a launch made on the way to its image. */
+static int free_image(struct command *c, int dir, const char *name, struct err *err)
+{
+	own_image_cache struct image_cache cache = IMAGE_CACHE_INIT;
+
+	(void)dir;
+	if (!image_work_is_name(name))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a launch's scratch directory", name);
+	return open_images(c, &cache, err) == 0 ? dir_remove(cache.dir, name, err) : -1;
+}
+
 /* How each kind of resource is freed when its keeper is gone. What the kernel takes back by
  * itself (processes, namespaces, mounts, locks) needs no row. */
 static const struct {
 	const char *kind;
 	int (*free)(struct command *c, int dir, const char *name, struct err *err);
 } kinds[] = {
-	{ "socket", free_socket },
-	{ "machine", free_machine },
-	{ "container", free_container },
-	{ "network", free_network },
+	{ "socket", free_socket },   { "machine", free_machine }, { "container", free_container },
+	{ "network", free_network }, { "image", free_image },
 };
 
 static int free_resource(struct command *c, int dir, const struct resource *r, struct err *err)
@@ -224,6 +243,19 @@ static int choose(struct command *c, bool purge, struct strv *out, struct err *e
 	return 0;
 }
 
+/* The cached images that no bottle uses; they can all be made again. */
+static int empty_images(struct command *c, struct err *err)
+{
+	own_image_cache struct image_cache cache = IMAGE_CACHE_INIT;
+	struct image_usage freed;
+
+	if (open_images(c, &cache, err) != 0 || image_cache_empty(&cache, &freed, err) != 0)
+		return -1;
+	ui_note(&c->ui, "%zu cached image%s removed (%llu MiB), %zu in use", freed.images,
+	        freed.images == 1 ? "" : "s", (unsigned long long)freed.bytes >> 20, freed.held);
+	return 0;
+}
+
 static int cleanup_run(struct command *c, struct err *err)
 {
 	static const struct ui_column columns[] = {
@@ -253,23 +285,27 @@ static int cleanup_run(struct command *c, struct err *err)
 	}
 	if (c->ui.json || slugs.n > 0)
 		ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
+	if (command_has(c, "images") && empty_images(c, err) != 0)
+		return -1;
 	return sweep.failed > 0 ? 1 : 0;
 }
 
 static const struct option options[] = {
 	{ .name = "purge", .help = "also remove records, logs and workspaces" },
+	{ .name = "images", .help = "also empty the cache of images, but for those in use" },
 	{ .name = "yes", .letter = 'y', .help = "do not ask" },
 	{ 0 },
 };
 
 const struct verb verb_cleanup = {
 	.name = "cleanup",
-	.args = "[--purge] [--yes] [SLUG...]",
+	.args = "[--purge] [--images] [--yes] [SLUG...]",
 	.summary = "free what dead bottles still hold",
 	.details =
 		"A bottle is dead when its keeper is gone, known by process id and start time. Everything is shown and asked "
 		"once; each item is tried, and what fails is listed and stays in the record. Afterwards the bottle is "
-		"stopped. Its workspace stays unless --purge is given; a named stopped bottle can be purged too.",
+		"stopped. Its workspace stays unless --purge is given; a named stopped bottle can be purged too. "
+		"--images removes the cached images that no bottle uses: they are made again when they are wanted.",
 	.group = GROUP_HOST,
 	.flags = VERB_JSON,
 	.max_args = ARGS_ANY,

@@ -39,6 +39,7 @@ static int doctor_run(struct command *c, struct err *err)
 		return -1;
 	host.bundle = command_value(c, "bundle") ? command_value(c, "bundle") : config->bundle;
 	host.state = paths->state;
+	host.cache = paths->cache;
 	own_mem char *share = command_share(NULL, err);
 	if (!share)
 		return -1;

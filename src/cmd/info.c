@@ -46,6 +46,8 @@ static json *describe(const struct bottle *b)
 	    workspace_count(&layers.workspace, COUNT_LIMIT, &changed, &more, &ignored) == 0)
 		json_set_int(out, "changed", (int64_t)changed);
 	set_resources(out, r);
+	json_set(out, "image", text_json(json_get_string(r->plan, "image", "")));
+	json_set_string(out, "image_sha256", json_get_string(r->plan, "image_hash", ""));
 	return out;
 }
 
@@ -77,6 +79,8 @@ static void print_bottle(struct command *c, const struct bottle *b)
 		{ "bottles", "manifests", false },
 		{ "backend", "backend", false },
 		{ "bundle", "sidecars", false },
+		{ "image", "image", false },
+		{ "image_sha256", "image sha256", false },
 		{ "state", "state", false },
 		{ "created", "created", false },
 		{ "ended", "ended", false },

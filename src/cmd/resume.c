@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "registry/paths.h"
 #include "registry/registry.h"
 #include "base/banned.h"
 
@@ -37,6 +38,13 @@ static int run(struct command *c, struct err *err)
 	if (load_plan(c, slug, &plan, err) != 0 || host_check(c, plan.backend, plan.bundle, err) != 0)
 		return -1;
 	plan.detach = command_has(c, "detach");
+	const struct paths *paths = command_paths(c, err);
+	if (!paths)
+		return -1;
+	if (plan.image_cache) {
+		mem_drop(&plan.image_cache);
+		plan.image_cache = xstrdup(paths->cache);
+	}
 	/* What is lost by removing it at the end is more than one run. */
 	plan.remove_at_end = false;
 	if (command_env("TERM")) {

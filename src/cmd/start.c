@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "manifest/image.h"
 #include "preflight/preflight.h"
 #include "registry/paths.h"
 #include "base/banned.h"
@@ -136,14 +137,21 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 		                    .skills = skills,
 		                    .term = command_env("TERM"),
 		                    .closure = &closure,
+		                    .cache = paths->cache,
 		                    .smolvm = smolvm };
 	if (check_bundle(options.bundle, err) != 0)
 		return -1;
-	bool docker = str_is(options.bundle, "docker");
+	bool builds = machine && m && m->bottle.image && image_name_needs_docker(m->bottle.image);
+	bool docker = builds || str_is(options.bundle, "docker");
 	own_mem char *docker_program =
 		docker ? preflight_find_program(command_env("PATH"), "docker", err) : NULL;
 	if (docker && !docker_program)
-		return -1;
+		return builds ?
+		               fail(err, ERR_MISSING,
+		                    "image: %.100s needs docker, which is not on PATH; install it, or name an "
+		                    "archive that docker save wrote elsewhere",
+		                    m->bottle.image) :
+		               -1;
 	facts.docker_program = docker_program;
 	facts.docker_host = docker ? command_env("DOCKER_HOST") : NULL;
 	return plan_make(m, config, &options, &facts, out, err);

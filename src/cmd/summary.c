@@ -21,6 +21,15 @@ static void add_item(struct str *s, const char *text)
 	str_add_visible(s, text);
 }
 
+static void print_image(struct command *c, const struct plan *p)
+{
+	own_str struct str text = STR_INIT;
+
+	if (p->image)
+		add_item(&text, p->image);
+	line(c, "image", &text);
+}
+
 static void print_program(struct command *c, const struct plan *p)
 {
 	own_str struct str text = STR_INIT;
@@ -121,6 +130,7 @@ void summary_print(struct command *c, const struct plan *p)
 	if (backend_find(p->backend, &backend, &ignored) == 0)
 		str_addf(&how, " (%s)", backend->isolation);
 	line(c, "backend", &how);
+	print_image(c, p);
 	print_program(c, p);
 	summary_workspace(c, p);
 	print_routes(c, p);

@@ -13,6 +13,7 @@
 	V(stop)              \
 	V(resume)            \
 	V(keeper)            \
+	V(image_reader)      \
 	V(ls)                \
 	V(info)              \
 	V(diff)              \

@@ -6,10 +6,11 @@
 #include "base/banned.h"
 
 /* First in, last out. A row is a step of the life of a bottle; what another backend or
- * bundle needs (an image, a lease, a machine) becomes one more row here. */
+ * bundle needs (an image, a lease, a machine) is one more row here. */
 /* clang-format off */
 static const struct step steps[] = {
 	{ "recording the bottle",	record_up,	record_down,	NULL },	/* first in, last out: a crash is findable */
+	{ "preparing the image",	image_up,	image_down,	image_wanted },
 	{ "building the cage",		cage_up,	cage_down,	NULL },
 	{ "leasing an address",	lease_up,	lease_down,	docker_wanted },
 	{ "making the bridge",		bridge_up,	bridge_down,	docker_wanted },

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/secret.h"
 #include "bundle/docker.h"
+#include "image/image.h"
 #include "launch/plan.h"
 #include "launch/walk.h"
 #include "registry/registry.h"
@@ -77,7 +78,9 @@ struct launch {
 	bool is_up;
 	struct err interrupted; /* kind ERR_NONE: not */
 	struct record record;
-	int dir; /* of the bottle; -1: none */
+	int dir;            /* of the bottle; -1: none */
+	struct image image; /* path NULL: none was wanted */
+	char *image_work;   /* its scratch directory, journalled; NULL: none */
 	const struct backend *backend;
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
@@ -97,7 +100,7 @@ struct launch {
 };
 /* clang-format off */
 #define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
-		      .docker = LAUNCH_DOCKER_INIT, .runtime = -1, \
+		      .docker = LAUNCH_DOCKER_INIT, .image = IMAGE_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 /* clang-format on */
 

@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "base/str.h"
 #include "launch/words.h"
+#include "manifest/image.h"
 #include "proto/egress.h"
 #include "registry/names.h"
 #include "base/banned.h"
@@ -253,6 +254,22 @@ static void plan_tools(struct plan *p, const struct strv *tools, const char *hom
 	}
 }
 
+/* A path below the home, alone or behind a form's name, becomes an absolute one. */
+static void plan_image(struct plan *p, const char *image, const struct plan_facts *f)
+{
+	struct image_name name;
+	struct err ignored = ERR_INIT;
+
+	if (!image)
+		return;
+	p->image_cache = copy(f->cache);
+	bool read = image_name_read(image, &name, &ignored) == 0;
+	if (read && f->home && name.form != IMAGE_IN_DAEMON && str_starts(name.rest, "~/"))
+		p->image = xasprintf("%.*s%s/%s", (int)(name.rest - image), image, f->home, name.rest + 2);
+	else
+		p->image = xstrdup(image);
+}
+
 static int plan_manifest(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f,
                          struct err *err)
 {
@@ -263,7 +280,7 @@ static int plan_manifest(struct plan *p, const struct manifest_plan *m, const st
 	p->routes = str_steal(&text);
 	p->agent = copy(m->agent_name);
 	strv_copy(&p->bottles, &m->bottles);
-	p->image = copy(m->bottle.image);
+	plan_image(p, m->bottle.image, f);
 	p->log = m->bottle.egress.log;
 	p->workspace_mode = m->bottle.workspace;
 	strv_copy(&p->workspace_exclude, &m->bottle.workspace_exclude);

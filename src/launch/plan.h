@@ -78,6 +78,8 @@ struct plan {
 	unsigned long cpus, memory_mib, disk_gib, pids;
 	bool cpus_given, memory_mib_given, disk_gib_given, pids_given;
 	char *image;          /* NULL: the backend's default */
+	char *image_hash;     /* SHA-256 of what became of it, once a launch found that out */
+	char *image_cache;    /* the cache directory; NULL: there is no image */
 	char *smolvm;         /* the smolvm command on the host; NULL: not looked for */
 	char *routes;         /* the canonical document */
 	unsigned long log;    /* enum manifest_log */
@@ -114,6 +116,7 @@ struct plan_facts {
 	const char *skills;  /* directory of skills; NULL: none */
 	const char *term;
 	const char *smolvm;                       /* on PATH; NULL: not there, or not needed */
+	const char *cache;                        /* the cache directory */
 	const char *docker_program, *docker_host; /* NULL: none, not set */
 	const struct closure *closure;            /* NULL: none */
 };

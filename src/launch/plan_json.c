@@ -63,6 +63,8 @@ static const struct column plan_columns[] = {
 	COLUMN(plan, TEXT, backend),
 	COLUMN(plan, TEXT, bundle),
 	COLUMN(plan, TEXT, image),
+	COLUMN(plan, TEXT, image_hash),
+	COLUMN(plan, TEXT, image_cache),
 	COLUMN(plan, TEXT, smolvm),
 	COLUMN(plan, WORDS, command),
 	COLUMN(plan, FLAG, headless),

@@ -62,6 +62,21 @@ static void guest_died(void *arg, const struct err *why)
 		l->events->lost(l->arg, why);
 }
 
+static void fill_made(const struct image *i, struct guest_image *out)
+{
+	static const enum guest_image_kind kinds[] = { [IMAGE_DIRECTORY] = GUEST_IMAGE_DIRECTORY,
+		                                       [IMAGE_ARCHIVE] = GUEST_IMAGE_ARCHIVE,
+		                                       [IMAGE_PACKED] = GUEST_IMAGE_PACKED };
+
+	*out = (struct guest_image){ .kind = kinds[i->kind],
+		                     .path = i->path,
+		                     .cached = i->kind != IMAGE_DIRECTORY,
+		                     .hash = i->hash,
+		                     .name = i->name,
+		                     .workdir = i->workdir,
+		                     .env = &i->env };
+}
+
 int cage_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
@@ -77,11 +92,14 @@ int cage_up(void *arg, struct err *err)
 	    (!l->backend->create && closure_load(share, &l->closure, err) != 0))
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
+	struct guest_image made;
+	fill_made(&l->image, &made);
 	struct guest_request request = {
 		.slug = l->record.slug,
 		.program = program,
 		.smolvm = p->smolvm,
 		.image = p->image,
+		.made = l->image.path ? &made : NULL,
 		.tools = &p->tools,
 		.closure = &l->closure,
 		.workspace = (enum manifest_workspace)p->workspace_mode,

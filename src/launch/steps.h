@@ -5,6 +5,10 @@
 
 int record_up(void *arg, struct err *err);
 void record_down(void *arg);
+/* What the guest is made of, into the cache; step_image.c. */
+bool image_wanted(void *arg);
+int image_up(void *arg, struct err *err);
+void image_down(void *arg);
 int cage_up(void *arg, struct err *err);
 void cage_down(void *arg);
 /* step_docker.c: rows of the docker bundle alone. */

@@ -167,9 +167,10 @@ static const struct field bottle_fields[] = {
 	           "secrets: they are kept off disk, argument lists and logs")),
 	ROW("agent_provider", FIELD_STRUCT, agent_provider, .of = &agent_provider_schema,
 	    HELP("which agent runs in the bottle, and whose credentials its gateway uses")),
-	ROW("image", FIELD_TEXT, image, .check = check_not_empty,
-	    HELP("a rootfs directory, an OCI or docker save archive, docker-daemon:REF, dockerfile:PATH, or a .smolmachine "
-	         "file. Without one a namespace bottle sees the host's programs, read-only")),
+	ROW("image", FIELD_TEXT, image, .check = check_image,
+	    HELP("what a machine is made from: a path (a root file system, an OCI layout, a docker save or OCI archive, a "
+	         ".smolmachine), docker-daemon:REF or dockerfile:PATH; see IMAGES. A namespace bottle has none: it sees "
+	         "the host's programs, read-only")),
 	ROW("tools", FIELD_TEXTS, tools, .flags = FIELD_UNION, .most = 64, .check = check_tool,
 	    HELP("more host directories that a namespace bottle sees, read-only; / or ~/ first. Directories that hold "
 	         "credentials are refused. Lists of parents are added to")),

@@ -14,6 +14,7 @@ int check_header_name(char **text, struct err *err); /* RFC 9110 token, not one 
 int check_header_rule(char **text, struct err *err); /* the same, lower case */
 int check_method(char **text, struct err *err);      /* upper case */
 int check_directory(char **text, struct err *err);   /* absolute or "~/...", no ".." */
+int check_image(char **text, struct err *err);       /* of any form of manifest/image.h */
 int check_tool(char **text, struct err *err);        /* the same, and none that holds credentials */
 int check_absolute(char **text, struct err *err);
 int check_below_home(char **text, struct err *err); /* relative, no ".." */

@@ -5,6 +5,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "manifest/image.h"
 #include "base/banned.h"
 
 /* Judged by whole components. "//" and a trailing "/" are removed, "." and ".." refused. */
@@ -50,6 +51,25 @@ int check_below_home(char **text, struct err *err)
 	if (!**text || **text == '/' || **text == '~')
 		return fail(err, ERR_INPUT, "\"%.80s\" must be relative to the guest's home", *text);
 	return clean_path(text, err);
+}
+
+/* The form is judged, and a path in it cleaned. */
+int check_image(char **text, struct err *err)
+{
+	struct image_name name;
+
+	if (check_not_empty(text, err) != 0 || image_name_read(*text, &name, err) != 0)
+		return -1;
+	if (name.form == IMAGE_IN_DAEMON)
+		return 0;
+	size_t prefix = (size_t)(name.rest - *text);
+	own_mem char *path = xstrdup(name.rest);
+	if (check_directory(&path, err) != 0)
+		return -1;
+	char *whole = xasprintf("%.*s%s", (int)prefix, *text, path);
+	free(*text);
+	*text = whole;
+	return 0;
 }
 
 /* Whether @path is @dir, below it, or above it: a directory is seen with all that is in it. */

@@ -56,7 +56,7 @@ static const struct field provider_fields[] = {
 	    HELP("what is run in the bottle: a program's name and its fixed arguments")),
 	ROW("search", FIELD_TEXTS, search, .most = 32, .check = check_directory,
 	    HELP("host directories in which the program is looked for before PATH; / or ~/ first")),
-	ROW("image", FIELD_TEXT, image, .check = check_not_empty,
+	ROW("image", FIELD_TEXT, image, .check = check_image,
 	    HELP("image for backends that need one, when the bottle names none")),
 	ROW("prompt", FIELD_STRUCT, prompt, .of = &prompt_schema, HELP("how a prompt reaches the agent")),
 	ITEMS("files", FIELD_LIST, files, file_schema, .most = 32,

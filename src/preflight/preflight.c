@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/own.h"
 #include "cage/cage.h"
+#include "image/cache.h"
 #include "preflight/probes.h"
 #include "base/banned.h"
 
@@ -89,6 +90,23 @@ static int probe_limits(const struct preflight_host *host, struct str *found, st
 	return 0;
 }
 
+/* As the limits: it informs. */
+static int probe_images(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	own_image_cache struct image_cache cache = IMAGE_CACHE_INIT;
+	struct image_usage usage;
+
+	(void)err;
+	cache.dir = host->cache ? image_cache_look(host->cache) : -1;
+	if (cache.dir < 0 || image_cache_usage(&cache, &usage, &(struct err)ERR_INIT) != 0)
+		str_add(found, "none");
+	else
+		str_addf(found, "%zu, %llu of at most %llu MiB, %zu in use; bottle cleanup --images",
+		         usage.images, (unsigned long long)usage.bytes >> 20, IMAGE_CACHE_MAX >> 20,
+		         usage.held);
+	return 0;
+}
+
 static const struct check {
 	const char *name;
 	unsigned needed_for;
@@ -142,6 +160,7 @@ static const struct check {
 	  "free some, or move XDG_STATE_HOME" },
 	{ "limits", 0, probe_limits, "a written limit that can't be enforced is refused at launch",
 	  "a delegated control group, as under systemd-run --user --scope -p Delegate=yes" },
+	{ "cached images", 0, probe_images, "a machine's image is kept, so that it is made once", NULL },
 };
 
 static int needs(const struct preflight_host *host, unsigned *out, struct err *err)

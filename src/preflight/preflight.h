@@ -14,6 +14,7 @@ struct preflight_host {
 	const char *bundle;  /* "embedded", "docker"; NULL: embedded */
 	const char *path;    /* $PATH; NULL: empty */
 	const char *state;   /* the state directory, which need not exist yet */
+	const char *cache;   /* the cache directory, likewise; NULL: not looked at */
 	const char *docker;  /* $DOCKER_HOST; NULL: the usual socket */
 	const char *share;   /* where our data is installed */
 	bool repos;          /* the bottle has git-gate.repos */

@@ -65,7 +65,7 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 }
 
 @test "a broken file hurts only those who select it" {
-	put "$HOME/.bot-bottle/bottles/good.md" 'image: x'
+	put "$HOME/.bot-bottle/bottles/good.md" 'image: /x'
 	put "$HOME/.bot-bottle/bottles/bad.md" 'image: [x]'
 	run "$bottle" manifest show --bottle good
 	[ "$status" -eq 0 ]
@@ -77,9 +77,9 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 }
 
 @test "show --why names the file and line of each value, left to right" {
-	put "$HOME/.bot-bottle/bottles/base.md" $'image: a\nworkspace: none'
-	put "$HOME/.bot-bottle/bottles/top.md" $'extends: base\nimage: b'
-	put "$HOME/.bot-bottle/bottles/over.md" 'image: c'
+	put "$HOME/.bot-bottle/bottles/base.md" $'image: /a\nworkspace: none'
+	put "$HOME/.bot-bottle/bottles/top.md" $'extends: base\nimage: /b'
+	put "$HOME/.bot-bottle/bottles/over.md" 'image: /c'
 	run "$bottle" manifest show --why --json --bottle top --bottle over
 	[ "$status" -eq 0 ]
 	[[ $(jq -r '.[] | select(.field == "image") | .source' <<<"$output") == */bottles/over.md:2 ]]
@@ -87,14 +87,14 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 	[ "$(jq -r '.[] | select(.field == "resources.cpus") | .source' <<<"$output")" = default ]
 	run "$bottle" manifest show --json --bottle top --bottle over
 	[ "$(jq -r .lineage <<<"$output")" = "base -> top -> over" ]
-	[ "$(jq -r .bottle.image <<<"$output")" = c ]
+	[ "$(jq -r .bottle.image <<<"$output")" = /c ]
 }
 
 @test "a clone may bring agents, and nothing that counts" {
 	put "$HOME/.bot-bottle/bottles/dev.md" ''
 	put "$HOME/.bot-bottle/agents/mine.md" 'bottle: dev'
 	put .bot-bottle/agents/theirs.md 'bottle: dev'
-	put .bot-bottle/bottles/dev.md 'image: evil'
+	put .bot-bottle/bottles/dev.md 'image: /evil'
 	run --separate-stderr "$bottle" manifest show --json theirs
 	[ "$status" -eq 0 ]
 	[ "$(jq -r .bottle.image <<<"$output")" = null ]

@@ -99,16 +99,16 @@ static void a_list_of_bottles_merges_like_parents_and_an_empty_one_clears(void *
 
 	files_up(&f);
 	put_bottle(&f, "a",
-	           "env: {X: a, Y: a}\nimage: a\negress: {routes: [{host: a.example}]}\ntools: [/opt/a]");
-	put_bottle(&f, "b", "env: {X: b}\nimage: b\negress: {routes: [{host: b.example}]}");
+	           "env: {X: a, Y: a}\nimage: /a\negress: {routes: [{host: a.example}]}\ntools: [/opt/a]");
+	put_bottle(&f, "b", "env: {X: b}\nimage: /b\negress: {routes: [{host: b.example}]}");
 	put_bottle(&f, "c", "env: {}\negress: {routes: []}\ntools: []");
 	assert_ok(resolve_bottles(&f, "a b", &ab, &err), &err);
 	assert_ok(resolve_bottles(&f, "b a", &ba, &err), &err);
 	assert_ok(resolve_bottles(&f, "a b c", &abc, &err), &err);
 	assert_string_equal(env_of(&ab, "X"), "b");
 	assert_string_equal(env_of(&ba, "X"), "a");
-	assert_string_equal(ab.bottle.image, "b");
-	assert_string_equal(ba.bottle.image, "a");
+	assert_string_equal(ab.bottle.image, "/b");
+	assert_string_equal(ba.bottle.image, "/a");
 	assert_int_equal(ab.bottle.egress.nroutes, 2);
 	assert_int_equal(abc.bottle.nenv, 0);
 	assert_int_equal(abc.bottle.egress.nroutes, 0);
@@ -219,7 +219,7 @@ static void a_working_directory_is_not_trusted(void **state)
 	log_set_sink(NULL, NULL, LOG_WARN);
 	assert_non_null(strstr(last_log, "cwd/bottles"));
 	mem_drop(&last_log);
-	put(&f, "cwd/bottles/dev.md", "---\nimage: evil\n---\n");
+	put(&f, "cwd/bottles/dev.md", "---\nimage: /evil\n---\n");
 	manifest_plan_clear(&plan);
 	assert_ok(manifest_resolve(&f.dirs, "mine", NULL, &plan, &err), &err);
 	assert_null(plan.bottle.image);
@@ -280,9 +280,9 @@ static void home_comes_before_etc_and_json_counts_there(void **state)
 	struct err err = ERR_INIT;
 
 	files_up(&f);
-	put_bottle(&f, "dev", "image: home");
-	put(&f, "etc/bottles/dev.json", "{\"image\":\"etc\"}");
-	put(&f, "etc/bottles/ci.json", "{\n\"image\":\n\"etc\"}");
+	put_bottle(&f, "dev", "image: /home");
+	put(&f, "etc/bottles/dev.json", "{\"image\":\"/etc\"}");
+	put(&f, "etc/bottles/ci.json", "{\n\"image\":\n\"/etc\"}");
 	put(&f, "etc/bottles/twice.json", "{}");
 	put(&f, "etc/bottles/twice.md", "---\n---\n");
 	put(&f, "etc/bottles/broken.json", "{");
@@ -290,10 +290,10 @@ static void home_comes_before_etc_and_json_counts_there(void **state)
 	put(&f, "home/bottles/x.json", "{}");
 	put(&f, "cwd/bottles/stranger.md", "---\n---\n");
 	assert_ok(resolve_bottles(&f, "dev", &plan, &err), &err);
-	assert_string_equal(plan.bottle.image, "home");
+	assert_string_equal(plan.bottle.image, "/home");
 	manifest_plan_clear(&plan);
 	assert_ok(resolve_bottles(&f, "ci", &plan, &err), &err);
-	assert_string_equal(plan.bottle.image, "etc");
+	assert_string_equal(plan.bottle.image, "/etc");
 	assert_string_equal(why_of(&plan, "image"), "etc/bottles/ci.json:3");
 	assert_refused(resolve_bottles(&f, "twice", &plan, &err), &err, ERR_INPUT, "both exist");
 	assert_refused(resolve_bottles(&f, "broken", &plan, &err), &err, ERR_INPUT,

@@ -32,9 +32,9 @@ static const struct {
 	{ "egres: {}", "dev.md:2: unknown key \"egres\" in a bottle; did you mean \"egress\"?",
 	  "egress: {}" },
 	{ "zzzzzz: 1", "see the manual page", "resources: {}" },
-	{ "image: ''", "is empty", "image: x.tar" },
-	{ "image: 12", "put it in quotes", "image: '12'" },
-	{ "image:", "has no value", "image: a" },
+	{ "image: ''", "is empty", "image: /x.tar" },
+	{ "image: 12", "put it in quotes", "image: '/12'" },
+	{ "image:", "has no value", "image: /a" },
 	{ "env:", "write {}", "env: {}" },
 	{ "env: {1A: x}", "no variable's name", "env: {A1: x}" },
 	{ "env: {BOT_BOTTLE_X: x}", "set by bottle itself", "env: {BOT: x}" },
@@ -66,7 +66,7 @@ static const struct {
 	{ "agent_provider: {template: ../x}", "is no name", "agent_provider: {template: claude}" },
 	{ "agent_provider: {forward_host_credentials: yes}", "true or false, not yes",
 	  "agent_provider: {forward_host_credentials: true}" },
-	{ "agent_provider: {dockerfile: x}", "image: dockerfile:PATH", "image: dockerfile:x" },
+	{ "agent_provider: {dockerfile: x}", "image: dockerfile:PATH", "image: dockerfile:/x" },
 	{ "egress: {log: 3}", "one of off, blocks, all", "egress: {log: 2}" },
 	{ "egress: {log: on}", "one of off, blocks, all", "egress: {log: off}" },
 	{ "routes: []", "under egress", "egress: {routes: []}" },
@@ -214,7 +214,7 @@ static void an_agent_brings_no_credentials_routes_or_remotes(void **state)
 	(void)state;
 	static const char *const wrong[] = { "env: {A: b}", "egress: {}",         "routes: []",
 		                             "repos: {}",   "tools: [/x]",        "git-gate: {repos: {}}",
-		                             "image: x",    "agent_provider: {}", "extends: a" };
+		                             "image: /x",    "agent_provider: {}", "extends: a" };
 	struct err err = ERR_INIT;
 
 	assert_ok(check_agent("name: x\ndescription: y\nmodel: opus\ncolor: red\nmemory: [1]\nbottle: dev\n"
@@ -242,12 +242,12 @@ static void yaml_has_no_surprises(void **state)
 		{ "image: !!str x", "tags" },
 		{ "image: ! x", "tags" },
 		{ "env: !!map {}", "tags" },
-		{ "<<: {image: x}", "merge keys" },
+		{ "<<: {image: /x}", "merge keys" },
 		{ "? [a]\n: b", "a key must be text" },
 		{ "env: *nothing", "no anchor" },
 		{ "env: &a {A: *a}", "no anchor" },
 		{ "--- x", "dev.md" },
-		{ "image: x\n...\nimage: y", "document" },
+		{ "image: /x\n...\nimage: /y", "document" },
 		{ "- a", "must be a map of fields, not a list" },
 		{ "just text", "must be a map of fields, not text" },
 		{ "image: [", "not YAML" },
@@ -275,16 +275,16 @@ static void a_file_must_be_whole_text(void **state)
 	struct err err = ERR_INIT;
 
 	assert_ok(check_text("dev.md", LITERAL("---\n---\n"), &err), &err);
-	assert_ok(check_text("dev.md", LITERAL("\xef\xbb\xbf---\r\nimage: x\r\n---\r\n"), &err), &err);
+	assert_ok(check_text("dev.md", LITERAL("\xef\xbb\xbf---\r\nimage: /x\r\n---\r\n"), &err), &err);
 	assert_refused(check_text("dev.md", LITERAL(""), &err), &err, ERR_INPUT, "no frontmatter");
-	assert_refused(check_text("dev.md", LITERAL("image: x\n"), &err), &err, ERR_INPUT, "no frontmatter");
-	assert_refused(check_text("dev.md", LITERAL("---\nimage: x\n"), &err), &err, ERR_INPUT, "has no end");
+	assert_refused(check_text("dev.md", LITERAL("image: /x\n"), &err), &err, ERR_INPUT, "no frontmatter");
+	assert_refused(check_text("dev.md", LITERAL("---\nimage: /x\n"), &err), &err, ERR_INPUT, "has no end");
 	assert_refused(check_text("dev.md", LITERAL("---\n\0---\n---\n"), &err), &err, ERR_INPUT, "NUL");
 	assert_refused(check_text("dev.md", LITERAL("---\n---\n\xff\n"), &err), &err, ERR_INPUT, "UTF-8");
-	assert_ok(check_text("dev.json", LITERAL("{\"image\":\"x\"}"), &err), &err);
-	assert_refused(check_text("dev.json", LITERAL("{\n\"image\":\"x\",\n \"imag\":1}"), &err), &err,
+	assert_ok(check_text("dev.json", LITERAL("{\"image\":\"/x\"}"), &err), &err);
+	assert_refused(check_text("dev.json", LITERAL("{\n\"image\":\"/x\",\n \"imag\":1}"), &err), &err,
 	               ERR_INPUT, "dev.json:3: unknown key");
-	assert_refused(check_text("dev.json", LITERAL("{\"image\":\"x\",\"image\":\"x\"}"), &err), &err,
+	assert_refused(check_text("dev.json", LITERAL("{\"image\":\"/x\",\"image\":\"/x\"}"), &err), &err,
 	               ERR_INPUT, "twice");
 	assert_refused(check_text("dev.json", LITERAL("{\"resources\":{\"cpus\":1.5}}"), &err), &err,
 	               ERR_INPUT, "fractions");

@@ -91,6 +91,7 @@ let
         "hyperfine"
         "jq"
         "json_c"
+        "libarchive"
         "libseccomp"
         "libyaml"
         "makeBinaryWrapper"

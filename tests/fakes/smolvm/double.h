@@ -6,7 +6,8 @@
  *
  *   main.c     the command line          row.c      the database
  *   behave.c   misbehaving, as told      machine.c  create, start, stop, delete
- *   inside.c   exec: what a program in the machine would find there */
+ *   inside.c   exec: what a program in the machine would find there
+ *   image.c    what a machine is made from */
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -40,7 +41,7 @@ const char *between(const char *row, const char *key, char stop, char *out, size
 /* ---- the commands ---- */
 
 struct options {
-	const char *name, *image, *volume, *cpus, *mem, *storage, *overlay, *cidr, *backend;
+	const char *name, *image, *from, *volume, *cpus, *mem, *storage, *overlay, *cidr, *backend;
 	bool net;
 	char **rest;
 };
@@ -49,6 +50,9 @@ void start(const struct options *o);
 void stop(const struct options *o);
 void delete_machine(const struct options *o);
 void exec(const struct options *o);
+/* @row with what --image or --from puts into it. */
+char *with_image(const char *row, const struct options *o);
+void flatten(const char *row);   /* at the start: the archive becomes layers, or it fails */
 pid_t running(const char *name); /* 0: the machine does not run */
 /* A text of the machine's as it is in the cage: addresses and paths. */
 char *played(const char *text);

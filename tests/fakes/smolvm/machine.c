@@ -21,7 +21,7 @@ static const char row_form[] =
 	"\"gpu_vram_mib\":null,\"rosetta\":null,\"restart\":{\"policy\":\"never\",\"max_retries\":0,"
 	"\"max_backoff_secs\":0,\"restart_count\":0,\"user_stopped\":false},\"last_exit_code\":null,\"init\":[],"
 	"\"init_completed\":false,\"env\":[],\"workdir\":null,\"storage_gb\":%s,\"overlay_gb\":%s,"
-	"\"allowed_cidrs\":%s%s%s,\"network_backend\":\"%s\",\"image\":%s%s%s,\"entrypoint\":[],\"cmd\":[%s],"
+	"\"allowed_cidrs\":%s%s%s,\"network_backend\":\"%s\",\"image\":null,\"entrypoint\":[],\"cmd\":[%s],"
 	"\"health_cmd\":null,\"health_interval_secs\":null,\"health_timeout_secs\":null,\"health_retries\":null,"
 	"\"health_startup_grace_secs\":null,\"ssh_agent\":false,\"cuda\":false,\"docker_socket\":false,"
 	"\"ephemeral\":false%s,\"runtime_managed\":false}";
@@ -53,9 +53,9 @@ static char *row_of(const struct options *o)
 		         *command ? "," : "", *w);
 	if (asprintf(&row, row_form, o->name, o->cpus, o->mem, host, o->net ? "true" : "false", o->storage,
 	             o->overlay, list ? "[\"" : "null", list ? o->cidr : "", list ? "\"]" : "", o->backend,
-	             o->image ? "\"local-dir:" : "null", o->image ? o->image : "", o->image ? "\"" : "",
 	             command, is("add-key") ? ",\"network_name\":\"others\"" : "") < 0)
 		abort();
+	row = with_image(row, o);
 	const char *field = told("field");
 	if (field) {
 		size_t n = strcspn(field, " ");
@@ -223,6 +223,7 @@ void start(const struct options *o)
 	}
 	if (!row)
 		die("machine '%s' not found", o->name);
+	flatten(row);
 	machine_dir(o->name, dir, sizeof dir);
 	if (!is("launch-nothing"))
 		write_launched(dir, row);

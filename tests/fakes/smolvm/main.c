@@ -32,6 +32,7 @@ static struct options parse(char **argv)
 		{ "--cpus", &o.cpus },       { "--mem", &o.mem },
 		{ "--storage", &o.storage }, { "--overlay", &o.overlay },
 		{ "--allow-cidr", &o.cidr }, { "--net-backend", &o.backend },
+		{ "--from", &o.from },
 	};
 
 	for (; *argv; argv++) {
