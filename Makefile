@@ -214,8 +214,10 @@ check-cage: all $(CAGE_TOOLS) $(CAGE_INSIDE) ## attempts that must fail, inside 
 check-machine: all $(CAGE_INSIDE) $(FAKES) $(DOUBLED) $(POSTURE) ## the microVM's backend: a double of smolvm; the real one's rows
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/machine/*.bats))
 
-check-vm: all $(CAGE_TOOLS) $(CAGE_INSIDE) $(KRUN) ## the real smolvm and a real microVM, in a VM with nested virtualisation
-	$(Q)BUILD=$(abspath $(O)) tests/vm/check
+check-vm: deps ## a real smolvm, libkrun and our cage on Linux 6.1, in a VM with nested virtualisation; takes long
+	$(Q)tests/deps $(DEPS_VM)
+	$(Q)$(MAKE) --no-print-directory all $(CAGE_TOOLS) $(CAGE_INSIDE) $(KRUN)
+	$(Q)tests/vm/check $(VM_SUITES)
 
 check-cli: all ## the program, as a person meets it
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/cli/*.bats))
@@ -260,6 +262,7 @@ DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python
 	man-db:man nix-bin:nix-instantiate python3-pip:pip3 openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip \
 	patch:patch busybox-static:busybox
 DEPS_LINT  := clang:clang clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
+DEPS_VM    := qemu-system-x86:qemu-system-x86_64 busybox-static kmod:modprobe cpio:cpio e2fsprogs:mkfs.ext4
 # What only root's tests use.
 DEPS_ROOT  := docker.io:dockerd iptables:iptables
 deps: ## install what is missing (Debian)

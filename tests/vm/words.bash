@@ -29,4 +29,4 @@ until_true() {
 }
 
 # The cache of whoever started the VM, read-only in here.
-cache=$(cat /run/results/cache)
+cache=$VM_CACHE
