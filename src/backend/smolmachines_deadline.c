@@ -10,5 +10,5 @@ const struct machine_deadlines machine_deadlines = {
 	.stop = 20 * 1000,
 	.remove = 20 * 1000,
 	.prepare = 30 * 1000,
-	.channel = 10 * 1000,
+	.channel = 60 * 1000, /* of a host that is busy: smolvm itself waits for an answer only briefly */
 };

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2034 # what is set here is for those who read this file in
 # For the scripts that run in the VM: what holds and what doesn't, in the words that tests/run counts.
 
 failed=0
