@@ -1,4 +1,4 @@
-"""pty.py COMMAND...: runs it on a terminal of 30 by 100, waits for the word "ready", makes the
+"""terminal.py COMMAND...: runs it on a terminal of 30 by 100, waits for the word "ready", makes the
 terminal 40 by 120, waits for "40 120", types a line, waits for it, types ^C, and ends with its
 status. Prints all that it said."""
 import fcntl
