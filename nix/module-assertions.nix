@@ -116,6 +116,10 @@ let
       message = "${at}.backend is \"smolmachines\", which needs KVM, and ${at}.kvm.module is \"none\"; set backend = \"namespace\" or another kvm.module.";
     }
     {
+      assertion = cfg.guestPackages == (cfg.package.guestPackages or [ ]);
+      message = "${at}.guestPackages is not what ${at}.package was built with; leave package at its default, or set it to PACKAGE.override { guestPackages = [ … ]; }.";
+    }
+    {
       assertion = cfg.backend == "smolmachines" -> lib.getVersion cfg.smolvm.package == pin;
       message = "${at}.smolvm.package is version ${lib.getVersion cfg.smolvm.package}; only ${pin} is supported, leave the option at its default.";
     }

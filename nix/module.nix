@@ -92,10 +92,24 @@ in
 
     package = lib.mkOption {
       type = types.package;
-      default = pkgs.callPackage ./package.nix { smolvm = cfg.smolvm.package; };
-      defaultText = lib.literalExpression "the package of this flake, built with `smolvm.package`";
+      default = pkgs.callPackage ./package.nix {
+        inherit (cfg) guestPackages;
+        smolvm = cfg.smolvm.package;
+      };
+      defaultText = lib.literalExpression "the package of this flake, built with `smolvm.package` and `guestPackages`";
       example = lib.literalExpression "pkgs.bot-bottle";
       description = "The bot-bottle package to use.";
+    };
+
+    guestPackages = lib.mkOption {
+      type = types.listOf types.package;
+      default = [ ];
+      example = lib.literalExpression "[ pkgs.claude-code pkgs.nodejs ]";
+      description = ''
+        Programs that namespace bottles find besides the usual ones (a shell, coreutils, curl, git
+        and the like): the agent's own, and what it works with. A bottle sees these, what they
+        need, and nothing else of the Nix store.
+      '';
     };
 
     smolvm.package = lib.mkOption {

@@ -13,12 +13,14 @@
   diffutils,
   e2fsprogs,
   findutils,
+  gawk,
   gitMinimal,
   gitleaks,
   gnugrep,
   gnused,
   gnutar,
   gzip,
+  guestPackages ? [ ],
   json_c,
   libarchive,
   libseccomp,
@@ -29,9 +31,11 @@
   openssl,
   pcre2,
   pkg-config,
+  procps,
   scdoc,
   smolvm,
   sqlite,
+  util-linux,
   zlib,
   zstd,
 }:
@@ -51,7 +55,8 @@ let
   ];
 
   # NixOS has no /usr to show a namespace bottle. This is what stands in for it:
-  # one directory of programs, and the list of every store path that they need.
+  # one directory of programs, and the list of every store path that they need. The
+  # namespace backend shows a guest exactly these paths (src/backend/closure.h).
   guest = buildEnv {
     name = "bot-bottle-guest-${version}";
     paths = [
@@ -61,12 +66,16 @@ let
       curl
       diffutils
       findutils
+      gawk
       gitMinimal
       gnugrep
       gnused
       gnutar
       gzip
-    ];
+      procps
+      util-linux
+    ]
+    ++ guestPackages;
     pathsToLink = [
       "/bin"
       "/etc"
@@ -112,6 +121,10 @@ stdenv.mkDerivation {
     patchShebangs tests
   '';
   enableParallelBuilding = true;
+  buildFlags = [
+    "all"
+    "sidecar-image"
+  ];
   makeFlags = [ "PREFIX=${placeholder "out"}" ];
 
   doCheck = true;
@@ -131,10 +144,11 @@ stdenv.mkDerivation {
   installCheckPhase = ''
     runHook preInstallCheck
     $out/bin/bottle --version | grep -F ${version}
+    { $out/bin/bottle doctor --backend namespace || true; } | grep -F 'ok      programs for guests: '
     runHook postInstallCheck
   '';
 
-  passthru = { inherit guest smolvm; };
+  passthru = { inherit guest guestPackages smolvm; };
 
   meta = {
     description = "Sandbox launcher for coding agents";

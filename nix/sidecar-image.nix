@@ -1,29 +1,18 @@
-# The sidecars in a container, for the docker bundle. Nothing in it but the programs
-# and what they link; the launcher says which of them runs and hands it its descriptors.
-{
-  bot-bottle,
-  cacert,
-  dockerTools,
-  gitMinimal,
-  gitleaks,
-  openssh,
-}:
-dockerTools.buildLayeredImage {
-  name = "bot-bottle-sidecars";
-  tag = bot-bottle.version;
-  contents = [
-    bot-bottle
-    cacert
-    gitMinimal
-    gitleaks
-    openssh
-  ];
-  config = {
-    Env = [
-      "PATH=/bin"
-      "SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt"
-    ];
-    User = "65534:65534";
-    WorkingDir = "/";
-  };
-}
+# The archive that the docker bundle's image is made from, by itself: the relay, which is pid 1
+# of the container, the sidecars, and the libraries that they link (src/bundle/image). The
+# launcher imports the same file of the package, with the command and the user named here.
+{ bot-bottle, runCommand }:
+runCommand "bot-bottle-sidecars-${bot-bottle.version}.tar"
+  {
+    preferLocalBuild = true;
+    passthru = {
+      command = [
+        "/bin/bottle-relay"
+        "inside"
+      ];
+      user = "65532:65532";
+    };
+  }
+  ''
+    cp ${bot-bottle}/share/bot-bottle/sidecar-image.tar $out
+  ''

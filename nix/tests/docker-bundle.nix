@@ -11,8 +11,8 @@
     testScript = import ./parts/script.nix + ''
       machine.wait_for_unit("docker.service")
       assert "docker" in machine.succeed("id -nG alice").split()
-      slug = json.loads(machine.succeed(as_alice(
-          "bottle start --headless --yes --detach --json --bottle probe -- sleep infinity")))["slug"]
+      machine.succeed(as_alice("bottle doctor --backend namespace --bundle docker"))
+      slug = started(machine)
       container = f"bot-bottle-sidecars-{slug}"
       ports = json.loads(machine.succeed(f"docker inspect {container} --format '{{{{json .NetworkSettings.Ports}}}}'"))
       addresses = {row["HostIp"] for rows in ports.values() for row in rows or []}
@@ -24,9 +24,14 @@
               machine.fail(f"curl -sS --max-time 5 http://127.0.0.16:{row['HostPort']}/.well-known/bot-bottle")
       machine.succeed(as_alice(f"bottle exec {slug} -- curl -sS http://127.0.0.1:9099/.well-known/bot-bottle"))
 
-      machine.succeed(as_alice(f"bottle stop {slug}"))
-      machine.fail(f"docker inspect {container}")
+      # The container dies: the bottle goes with it.
+      machine.succeed(f"docker kill {container}")
+      machine.wait_until_succeeds(as_alice(f"bottle info --json {slug} | jq -e '.state == \"stopped\"'"))
       machine.fail(f"docker network inspect bot-bottle-bundle-{slug}")
+      machine.succeed(as_alice(f"bottle resume --detach {slug}"))
+      machine.succeed(as_alice(f"bottle stop {slug}"))
+      machine.wait_until_fails(f"docker inspect {container}")
+      machine.wait_until_fails(f"docker network inspect bot-bottle-bundle-{slug}")
     '';
   };
 }

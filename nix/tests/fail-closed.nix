@@ -9,7 +9,10 @@
         machine = {
           imports = [ ./parts/host.nix ];
           services.bot-bottle.backend = "smolmachines";
-          environment.systemPackages = [ (pkgs.writeShellScriptBin "wrong-smolvm" "echo smolvm 0.8.0") ];
+          environment.systemPackages = [
+            pkgs.sqlite
+            (pkgs.writeShellScriptBin "wrong-smolvm" "echo smolvm 0.8.0")
+          ];
         };
         hardened = {
           imports = [ ./parts/host.nix ];
@@ -31,15 +34,29 @@
         # Control: the tier that needs no KVM runs, because it was asked for by name.
         machine.succeed(in_bottle("true", "--backend namespace"))
 
+        # The wrapper puts the pinned smolvm first; past it, another one is named and refused.
         machine.succeed("install -D $(command -v wrong-smolvm) /tmp/wrong/smolvm")
-        refused(machine, as_alice("PATH=/tmp/wrong:$PATH bottle doctor"), "smolvm")
+        machine.succeed("ln -s $(dirname $(readlink -f $(command -v bottle)))/.bottle-wrapped /tmp/wrong/bottle")
+        refused(machine, as_alice("PATH=/tmp/wrong:$PATH bottle doctor"), "smolvm 0.8.0")
+
+        # A row that says something else is refused and left; set right, it is taken; and set wrong again, refused.
+        database = "/home/alice/smolvm.db"
+        row = "{\\\"name\\\":\\\"m\\\",\\\"allowed_cidrs\\\":[\\\"{}\\\"]}".replace("{}", "0.0.0.0/0")
+        machine.succeed(as_alice(f"sqlite3 {database} \"CREATE TABLE vms(name TEXT PRIMARY KEY, data BLOB)\""))
+        machine.succeed(as_alice(f"sqlite3 {database} \"INSERT INTO vms VALUES('m', CAST('{row}' AS BLOB))\""))
+        verify = as_alice(f"bottle allowlist verify m 100.96.0.1/32 --db {database}")
+        refused(machine, verify, "0.0.0.0/0", "100.96.0.1/32")
+        machine.succeed(as_alice(f"bottle allowlist enforce m 100.96.0.1/32 --db {database}"))
+        machine.succeed(verify)
+        machine.succeed(as_alice(f"sqlite3 {database} \"UPDATE vms SET data = CAST('{row}' AS BLOB)\""))
+        refused(machine, verify, "0.0.0.0/0")
 
         # A sidecar dies: the bottle goes with it, and nothing stays.
-        slug = json.loads(machine.succeed(as_alice(
-            "bottle start --headless --yes --detach --json --backend namespace --bottle probe -- sleep infinity")))["slug"]
+        slug = started(machine, "--backend namespace")
+        machine.succeed("pgrep -u alice -f '^bottle-guest init'")
         machine.succeed("pgrep -u alice -x bottle-egress")
         machine.succeed("pkill -KILL -u alice -x bottle-egress")
-        machine.wait_until_fails("pgrep -u alice -x bottle-guest")
+        machine.wait_until_fails("pgrep -u alice -f '^bottle-guest init'")
         machine.wait_until_succeeds(as_alice(f"bottle info --json {slug} | jq -e '.state == \"stopped\"'"))
 
         hardened.wait_for_unit("multi-user.target")

@@ -13,14 +13,13 @@
 
     testScript = import ./parts/script.nix + ''
       machine.wait_for_unit("multi-user.target")
-      start = "bottle start --headless --yes --detach --json --bottle probe --label {} -- sleep infinity"
 
-      def slug_of(command):
-          return json.loads(machine.succeed(command))["slug"]
+      def as_bob(command):
+          return as_alice(command).replace("alice", "bob")
 
-      one = slug_of(as_alice(start.format("one")))
-      two = slug_of(as_alice(start.format("two")))
-      other = slug_of(as_alice(start.format("other")).replace("alice", "bob"))
+      one = started(machine, "--label one")
+      two = started(machine, "--label two")
+      other = started(machine, "--label other", as_bob)
       assert len({one, two, other}) == 3
 
       # Control: each has sidecars of its own that answer.
@@ -30,10 +29,11 @@
 
       # Every loopback address answers for itself alone, and no process of another is in sight.
       for n in [2, 16, 17, 31]:
-          refused(machine, as_alice(f"bottle exec {one} -- {help_page.replace('127.0.0.1', f'127.0.0.{n}')}"))
+          fails_inside(machine, as_alice(f"bottle exec {one} -- {help_page.replace('127.0.0.1', f'127.0.0.{n}')}"))
       marker = f"/tmp/{two}"
       machine.succeed(as_alice(f"bottle exec {two} -- touch {marker}"))
-      refused(machine, as_alice(f"bottle exec {one} -- test -e {marker}"))
+      machine.succeed(as_alice(f"bottle exec {two} -- test -e {marker}"))
+      fails_inside(machine, as_alice(f"bottle exec {one} -- test -e {marker}"))
       assert two not in machine.succeed(as_alice(f"bottle exec {one} -- cat /proc/mounts"))
 
       # Bob's record is none of Alice's business.

@@ -41,6 +41,17 @@ in
     };
   };
 
+  guest-packages = {
+    module.services.bot-bottle = {
+      enable = true;
+      guestPackages = [ pkgs.smallProgram ];
+    };
+    expect = config: {
+      "the package is built with them" =
+        config.services.bot-bottle.package.guestPackages == [ pkgs.smallProgram ];
+    };
+  };
+
   own-packages = {
     module.services.bot-bottle = {
       enable = true;

@@ -5,6 +5,7 @@
     backend = "namespace";
     bundle = "embedded";
     users = [ "alice" ];
+    guestPackages = [ ];
     kvm = {
       module = "kvm-amd";
       nested = true;

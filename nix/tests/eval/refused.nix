@@ -237,6 +237,13 @@ in
     module = host { kvm.module = "none"; };
     says = "backend is \"smolmachines\", which needs KVM.*set backend = \"namespace\"";
   };
+  guest-packages-of-another-package = {
+    module = host {
+      guestPackages = [ pkgs.smallProgram ];
+      package = pkgs.callPackage ../../package.nix { smolvm = pkgs.callPackage ../../smolvm.nix { }; };
+    };
+    says = "guestPackages is not what services.bot-bottle.package was built with; leave package at its default";
+  };
   another-smolvm = {
     module = host {
       smolvm.package = pkgs.stdenv.mkDerivation {

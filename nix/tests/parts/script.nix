@@ -9,9 +9,21 @@
   def in_bottle(command, options=""):
       return as_alice(f"bottle start --headless --yes --rm --bottle probe {options} -- {command}")
 
-  def refused(machine, command, *words):
+  def started(machine, options="", who=as_alice):
+      command = f"bottle start --headless --yes --detach --json --bottle probe {options} -- sleep infinity"
+      return json.loads(machine.succeed(who(command)))["slug"]
+
+  def failed_with(machine, command, not_these, words):
       status, output = machine.execute(f"{command} 2>&1")
-      assert status not in (0, 124, 137), f"{command}: status {status}: {output}"
+      assert status not in not_these, f"{command}: status {status}: {output}"
       for word in words:
           assert word in output, f"{command}: no word of {word}: {output}"
+
+  def refused(machine, command, *words):
+      failed_with(machine, command, (0, 124, 137), words)
+
+  # The command ran in there and failed: a bottle that does not start, or a program that is not
+  # there, shows nothing.
+  def fails_inside(machine, command, *words):
+      failed_with(machine, command, (0, 124, 125, 126, 127, 137), words)
 ''

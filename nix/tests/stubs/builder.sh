@@ -14,7 +14,7 @@ cp -r "$src" source
 chmod -R u+w source
 cd source
 eval "${postPatch:-}"
-make $makeFlags -j2
+make $makeFlags -j2 $buildFlags
 if [ "${doCheck:-}" ]; then make $makeFlags -j2 $checkTarget; fi
 make $makeFlags install
 eval "${postInstall:-}"

@@ -74,6 +74,7 @@ let
         "c-ares"
         "cacert"
         "clang-tools"
+        "claude-code"
         "cmocka"
         "coreutils"
         "cppcheck"
@@ -81,6 +82,7 @@ let
         "diffutils"
         "e2fsprogs"
         "findutils"
+        "gawk"
         "gitMinimal"
         "gitea"
         "gitleaks"
@@ -104,9 +106,11 @@ let
         "patchelf"
         "pcre2"
         "pkg-config"
+        "procps"
         "python3"
         "scdoc"
         "sqlite"
+        "util-linux"
         "zlib"
         "zstd"
       ]
@@ -114,14 +118,23 @@ let
 
   pkgs = dependencies // {
     inherit lib pkgs stdenv;
-    buildEnv = { name, ... }: nothing name;
+    # A package of one program, and what such a package needs: itself.
+    smallProgram = run "small-program" { } "mkdir -p $out/bin; cp /bin/true $out/bin/small";
+    buildEnv =
+      { name, ... }:
+      run name { } "mkdir -p $out/bin; cp /bin/bash $out/bin/sh";
     callPackage =
       file: overrides:
       let
         package = import file;
       in
       package (builtins.intersectAttrs (builtins.functionArgs package) pkgs // overrides);
-    closureInfo = { rootPaths }: ./closure;
+    closureInfo =
+      { rootPaths }:
+      run "closure-info" { inherit rootPaths; } ''
+        mkdir $out
+        for path in $rootPaths; do echo $path; done >$out/store-paths
+      '';
     dockerTools.buildLayeredImage =
       { name, ... }: run "${name}.tar" { } "mkdir $out";
     fetchurl = _: { notFetched = true; };
@@ -131,7 +144,7 @@ let
     mkShell = _: run "shell" { } "mkdir $out";
     runCommand =
       name: environment: script:
-      run name (removeAttrs environment [ "preferLocalBuild" ]) ''
+      run name (removeAttrs environment [ "passthru" "preferLocalBuild" ]) ''
         for input in ''${nativeBuildInputs:-}; do PATH=$PATH:$input/bin; done
         ${script}
       '';

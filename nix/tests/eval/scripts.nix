@@ -1,0 +1,24 @@
+# The scripts of the VM tests and the names of their machines. A script needs neither nixpkgs
+# nor the machines' configurations, so this needs neither.
+let
+  lib = import ../stubs/lib.nix;
+  pkgs = import ../stubs/pkgs.nix {
+    inherit lib;
+    system = builtins.currentSystem;
+  };
+  isTest = name: name != "default.nix" && builtins.match "[a-z-]+[.]nix" name != null;
+  scriptOf =
+    file:
+    let
+      inherit (import (../. + "/${file}")) test;
+      whole = if builtins.isFunction test then test { inherit lib pkgs; } else test;
+    in
+    {
+      name = builtins.head (builtins.match "(.*)[.]nix" file);
+      value = {
+        inherit (whole) testScript;
+        nodes = builtins.attrNames whole.nodes;
+      };
+    };
+in
+builtins.listToAttrs (map scriptOf (builtins.filter isTest (builtins.attrNames (builtins.readDir ../.))))
