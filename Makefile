@@ -181,7 +181,7 @@ $(IMAGE): src/bundle/image $(IMAGE_PROGRAMS)
 sidecar-image: $(IMAGE) ## the image of the docker bundle's sidecars
 
 # Skipped, saying why, where no dockerd can be started: it takes docker's packages, and root.
-check-docker: all $(IMAGE) $(CAGE_INSIDE) $(FAKES) $(DOUBLED) ## the docker bundle, against a dockerd of the suite's own
+check-docker: all $(IMAGE) $(CAGE_INSIDE) $(FAULTY) $(FAKES) $(DOUBLED) ## the docker bundle, against a dockerd of the suite's own
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/docker/*.bats))
 
 .PHONY: sidecar-image check-docker
