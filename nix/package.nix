@@ -118,7 +118,7 @@ stdenv.mkDerivation {
   ];
 
   postPatch = ''
-    patchShebangs tests
+    patchShebangs src/bundle/image tests
   '';
   enableParallelBuilding = true;
   buildFlags = [

@@ -77,10 +77,11 @@ killed_at() {
 	kill -9 "$keeper"
 	wait "$caller" || true
 	slug=$(ls "$BOTTLES")
-	grep -q cleanup "$PLACE/err" || { echo "$1 $2: $(cat "$PLACE/err")"; return 1; }
+	# While it is undone the program has ended, and its status is told.
+	[ "$1" = undoing ] || grep -q cleanup "$PLACE/err" || { echo "$1 $2: $(cat "$PLACE/err")"; return 1; }
 	rm "$FAULTY/fault"
 	# Whatever is there has its name in the record.
-	for thing in $(docker ps -aq --filter name=bot-bottle-sidecars --format '{{.Names}}') \
+	for thing in $(docker ps -a --filter name=bot-bottle-sidecars --format '{{.Names}}') \
 		$(docker network ls --filter name=bot-bottle-bundle --format '{{.Name}}'); do
 		jq -e --arg name "$thing" 'any(.resources[]; .name == $name)' "$BOTTLES/$slug/record.json" >/dev/null ||
 			{ echo "$1 $2: $thing is not in the record"; return 1; }
