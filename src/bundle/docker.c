@@ -238,7 +238,7 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 			                     "--opt=com.docker.network.bridge.enable_icc=false",
 			                     name,
 			                     NULL };
-		int status = docker_run(d, args, DOCKER_MS, NULL, &said, err);
+		int status = docker_run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
 		if (status < 0)
 			return -1;
 		if (status == 0) {

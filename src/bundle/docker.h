@@ -12,7 +12,7 @@
 #include "pool/pool.h"
 
 #define DOCKER_SOCKET "unix:///var/run/docker.sock"
-enum { DOCKER_MS = 10000, DOCKER_SLOW_MS = 60000, DOCKER_OUTPUT = 4 << 20, DOCKER_IMAGE_MAX = 256 << 20 };
+enum { DOCKER_MS = 20000, DOCKER_SLOW_MS = 60000, DOCKER_OUTPUT = 4 << 20, DOCKER_IMAGE_MAX = 256 << 20 };
 
 struct docker {
 	const char *program; /* absolute; NULL: none was found */

@@ -23,18 +23,18 @@ no_bottle() { [ -z "$(ls "$BOTTLES" 2>/dev/null)" ]; }
 	status=0
 	err=$(PATH=$PLACE/empty "$bottle" start --yes --bundle docker -- true 2>&1 </dev/null) || status=$?
 	[ "$status" -eq 125 ]
-	[[ $err == *docker* ]]
+	[[ $err == *docker* ]] || { echo "$err"; return 1; }
 	no_bottle
 }
 
 @test "no socket, and one that nobody listens on" {
 	DOCKER_HOST=unix://$PLACE/none.sock up --bottle web -- true
 	expect_status 125
-	[[ $err == *"$PLACE/none.sock"* && $err == *docker* ]]
+	[[ $err == *"$PLACE/none.sock"* && $err == *docker* ]] || { echo "$err"; return 1; }
 	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$PLACE/dead.sock"
 	DOCKER_HOST=unix://$PLACE/dead.sock up --bottle web -- true
 	expect_status 125
-	[[ $err == *"$PLACE/dead.sock"* ]]
+	[[ $err == *"$PLACE/dead.sock"* ]] || { echo "$err"; return 1; }
 	no_bottle
 	# The control.
 	up --bottle web -- true
@@ -47,7 +47,7 @@ no_bottle() { [ -z "$(ls "$BOTTLES" 2>/dev/null)" ]; }
 	AS+=(setpriv --reuid 65000 --regid 65000 --clear-groups)
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"$DK/d.sock"* && $err == *"group docker"* ]]
+	[[ $err == *"$DK/d.sock"* && $err == *"group docker"* ]] || { echo "$err"; return 1; }
 	no_bottle
 }
 
@@ -63,21 +63,21 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	DOCKER_HOST=unix://$PLACE/mute.sock up --bottle web -- true
 	kill "$mute"
 	expect_status 125
-	[[ $err == *"$PLACE/mute.sock"* && $err == *"in time"* && $err == *"group docker"* ]]
+	[[ $err == *"$PLACE/mute.sock"* && $err == *"in time"* && $err == *"group docker"* ]] || { echo "$err"; return 1; }
 	no_bottle
 }
 
 @test "a remote docker is refused" {
 	DOCKER_HOST=tcp://127.0.0.1:2375 up --bottle web -- true
 	expect_status 125
-	[[ $err == *tcp://127.0.0.1:2375* ]]
+	[[ $err == *tcp://127.0.0.1:2375* ]] || { echo "$err"; return 1; }
 }
 
 @test "docker says that it started and publishes nothing: refused, and nothing is left" {
 	docker_that '[[ $a == --publish=* ]] || args+=("$a")'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"publishes nothing"* ]]
+	[[ $err == *"publishes nothing"* ]] || { echo "$err"; return 1; }
 	nothing_left
 	no_bottle
 }
@@ -86,7 +86,7 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	docker_that 'args+=("$a"); [ "$a" != --driver=bridge ] || args+=(--internal)'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"publishes nothing"* ]]
+	[[ $err == *"publishes nothing"* ]] || { echo "$err"; return 1; }
 	nothing_left
 }
 
@@ -94,19 +94,19 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	docker_that '[[ $a == --cap-drop=* ]] || args+=("$a")'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *capabilit* ]]
+	[[ $err == *capabilit* ]] || { echo "$err"; return 1; }
 	nothing_left
 	rm -r "$PLACE/bin"
 	docker_that '[[ $a == --read-only ]] || args+=("$a")'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"can be written to"* ]]
+	[[ $err == *"can be written to"* ]] || { echo "$err"; return 1; }
 	nothing_left
 	rm -r "$PLACE/bin"
 	docker_that '[[ $a == --user=* ]] && a=--user=0:0; args+=("$a")'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"as root"* ]]
+	[[ $err == *"as root"* ]] || { echo "$err"; return 1; }
 	nothing_left
 }
 
@@ -114,6 +114,6 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	config '{"resolver": ["127.0.0.1:5353"]}'
 	up --bottle web -- true
 	expect_status 125
-	[[ $err == *"127.0.0.1:5353"* && $err == *embedded* ]]
+	[[ $err == *"127.0.0.1:5353"* && $err == *embedded* ]] || { echo "$err"; return 1; }
 	nothing_left
 }
