@@ -50,7 +50,7 @@ static int bio_write(BIO *bio, const char *bytes, size_t n, size_t *put)
 	struct stream *s = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	ssize_t sent = send(s->fd, bytes, n, MSG_NOSIGNAL);
+	ssize_t sent = send(s->fd, bytes, n, MSG_NOSIGNAL | (s->more ? MSG_MORE : 0));
 	if (sent >= 0) {
 		*put = (size_t)sent;
 		return 1;
@@ -246,6 +246,8 @@ static size_t write_some(struct stream *s, struct slice view)
 		return 0;
 	}
 	size_t put = 0;
+	/* The kernel gathers the records of a large body into few large segments. */
+	s->more = view.n > STREAM_PIECE;
 	forget_errors();
 	int result = SSL_write_ex(s->ssl, view.at, view.n, &put);
 	if (result != 1)

@@ -22,6 +22,7 @@ struct stream {
 	struct buffer raw;  /* came before TLS began, and belongs to it */
 	struct buffer in, out;
 	bool readable, writable; /* the kernel has not said EAGAIN since */
+	bool more;               /* behind the record that is written now another one follows at once */
 	bool drained;            /* a short read emptied the socket: the next edge tells of more */
 	bool ending;             /* the kernel spoke of an end: no further edge may come */
 	bool eof;                /* the other side ends cleanly: FIN, close_notify */
