@@ -34,6 +34,27 @@ void str_reserve(struct str *s, size_t more)
 	s->cap = cap;
 }
 
+/* Mostly there is room; what looks no further then is most of what printing costs. */
+void str_addn(struct str *s, const void *bytes, size_t n)
+{
+	if (s->cap - s->len <= n)
+		str_reserve(s, n);
+	if (n)
+		memcpy(s->data + s->len, bytes, n);
+	s->len += n;
+	s->data[s->len] = '\0';
+}
+
+void str_add(struct str *s, const char *text)
+{
+	str_addn(s, text, strlen(text));
+}
+
+void str_addc(struct str *s, char c)
+{
+	str_addn(s, &c, 1);
+}
+
 void str_add_number(struct str *s, uint64_t n)
 {
 	char digits[20];

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 struct str {
 	char *data; /* NULL while nothing was added */
@@ -18,32 +17,17 @@ struct str {
 #define own_str __attribute__((cleanup(str_clear)))
 
 void str_clear(struct str *s);
-void str_reset(struct str *s);                  /* empties, keeps the memory */
-void str_reserve(struct str *s, size_t more);   /* room for @more bytes and a NUL behind len */
+void str_reset(struct str *s);                /* empties, keeps the memory */
+void str_reserve(struct str *s, size_t more); /* room for @more bytes and a NUL behind len */
+void str_add(struct str *s, const char *text);
+void str_addn(struct str *s, const void *bytes, size_t n);
+void str_addc(struct str *s, char c);
 void str_add_number(struct str *s, uint64_t n); /* decimal */
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_vaddf(struct str *s, const char *fmt, va_list ap);
 void str_cut_front(struct str *s, size_t n); /* removes the first @n bytes */
-/* Short additions to texts with room are most of what a gateway prints: those are inline. */
-static inline void str_addn(struct str *s, const void *bytes, size_t n)
-{
-	if (s->cap - s->len <= n)
-		str_reserve(s, n);
-	if (n)
-		memcpy(s->data + s->len, bytes, n);
-	s->len += n;
-	s->data[s->len] = '\0';
-}
-static inline void str_add(struct str *s, const char *text)
-{
-	str_addn(s, text, strlen(text));
-}
-static inline void str_addc(struct str *s, char c)
-{
-	str_addn(s, &c, 1);
-}
-char *str_steal(struct str *s);         /* the caller frees; never NULL */
-const char *str_c(const struct str *s); /* "" while empty */
+char *str_steal(struct str *s);              /* the caller frees; never NULL */
+const char *str_c(const struct str *s);      /* "" while empty */
 
 /* Adds hostile text so that it can be shown: control bytes, DEL and bytes that are not
  * printable ASCII become \xNN, a backslash becomes \\. At most @limit bytes of @n are
