@@ -37,8 +37,9 @@ class Path:
 
     def spawn(self, *command, **more):
         with open(os.path.join(self.room.where, self.name + ".log"), "w") as log:
+            # The scheduler shares by session: each in one of its own, as daemons are, none in the client's.
             self.proc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log,
-                                         cwd=self.room.where, **more)
+                                         cwd=self.room.where, start_new_session=True, **more)
         until(lambda: self.proc.poll() is not None or is_open(*self.connect), self.name + " listens")
         if self.proc.poll() is not None:
             with open(os.path.join(self.room.where, self.name + ".log")) as log:
