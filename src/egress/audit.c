@@ -55,6 +55,10 @@ void audit_print_text(const struct audit *a, struct str *out, struct slice text,
 {
 	own_str struct str shown = STR_INIT;
 
+	if (text.n <= limit && (!a->secrets || a->secrets->n == 0)) {
+		json_print_text(out, text.at, text.n);
+		return;
+	}
 	str_addn(&shown, text.at, text.n);
 	if (a->secrets)
 		echo_scrub(a->secrets, shown.data, shown.len);
