@@ -64,6 +64,7 @@ in
             }
           )
           {
+            audit_mib = "MiB of a bottle's audit log; a bottle that has filled it ends.";
             audit_queue = "Audit records that may wait before the gateway stops accepting.";
             connect_ms = "Milliseconds to reach an origin, resolving included.";
             connections = "Connections of a bottle at one time.";

@@ -61,3 +61,6 @@ void json_print(const json *j, struct str *out);
 void json_print_pretty(const json *j, struct str *out);
 /* A JSON string literal of hostile bytes: what is not UTF-8 becomes U+FFFD. */
 void json_print_text(struct str *out, const void *bytes, size_t n);
+/* For a terminal: the text of a JSON value with \uXXXX in place of what str_add_visible() does
+ * not show; the value is the same. */
+void json_add_visible(struct str *out, const struct str *text);

@@ -1,5 +1,5 @@
-/* The two things json-c does not do: refuse duplicate keys, and print bytes that may not
- * be UTF-8. Both work on the text alone. */
+/* What json-c does not do: refuse duplicate keys, print bytes that may not be UTF-8, and leave
+ * out what a terminal obeys. All of it works on the text alone. */
 #include <stdint.h>
 #include <string.h>
 
@@ -114,4 +114,30 @@ int json_parse_unique(const void *bytes, size_t n, int max_depth, json **out, st
 		return fail(err, ERR_INPUT, "an object has a key twice");
 	*out = mem_steal(&j);
 	return 0;
+}
+
+static void add_unit(struct str *out, unsigned unit)
+{
+	str_addf(out, "\\u%04x", unit);
+}
+
+void json_add_visible(struct str *out, const struct str *text)
+{
+	const unsigned char *p = (const unsigned char *)str_c(text), *end = p + text->len;
+
+	while (p < end) {
+		const unsigned char *at = p;
+		int32_t letter = utf8_next(&p, end);
+
+		if (letter == UTF8_BAD) {
+			add_unit(out, 0xfffd);
+		} else if (letter != 0x7f && (letter < 0x80 || letter > 0x9f) && !utf8_is_hidden(letter)) {
+			str_addn(out, at, (size_t)(p - at));
+		} else if (letter < 0x10000) {
+			add_unit(out, (unsigned)letter);
+		} else {
+			add_unit(out, 0xd800 + ((unsigned)(letter - 0x10000) >> 10));
+			add_unit(out, 0xdc00 + ((unsigned)(letter - 0x10000) & 0x3ff));
+		}
+	}
 }

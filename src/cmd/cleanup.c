@@ -152,16 +152,21 @@ static void free_all(struct sweep *s, int dir, struct record *r)
 	}
 }
 
-/* A keeper that was killed had no time to record the last lines of its log. What follows from
- * what it did record is taken over; a log that does not verify keeps its old claim. */
-static void settle_audit(int dir, struct record *r)
+/* A keeper that was killed had no time to record the last lines of its log, or to end the last
+ * of them. What follows from what it did record is taken over; a log that does not verify keeps
+ * its old claim, and stays as it is. */
+static void settle_audit(struct sweep *s, int dir, struct record *r)
 {
 	const struct audit_claim claim = { r->audit_count, r->audit_count > 0 ? r->audit_head : NULL };
 	struct audit_found found = { 0 };
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 
-	if (audit_verify(dir, &claim, true, &found, &ignored) != 0)
+	if (audit_mend(dir, &claim, &found, &why) != 0) {
+		note_item(s, r->slug, "audit log", &why);
 		return;
+	}
+	if (found.cut > 0)
+		note_item(s, r->slug, "audit log, of which the last line was cut short", NULL);
 	r->audit_count = found.count;
 	memcpy(r->audit_head, found.head, sizeof r->audit_head);
 }
@@ -181,7 +186,7 @@ static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *
 	free_all(s, dir, &r);
 	if (r.state != RECORD_STOPPED) {
 		r.ended_ms = clock_unix_ms();
-		settle_audit(dir, &r);
+		settle_audit(s, dir, &r);
 	}
 	r.state = RECORD_STOPPED;
 	r.keeper_pid = 0;

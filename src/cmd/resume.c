@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "manifest/config.h"
 #include "registry/paths.h"
 #include "registry/registry.h"
 #include "base/banned.h"
@@ -45,6 +46,11 @@ static int run(struct command *c, struct err *err)
 		mem_drop(&plan.image_cache);
 		plan.image_cache = xstrdup(paths->cache);
 	}
+	/* The host's word of today: a full log needs a higher limit to go on. */
+	const struct host_config *config = command_config(c, err);
+	if (!config)
+		return -1;
+	plan.audit_mib = config->limits.audit_mib;
 	/* What is lost by removing it at the end is more than one run. */
 	plan.remove_at_end = false;
 	if (command_env("TERM")) {

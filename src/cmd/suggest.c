@@ -101,9 +101,10 @@ static void want(struct wish *w, const char *method, const char *path)
 	w->v[w->n++] = (struct wanted){ xstrdup(method), xstrdup(path) };
 }
 
-static bool note(void *arg, const json *record)
+static int note(void *arg, const json *record, struct err *err)
 {
 	struct wishes *all = arg;
+	(void)err;
 	const char *host = json_get_string(record, "host", "");
 	const char *method = json_get_string(record, "method", "");
 	const char *path = json_get_string(record, "path", "");
@@ -112,15 +113,15 @@ static bool note(void *arg, const json *record)
 	    !str_is(json_get_string(record, "verdict", ""), "deny") ||
 	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host) ||
 	    str_ends(host, PROOF_HOSTS))
-		return true;
+		return 0;
 	struct wish *w = wish_for(all, host, json_get_int(record, "port", TLS_PORT));
 	if (!w)
-		return true;
+		return 0;
 	w->refused++;
 	if (path[0] == '/' && method[0] && !str_is(method, "CONNECT") && is_printable(path) &&
 	    is_printable(method))
 		want(w, method, path);
-	return true;
+	return 0;
 }
 
 static json *match_json(const struct wanted *one)
@@ -187,8 +188,10 @@ static int suggest_run(struct command *c, struct err *err)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
 	own_wishes struct wishes *all = xcalloc(1, sizeof *all);
+	uint64_t cut = 0;
 
-	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 || audit_log_each(b.dir, note, all, err) != 0)
+	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 ||
+	    audit_log_each(b.dir, note, all, &cut, err) != 0)
 		return -1;
 	if (all->more)
 		ui_note(&c->ui, "more than %d hosts were refused; these are the first", HOSTS_MAX);

@@ -126,9 +126,8 @@ static int on_opened(void *arg, int dir, struct err *err)
 	log_set_sink(log_line, k, LOG_INFO);
 	/* A resumed bottle's log must be the one that its record knows. It is not opened before that
 	 * is certain: a line more, and the record would know the other one. */
-	struct audit_claim claim = { r->audit_count, r->audit_head };
-	struct audit_found found;
-	if (audit_verify(dir, &claim, true, &found, err) != 0 || audit_open(dir, &k->audit, err) != 0)
+	const struct audit_claim claim = { r->audit_count, r->audit_head };
+	if (audit_open(dir, &claim, (uint64_t)k->plan.audit_mib << 20, &k->audit, err) != 0)
 		return -1;
 	json *details = json_object_of();
 	json_set_string(details, "slug", r->slug);
@@ -286,6 +285,7 @@ static void end(struct keeper *k, const struct err *why)
 
 	k->down = true;
 	tell_outcome(k, why);
+	audit_close_up(&k->audit);
 	if (k->audit.fd >= 0) {
 		json *details = json_object_of();
 		json_set_int(details, "status", k->launch.exit_status);

@@ -328,6 +328,7 @@ static void plan_host_config(struct plan *p, const struct host_config *c)
 	p->decoded_bytes = c->limits.decoded_bytes;
 	p->frame_bytes = c->limits.frame_bytes;
 	p->audit_queue = c->limits.audit_queue;
+	p->audit_mib = c->limits.audit_mib;
 	p->lease_first = copy(c->leases.first);
 	p->lease_last = copy(c->leases.last);
 	p->lease_directory = copy(c->leases.directory);

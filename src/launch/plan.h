@@ -90,6 +90,7 @@ struct plan {
 	/* Bounds of the gateway, as in the host's configuration. */
 	unsigned long head_bytes, headers, head_ms, idle_ms, total_ms, connect_ms;
 	unsigned long connections, pool, pool_ms, decoded_bytes, frame_bytes, audit_queue;
+	unsigned long audit_mib; /* of the bottle's audit log */
 	/* Of the docker bundle. */
 	char *docker_program, *docker_host;               /* NULL: none was found; the usual socket */
 	char *lease_first, *lease_last, *lease_directory; /* directory NULL: the usual places */

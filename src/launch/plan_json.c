@@ -110,6 +110,7 @@ static const struct column plan_columns[] = {
 	COLUMN(plan, NUMBER, decoded_bytes),
 	COLUMN(plan, NUMBER, frame_bytes),
 	COLUMN(plan, NUMBER, audit_queue),
+	COLUMN(plan, NUMBER, audit_mib),
 	COLUMN(plan, TEXT, docker_program),
 	COLUMN(plan, TEXT, docker_host),
 	COLUMN(plan, TEXT, lease_first),

@@ -87,6 +87,8 @@ static const struct field limits_fields[] = {
 	LIMIT(frame_bytes, 1024, 1073741824, "16777216", "bytes of one WebSocket frame"),
 	LIMIT(audit_queue, 16, 1048576, "1024",
 	      "audit records that may wait before the gateway stops accepting"),
+	LIMIT(audit_mib, 1, 4096, "256",
+	      "MiB of a bottle's audit log; a bottle that has filled it ends, since nothing more could be written down"),
 };
 static const struct schema limits_schema = SCHEMA("limits", limits_fields);
 #undef OBJECT
@@ -109,7 +111,8 @@ static const struct field config_fields[] = {
 	      HELP("names with fixed addresses, in place of /etc/hosts")),
 	ROW("leases", FIELD_STRUCT, leases, .of = &leases_schema,
 	    HELP("loopback addresses of the docker bundle")),
-	ROW("limits", FIELD_STRUCT, limits, .of = &limits_schema, HELP("bounds of the gateway")),
+	ROW("limits", FIELD_STRUCT, limits, .of = &limits_schema,
+	    HELP("bounds of a bottle, most of them its gateway's")),
 	ROW("providers", FIELD_TEXTS, providers, .flags = FIELD_UNION, .most = 64, .check = check_absolute,
 	    HELP("more directories of provider files, looked at before the shipped ones")),
 };

@@ -21,7 +21,7 @@ struct host_config_limits {
 	unsigned long head_bytes, headers;
 	unsigned long head_ms, idle_ms, total_ms, connect_ms, pool_ms;
 	unsigned long connections, pool;
-	unsigned long decoded_bytes, frame_bytes, audit_queue;
+	unsigned long decoded_bytes, frame_bytes, audit_queue, audit_mib;
 };
 
 struct host_config {

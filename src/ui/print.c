@@ -131,10 +131,12 @@ void ui_log_sink(void *arg, enum log_level level, const char *line)
 void ui_json(const json *value)
 {
 	own_str struct str text = STR_INIT;
+	own_str struct str shown = STR_INIT;
 
 	json_print_pretty(value, &text);
-	fputs(str_c(&text), stdout);
-	if (!str_ends(str_c(&text), "\n"))
+	json_add_visible(&shown, &text);
+	fputs(str_c(&shown), stdout);
+	if (!str_ends(str_c(&shown), "\n"))
 		fputc('\n', stdout);
 }
 

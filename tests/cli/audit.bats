@@ -69,6 +69,91 @@ deny() { line "{\"time\":\"2026-01-01T00:00:00.000Z\",\"kind\":\"egress\",\"verd
 	[ "$(jq .lines <<<"$output")" -eq 2 ]
 }
 
+set_record() {
+	jq "$1" "$bottles/one-aaaaa/record.json" >"$dir/new"
+	mv "$dir/new" "$bottles/one-aaaaa/record.json"
+}
+
+@test "a last line that a killed keeper did not end is named, the rest is shown, and cleanup mends it" {
+	deny '"host":"a.test"'
+	claim
+	deny '"host":"b.test"'
+	printf '{"seq":3,"prev":"%s","time":"2026' "$prev" >>"$log"
+	set_record "$dead"
+	run --separate-stderr "$bottle" audit --verify one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"line 3 of the audit log is cut short"*"95 bytes"*"bottle cleanup"* ]]
+	run --separate-stderr "$bottle" audit --verify --json one-aaaaa
+	[ "$(jq -r .error.kind <<<"$output")" = unconfined ]
+	run --separate-stderr "$bottle" audit one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} == *b.test* ]]
+	[[ $stderr == *"line 3 is cut short"* ]]
+	run --separate-stderr "$bottle" audit --json one-aaaaa
+	[ "$(jq length <<<"$output")" -eq 2 ]
+	run --separate-stderr "$bottle" resume one-aaaaa
+	[ "$status" -eq 125 ]
+	[[ $stderr == *"bottle cleanup one-aaaaa"* ]]
+	# What it says works, and says what it did.
+	run --separate-stderr "$bottle" cleanup --yes one-aaaaa
+	[ "$status" -eq 0 ]
+	[[ $output == *"audit log"*"cut short"*freed* ]]
+	run --separate-stderr "$bottle" audit --verify --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq .lines <<<"$output")" -eq 3 ]
+	[ "$(jq -r 'select(.kind == "mended") | "\(.seq) \(.details.bytes)"' "$log")" = "3 95" ]
+	[ "$(jq -r 'select(.kind == "mended") | .details.began' "$log")" = "{\"seq\":3,\"prev\":\"$prev\",\"time\":\"2026" ]
+}
+
+@test "the same log without the part of a line is whole (control), and one that is being written is" {
+	deny '"host":"a.test"'
+	claim
+	deny '"host":"b.test"'
+	set_record "$dead"
+	run --separate-stderr "$bottle" audit --verify one-aaaaa
+	[ "$status" -eq 0 ]
+	printf '{"seq":3,' >>"$log"
+	set_record "$(alive)"
+	run --separate-stderr "$bottle" audit --verify --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq .lines <<<"$output")" -eq 2 ]
+	run --separate-stderr "$bottle" audit one-aaaaa
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+}
+
+@test "what was cut from a log that had ended is tampering, and cleanup mends no such thing" {
+	deny '"host":"a.test"'
+	deny '"host":"b.test"'
+	claim
+	cp "$log" "$dir/whole"
+	truncate -s -5 "$log"
+	run --separate-stderr "$bottle" audit --verify one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"1 lines and a part of one, and the record says 2"* ]]
+	set_record "$dead"
+	before=$(sha256sum <"$log")
+	run --separate-stderr "$bottle" cleanup --yes one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $output == *"audit log"*failed*"the record says 2"* ]]
+	[ "$before" = "$(sha256sum <"$log")" ]
+	cp "$dir/whole" "$log"
+	printf '{"seq":3' >>"$log"
+	run --separate-stderr "$bottle" audit --verify one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"line 3 of the audit log is cut short"*"was whole when the bottle ended"* ]]
+}
+
+@test "a log of no line and one of many are shown as JSON" {
+	run --separate-stderr "$bottle" audit --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq length <<<"$output")" -eq 0 ]
+	for n in 1 2 3; do deny "\"host\":\"a$n.test\""; done
+	run --separate-stderr "$bottle" audit --json one-aaaaa
+	[ "$(jq -r '.[2].host' <<<"$output")" = a3.test ]
+}
+
 @test "policy suggest offers what was asked for, and no more" {
 	deny '"reason":"host-not-routed","host":"api.example.com","port":443,"method":"CONNECT"'
 	deny '"reason":"no-match","host":"git.example.com","port":8443,"method":"GET","path":"/a"'

@@ -27,6 +27,7 @@ class Hostile(Bottled):
         slug, = self.person.slugs()
         seen = 0
         for words in (["ls"], ["info", slug], ["logs", slug], ["logs", "--keeper", slug], ["audit", slug],
+                      ["ls", "--json"], ["info", "--json", slug], ["audit", "--json", slug], ["diff", "--json", slug],
                       ["diff", slug], ["policy", "suggest", slug], ["export", "--dry-run", slug]):
             for colour in (True, False):
                 with self.subTest(" ".join(words), colour=colour):

@@ -409,10 +409,36 @@ static void hostile_text_loses_what_a_terminal_acts_on(void **state)
 	}
 }
 
+static void json_for_a_terminal_is_the_same_json(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} cases[] = {
+		{ "{\"a\": [1, \"gr\xc3\xbc\xc3\x9f\"]}\n", "{\"a\": [1, \"gr\xc3\xbc\xc3\x9f\"]}\n" },
+		{ "\"\xc2\x9b\x7f\xe2\x80\xae\"", "\"\\u009b\\u007f\\u202e\"" },
+		{ "\"\xf3\xa0\x80\x81\"", "\"\\udb40\\udc01\"" }, /* a tag, as a pair */
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str out = STR_INIT;
+		const struct str text = { .data = (char *)cases[i].text, .len = strlen(cases[i].text) };
+		own_json json *was = NULL, *is = NULL;
+		struct err err = ERR_INIT;
+
+		json_add_visible(&out, &text);
+		assert_string_equal(str_c(&out), cases[i].shown);
+		assert_ok(json_parse(text.data, text.len, 4, &was, &err), &err);
+		assert_ok(json_parse(out.data, out.len, 4, &is, &err), &err);
+		assert_true(json_equal(was, is));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
+		cmocka_unit_test(json_for_a_terminal_is_the_same_json),
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),

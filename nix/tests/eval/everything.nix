@@ -23,6 +23,7 @@
         directory = "/run/bot-bottle/leases";
       };
       limits = {
+        audit_mib = 64;
         audit_queue = 64;
         connect_ms = 5000;
         connections = 64;

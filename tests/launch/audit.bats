@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+load helper
+
+# Refused requests with long paths: each leaves a line of some six thousand bytes.
+flood() {
+	cat >flood.py <<-'PY'
+		import socket, sys
+		path = "/" + "a" * 6000
+		for n in range(int(sys.argv[1])):
+		    s = socket.create_connection(("127.0.0.1", 9099))
+		    s.sendall(("GET http://x.test%s HTTP/1.1\r\nHost: x.test\r\n\r\n" % path).encode())
+		    assert b"403" in s.recv(65536)
+		    s.close()
+		print("through")
+	PY
+	start "${@:2}" -- python3 flood.py "$1"
+}
+limit() {
+	mkdir -p "$HOME/.config/bot-bottle"
+	printf '{"limits":{"audit_mib":%s}}' "$1" >"$HOME/.config/bot-bottle/config.json"
+}
+log_bytes() { stat -c %s "$BOTTLES/$slug/audit.jsonl"; }
+
+@test "a guest that fills the audit log ends its bottle, and a full log is not gone on with" {
+	limit 1
+	flood 100000
+	expect_status 125
+	[[ $err == *"the audit log is full"* ]]
+	[ "$out" = "" ]
+	slug=$(ls "$BOTTLES")
+	state_is stopped
+	[ "$(log_bytes)" -gt 1000000 ]
+	[ "$(log_bytes)" -le $((1048576 + 262144)) ]
+	# Its end stands in it, and the chain is whole.
+	[[ $(grep '"kind":"end"' "$BOTTLES/$slug/audit.jsonl" | jq -r .details.why) == *"the audit log is full"* ]]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	run_split bottle resume --detach "$slug"
+	expect_status 125
+	[[ $err == *"limits.audit_mib"*"bottle export"* ]]
+	state_is stopped
+	# What it says works.
+	limit 2
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	run_split bottle stop "$slug"
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
+
+@test "the same guest within the limit runs to its end (control)" {
+	limit 1
+	flood 50 --rm
+	expect_status 0
+	[ "$out" = through ]
+}
+
+@test "a line that a killed keeper did not end is mended, and the bottle goes on" {
+	detached sleep 1000
+	kill -9 "$keeper"
+	wait_for [ "$(bottle ls --json | jq -r '.[0].state')" = dead ]
+	printf '{"seq":' >>"$BOTTLES/$slug/audit.jsonl"
+	run_split bottle resume --detach "$slug"
+	expect_status 125
+	[[ $err == *"bottle cleanup $slug"* ]]
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	run_split bottle stop "$slug"
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	grep -q '"kind":"mended"' "$BOTTLES/$slug/audit.jsonl"
+}
+
+@test "a log that was changed after the end is not gone on with; one that was not is (control)" {
+	start -- true
+	expect_status 0
+	slug=$(ls "$BOTTLES")
+	cp "$BOTTLES/$slug/audit.jsonl" "$PLACE/whole"
+	printf '{"seq":' >>"$BOTTLES/$slug/audit.jsonl"
+	run_split bottle resume "$slug"
+	expect_status 125
+	[[ $err == *"is cut short"*"bottle export"* ]]
+	state_is stopped
+	run_split bottle export --dry-run "$slug"
+	expect_status 0
+	cp "$PLACE/whole" "$BOTTLES/$slug/audit.jsonl"
+	run_split bottle resume "$slug"
+	expect_status 0
+}
