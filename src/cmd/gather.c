@@ -166,6 +166,19 @@ int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *
 	return 0;
 }
 
+int gather_check(struct command *c, struct plan *plan, struct err *err)
+{
+	own_secret struct secret value = SECRET_INIT;
+
+	for (size_t i = 0; i < plan->nsecrets; i++)
+		if (!plan->secrets[i].ask && gather_variable(&plan->secrets[i], &value, err) != 0)
+			return -1;
+	for (size_t i = 0; i < plan->ncredentials; i++)
+		if (gather_credential(c, plan, &plan->credentials[i], &value, err) != 0)
+			return -1;
+	return 0;
+}
+
 static char *program_in(const char *dir, size_t n, const char *name, const char *home)
 {
 	struct stat st;

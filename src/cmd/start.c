@@ -190,12 +190,17 @@ static int confirm_plan(struct command *c, const struct plan *p, struct err *err
 	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
 }
 
-static int print_plan(const struct plan *p, bool as_json, struct err *err)
+/* A plan alone needs no host and nobody to ask; all else that a launch would refuse before it
+ * acquires anything is refused here too. */
+static int print_plan(struct command *c, struct plan *p, struct err *err)
 {
+	/* As it is before the host's login fills it in. */
 	own_json json *j = plan_to_json(p);
 	own_str struct str text = STR_INIT;
 
-	if (as_json) {
+	if (gather_check(c, p, err) != 0)
+		return -1;
+	if (c->json) {
 		ui_json(j);
 		return 0;
 	}
@@ -221,7 +226,7 @@ static int run(struct command *c, struct err *err)
 	if (ask_backend(c, &plan, err) != 0)
 		return -1;
 	if (command_has(c, "dry-run"))
-		return print_plan(&plan, c->json, err);
+		return print_plan(c, &plan, err);
 	return launch_and_follow(c, &plan, NULL, confirm_plan, err);
 }
 
@@ -236,7 +241,8 @@ static const struct option options[] = {
 	{ "detach", 'd', NULL, false, COMPLETE_NOTHING, "leave it running; prints its slug" },
 	{ "rm", 0, NULL, false, COMPLETE_NOTHING, "remove record and workspace when it ends" },
 	{ "workspace", 'w', "DIR", false, COMPLETE_DIRECTORY, "the work, in place of the current directory" },
-	{ "dry-run", 'n', NULL, false, COMPLETE_NOTHING, "print the plan and stop" },
+	{ "dry-run", 'n', NULL, false, COMPLETE_NOTHING,
+	  "print the plan and stop; the host is not looked at" },
 	{ "yes", 'y', NULL, false, COMPLETE_NOTHING, "don't ask whether to start" },
 	{ 0 },
 };

@@ -137,3 +137,50 @@ load helper
 	run_split unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec bottle start --dry-run -- true'
 	expect_status 0
 }
+
+login() {
+	mkdir -p "$HOME/.codex"
+	cat >"$HOME/.codex/auth.json"
+}
+token() { printf 'e30.%s.c2ln' "$(printf '{"exp":%s}' "$1" | base64 -w0 | tr '+/' '-_' | tr -d =)"; }
+
+@test "the dry run refuses a login that a launch would refuse, and shows the plan of a good one (control)" {
+	printf -- '---\nagent_provider: {template: codex, forward_host_credentials: true}\n---\n' \
+		>"$HOME/.bot-bottle/bottles/codex.md"
+	refused() {
+		start --dry-run --bottle codex -- true
+		expect_status 125
+		[ -z "$out" ] && [[ $err == *auth.json*"$1"* ]] || { echo "$out $err"; return 1; }
+	}
+	refused "is not there"
+	login <<<'{"OPENAI_API_KEY":"sk-x"}'
+	refused "an API key and no login"
+	login <<<'not json'
+	refused "not one JSON object"
+	login <<<"{\"tokens\":{\"access_token\":\"$(token 1000000000)\"}}"
+	refused "ran out at 2001"
+	login <<<"{\"tokens\":{\"access_token\":\"$(token 4102444800)\"}}"
+	start --dry-run --bottle codex -- true
+	expect_status 0
+	[[ $out == *"codex"* ]]
+	[[ $out != *"$(token 4102444800)"* ]]
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+}
+
+@test "the dry run refuses a variable or a file that is not there, and asks nobody" {
+	printf -- '---\nenv: {ONE: "${NOT_SET_ANYWHERE}"}\n---\n' >"$HOME/.bot-bottle/bottles/variable.md"
+	printf -- '---\negress: {routes: [{host: a.example.com, auth: {scheme: bearer, token_ref: "file:/none/here"}}]}\n---\n' \
+		>"$HOME/.bot-bottle/bottles/file.md"
+	printf -- '---\nenv: {ONE: "?who"}\n---\n' >"$HOME/.bot-bottle/bottles/ask.md"
+	start --dry-run --bottle variable -- true
+	expect_status 125
+	[[ $err == *NOT_SET_ANYWHERE* ]]
+	start --dry-run --bottle file -- true
+	expect_status 125
+	[[ $err == *"/none/here"* ]]
+	start --dry-run --bottle ask -- true
+	expect_status 0
+	NOT_SET_ANYWHERE=sesame-value start --dry-run --bottle variable -- true
+	expect_status 0
+	[[ $out != *sesame-value* ]]
+}
