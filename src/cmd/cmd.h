@@ -16,10 +16,12 @@ enum complete {
 	COMPLETE_NOTHING,
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
-	COMPLETE_SLUG,   /* bottles with a record */
-	COMPLETE_BOTTLE, /* manifests under bottles/ */
-	COMPLETE_AGENT,  /* manifests under agents/ */
+	COMPLETE_SLUG,    /* bottles with a record */
+	COMPLETE_SUBJECT, /* the same, and agents */
+	COMPLETE_BOTTLE,  /* manifests under bottles/ */
+	COMPLETE_AGENT,   /* manifests under agents/ */
 	COMPLETE_BACKEND,
+	COMPLETE_BUNDLE,
 	COMPLETE_SHELL,
 	COMPLETE_VERB,
 };

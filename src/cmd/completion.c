@@ -148,6 +148,10 @@ static void offer(struct command *c, enum complete what)
 	case COMPLETE_SLUG:
 		offer_slugs(c);
 		return;
+	case COMPLETE_SUBJECT:
+		offer_slugs(c);
+		offer_manifests(c, COMPLETE_AGENT);
+		return;
 	case COMPLETE_BOTTLE:
 	case COMPLETE_AGENT:
 		offer_manifests(c, what);
@@ -155,6 +159,9 @@ static void offer(struct command *c, enum complete what)
 	case COMPLETE_BACKEND:
 		for (size_t i = 0; i < ARRAY_LEN(backends); i++)
 			ui_text("%s\n", backends[i]);
+		return;
+	case COMPLETE_BUNDLE:
+		ui_text("embedded\ndocker\n");
 		return;
 	case COMPLETE_SHELL:
 		for (size_t i = 0; i < ARRAY_LEN(scripts); i++)

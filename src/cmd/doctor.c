@@ -68,7 +68,7 @@ static const struct option doctor_options[] = {
 	  .value = "NAME",
 	  .complete = COMPLETE_BACKEND,
 	  .help = "judge by what this backend needs" },
-	{ .name = "bundle", .value = "NAME", .help = "embedded or docker" },
+	{ .name = "bundle", .value = "NAME", .complete = COMPLETE_BUNDLE, .help = "embedded or docker" },
 	{ 0 },
 };
 

@@ -164,6 +164,6 @@ const struct verb verb_info = {
 	.flags = VERB_JSON,
 	.min_args = 1,
 	.max_args = 1,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_SUBJECT,
 	.run = info_run,
 };

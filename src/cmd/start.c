@@ -232,9 +232,9 @@ static int run(struct command *c, struct err *err)
 
 static const struct option options[] = {
 	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE,
-	  "a bottle's manifest, in place of the agent's own; may be repeated" },
+	  "a bottle's manifest, in place of the agent's own" },
 	{ "backend", 0, "NAME", false, COMPLETE_BACKEND, "how the guest is run: smolmachines, namespace" },
-	{ "bundle", 0, "NAME", false, COMPLETE_NOTHING, "where the sidecars run: embedded, docker" },
+	{ "bundle", 0, "NAME", false, COMPLETE_BUNDLE, "where the sidecars run: embedded, docker" },
 	{ "label", 0, "TEXT", false, COMPLETE_NOTHING, "what the bottle is called" },
 	{ "prompt", 'p', "TEXT", false, COMPLETE_NOTHING, "the agent's task" },
 	{ "headless", 0, NULL, false, COMPLETE_NOTHING, "without a terminal, and asking nobody" },

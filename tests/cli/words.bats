@@ -111,6 +111,14 @@ load helper
 	[[ $'\n'$out$'\n' == *$'\n--json\n'* ]]
 	run_split bottle complete words -- doctor --backend ""
 	[[ $'\n'$out$'\n' == *$'\nnamespace\n'* ]]
+	run_split bottle complete words -- start --bundle ""
+	[ "$out" = $'embedded\ndocker' ]
+	mkdir -p "$HOME/.bot-bottle/agents"
+	printf -- '---\n{}\n---\n' >"$HOME/.bot-bottle/agents/reviewer.md"
+	run_split bottle complete words -- info ""
+	[ "$out" = reviewer ]
+	run_split bottle complete words -- attach ""
+	[ -z "$out" ]
 	run_split bottle complete words -- allowlist ""
 	[ "$out" = $'verify\nenforce' ]
 }
