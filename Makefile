@@ -169,7 +169,7 @@ $(DOUBLED): $(DOUBLES) $(call objects,cmd) $(foreach r,$(filter-out cmd,$(bottle
 	$(Q)mkdir -p $(@D); echo "  LD    $@"; $(CC) -pie -o $@ $(DOUBLES) $(call objects,cmd) -Wl,--start-group \
 		$(foreach r,$(filter-out cmd,$(bottle)),$(call archive,$(r))) -Wl,--end-group $(ALL_LDFLAGS) \
 		$(shell pkg-config --libs $(LIBS_bottle) 2>/dev/null)
-check-faults: all $(FAULTY) $(DOUBLED) $(FAKES) ## each step fails, each process is killed, at each moment
+check-faults: all $(FAULTY) $(DOUBLED) $(FAKES) $(CAGE_INSIDE) ## each step fails, each process is killed, at each moment
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/faults/run
 
 # What a container of the docker bundle is made from: the relay, the gateway, and the libraries

@@ -33,6 +33,11 @@ class Report(unittest.TextTestResult):
         super().addError(test, err)
         self.say("FAILED ", test)
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.say("FAILED ", test)
+
 
 def cases(build, place, wanted):
     suite = unittest.TestSuite()
