@@ -52,7 +52,7 @@ static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *
 	struct cage_mount row = { CAGE_BIND, target, .source = path, .flags = CAGE_READ_ONLY | flags };
 
 	if (ids->as_root) {
-		int tree = cage_tree_open(AT_FDCWD, path, NULL, 0, 0, err);
+		int tree = cage_tree_open(AT_FDCWD, path, -1, err);
 		if (tree < 0)
 			return -1;
 		row.tree = tree_keep_fd(t, tree);

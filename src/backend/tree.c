@@ -17,6 +17,7 @@ void tree_clear(struct tree *t)
 		fd_drop(&t->fds[i]);
 	mem_drop(&t->fds);
 	t->nfds = 0;
+	fd_drop(&t->mapping);
 	mem_drop(&t->rows);
 	t->n = 0;
 	strv_clear(&t->texts);
@@ -80,15 +81,33 @@ static const char *path_of(struct tree *t, int dir, const char *name, struct err
 	return tree_keep(t, xasprintf("%s/%s", path, name));
 }
 
+/* For a root parent: what belongs to @uid:@gid on disk is the agent's inside. A mapping costs a
+ * process, so that of the mount before serves the next one of the same owner. Returns a
+ * descriptor, which is the tree's. */
+static int add_mapped(struct tree *t, const struct cage_ids *ids, int dir, const char *path, uid_t uid,
+                      gid_t gid, struct err *err)
+{
+	if (t->mapping >= 0 && (t->mapped_uid != uid || t->mapped_gid != gid))
+		fd_drop(&t->mapping);
+	if (t->mapping < 0) {
+		t->mapping = cage_mapping_open(ids, uid, gid, err);
+		if (t->mapping < 0)
+			return -1;
+		t->mapped_uid = uid;
+		t->mapped_gid = gid;
+	}
+	int tree = cage_tree_open(dir, path, t->mapping, err);
+	return tree < 0 ? -1 : tree_keep_fd(t, tree);
+}
+
 /* One of the bottle's own directories, as the agent's user inside and as us on disk. */
 int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                      struct cage_mount row, const char *name, struct err *err)
 {
 	if (ids->as_root) {
-		int tree = cage_tree_open(r->dir, name, ids, geteuid(), getegid(), err);
-		if (tree < 0)
+		row.tree = add_mapped(t, ids, r->dir, name, geteuid(), getegid(), err);
+		if (row.tree < 0)
 			return fail_in(err, "%s", name);
-		row.tree = tree_keep_fd(t, tree);
 	} else {
 		row.source = path_of(t, r->dir, name, err);
 		if (!row.source)
@@ -114,14 +133,12 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	}
 	if (stat(r->workspace_path, &st) != 0)
 		return fail_errno(err, "workspace %s", r->workspace_path);
-	int lower = cage_tree_open(AT_FDCWD, r->workspace_path, ids, st.st_uid, st.st_gid, err);
-	if (lower < 0)
-		return fail_in(err, "workspace %s", r->workspace_path);
-	row.tree = tree_keep_fd(t, lower);
-	int layers = cage_tree_open(r->dir, "workspace", ids, geteuid(), getegid(), err);
-	if (layers < 0)
+	row.layers_tree = add_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
+	if (row.layers_tree < 0)
 		return fail_in(err, "the workspace's upper layer");
-	row.layers_tree = tree_keep_fd(t, layers);
+	row.tree = add_mapped(t, ids, AT_FDCWD, r->workspace_path, st.st_uid, st.st_gid, err);
+	if (row.tree < 0)
+		return fail_in(err, "workspace %s", r->workspace_path);
 	tree_add(t, row);
 	return 0;
 }
@@ -135,10 +152,9 @@ int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum 
 	if (ids->as_root) {
 		if (stat(path, &st) != 0)
 			return fail_errno(err, "%s", path);
-		int tree = cage_tree_open(AT_FDCWD, path, ids, st.st_uid, st.st_gid, err);
-		if (tree < 0)
+		row.tree = add_mapped(t, ids, AT_FDCWD, path, st.st_uid, st.st_gid, err);
+		if (row.tree < 0)
 			return fail_in(err, "%s", path);
-		row.tree = tree_keep_fd(t, tree);
 		row.source = NULL;
 	}
 	tree_add(t, row);

@@ -13,9 +13,12 @@ struct tree {
 	struct strv texts;
 	int *fds;
 	size_t nfds;
+	int mapping; /* of idmapped mounts, to mapped_uid and mapped_gid; -1: none yet */
+	uid_t mapped_uid;
+	gid_t mapped_gid;
 };
 /* clang-format off */
-#define TREE_INIT { 0 }
+#define TREE_INIT { .mapping = -1 }
 /* clang-format on */
 void tree_clear(struct tree *t);
 #define own_tree __attribute__((cleanup(tree_clear)))

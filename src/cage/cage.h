@@ -82,11 +82,13 @@ struct cage_mount {
 	size_t content_len;  /* 0: strlen(content) */
 };
 
-/* For a root parent: a detached copy of the mounts at @dirfd/@path, to be handed in by number.
- * With @ids, files that belong to @disk_uid:@disk_gid on disk belong to the cage's user
- * inside, and what it makes belongs to them on disk (an idmapped mount). */
-int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid,
-                   struct err *err);
+/* For a root parent: a mapping between owners, for any number of mounts. Through it, files that
+ * belong to @disk_uid:@disk_gid on disk belong to the cage's user inside, and what it makes
+ * belongs to them on disk. Returns a descriptor. */
+int cage_mapping_open(const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid, struct err *err);
+/* For a root parent: a detached copy of the mount at @dirfd/@path, to be handed in by number,
+ * through a @mapping (an idmapped mount); -1: none, and what is mounted below comes along. */
+int cage_tree_open(int dirfd, const char *path, int mapping, struct err *err);
 
 /* ---- what it may do ---- */
 

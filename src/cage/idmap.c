@@ -45,14 +45,16 @@ static int until_killed(void *arg, struct err *err)
 }
 
 /* A user namespace is what a mount's mapping is told by. It needs no process once it is held. */
-static int open_user_namespace(const struct mapping *m, struct err *err)
+int cage_mapping_open(const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid, struct err *err)
 {
+	own_mem char *users = xasprintf("%u %u 1\n", (unsigned)disk_uid, (unsigned)ids->uid);
+	own_mem char *groups = xasprintf("%u %u 1\n", (unsigned)disk_gid, (unsigned)ids->gid);
 	own_proc struct proc holder = PROC_INIT;
 	const struct proc_spec spec = { .namespaces = CLONE_NEWUSER,
 		                        .die_with_parent = true,
 		                        .parent = write_maps,
 		                        .child = until_killed,
-		                        .arg = (void *)m };
+		                        .arg = &(struct mapping){ users, groups } };
 
 	if (proc_fork(&spec, &holder, err) != 0) {
 		struct err why = ERR_INIT;
@@ -79,25 +81,18 @@ static int fail_mount(const char *path, struct err *err)
 	return fail_errno(err, "a mount of %s", path);
 }
 
-int cage_tree_open(int dirfd, const char *path, const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid,
-                   struct err *err)
+int cage_tree_open(int dirfd, const char *path, int mapping, struct err *err)
 {
+	bool mapped = mapping >= 0;
 	own_fd int tree = open_tree(dirfd, path,
-	                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (ids ? 0 : AT_RECURSIVE) |
+	                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mapped ? 0 : AT_RECURSIVE) |
 	                                    (*path ? 0 : AT_EMPTY_PATH));
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)mapping };
 
 	if (tree < 0)
 		return fail_mount(path, err);
-	if (ids) {
-		own_mem char *users = xasprintf("%u %u 1\n", (unsigned)disk_uid, (unsigned)ids->uid);
-		own_mem char *groups = xasprintf("%u %u 1\n", (unsigned)disk_gid, (unsigned)ids->gid);
-		own_fd int namespace = open_user_namespace(&(struct mapping){ users, groups }, err);
-		if (namespace < 0)
-			return -1;
-		struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t) namespace };
-		if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
-			return fail_mount(path, err);
-	}
+	if (mapped && mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+		return fail_mount(path, err);
 	/* Above the standard ones, since 0 stands for none in the tables. */
 	int high = fcntl(tree, F_DUPFD_CLOEXEC, 3);
 	return high >= 0 ? high : fail_errno(err, "its descriptor");

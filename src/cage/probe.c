@@ -248,7 +248,8 @@ int cage_probe_idmap(struct err *err)
 
 	if (geteuid() != 0)
 		return 0; /* an ordinary user keeps its own id, and needs none */
-	own_fd int tree = cage_tree_open(AT_FDCWD, "/tmp", &ids, 0, 0, err);
+	own_fd int mapping = cage_mapping_open(&ids, 0, 0, err);
+	own_fd int tree = mapping < 0 ? -1 : cage_tree_open(AT_FDCWD, "/tmp", mapping, err);
 	if (tree >= 0)
 		return 0;
 	err->kind = ERR_UNCONFINED;
