@@ -24,6 +24,11 @@ static int remove_one(struct command *c, const char *slug, struct err *err)
 	if (r.state != RECORD_STOPPED && record_keeper_lives(&r))
 		return fail(err, ERR_BUSY, "bottle %s is %s; run bottle stop %s first", slug,
 		            record_state_name(record_shown_state(&r)), slug);
+	if (r.state != RECORD_STOPPED)
+		return fail(err, ERR_BUSY,
+		            "bottle %s is dead and may hold what its keeper had no time to free; run "
+		            "bottle cleanup %s first",
+		            slug, slug);
 	if (r.nresources > 0)
 		return fail(err, ERR_BUSY, "bottle %s still holds %s %s; run bottle cleanup %s first", slug,
 		            r.resources[0].kind, r.resources[0].name, slug);
@@ -57,7 +62,8 @@ const struct verb verb_rm = {
 	.args = "SLUG...",
 	.summary = "remove stopped bottles: record, logs and workspace",
 	.details =
-		"A bottle that runs is refused, and so is a dead one that still holds something: see bottle cleanup. "
+		"A bottle that runs is refused, and so is a dead one, or one that still holds something: see bottle "
+		"cleanup. "
 		"The changes that were not exported are gone afterwards.",
 	.group = GROUP_RUN,
 	.min_args = 1,

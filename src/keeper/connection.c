@@ -279,10 +279,7 @@ int connections_listen(struct keeper *k, struct err *err)
 	k->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (k->listener < 0)
 		return fail_errno(err, "the control socket");
-	/* Journalled first: whoever clears up after a killed keeper finds it. */
-	record_add_resource(&k->launch.record, "socket", name);
-	if (launch_save(&k->launch, err) != 0)
-		return -1;
+	/* It needs no line in the record: its name follows from the slug. */
 	unlinkat(k->runtime, name, 0); /* of a keeper that was killed; the slug is ours alone */
 	mode_t before = umask(0177);
 	int bound = bind(k->listener, (struct sockaddr *)&at, sizeof at);
@@ -298,7 +295,6 @@ void connections_close(struct keeper *k)
 		own_mem char *name = xasprintf("%s.sock", k->launch.record.slug);
 		loop_unwatch(&k->loop, &k->on_listener);
 		unlinkat(k->runtime, name, 0);
-		record_drop_resource(&k->launch.record, "socket", name);
 		fd_drop(&k->listener);
 	}
 	for (struct connection *c = k->connections, *next; c; c = next) {

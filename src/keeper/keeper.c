@@ -56,7 +56,7 @@ static void save_record(void *arg)
 	struct keeper *k = arg;
 	struct err err = ERR_INIT;
 
-	if (launch_save(&k->launch, &err) != 0)
+	if (launch_place(&k->launch, &err) != 0)
 		log_error("the record can't be written why=%s", err.text);
 }
 

@@ -42,9 +42,12 @@ int launch_up(struct launch *l, struct err *err)
 		*err = l->interrupted;
 		return -1;
 	}
+	/* Whatever the agent does, its bottle will be found. */
+	if (record_settled(l, err) != 0)
+		return -1;
 	l->is_up = true;
 	l->record.state = RECORD_RUNNING;
-	return launch_save(l, err);
+	return launch_place(l, err);
 }
 
 void launch_interrupt(struct launch *l, const struct err *why)
@@ -73,13 +76,22 @@ int launch_wait(struct launch *l, const bool *done, int ms, const char *what, st
 	}
 }
 
-int launch_save(struct launch *l, struct err *err)
+static int store(struct launch *l, int (*how)(int dir, const struct record *r, struct err *err),
+                 struct err *err)
 {
 	l->record.refused = l->refused;
 	own_fd int lock = registry_lock(l->dir, LAUNCH_WAIT_MS, err);
-	if (lock < 0)
-		return -1;
-	return registry_save(l->dir, &l->record, err);
+	return lock < 0 ? -1 : how(l->dir, &l->record, err);
+}
+
+int launch_save(struct launch *l, struct err *err)
+{
+	return record_settled(l, err) == 0 ? store(l, registry_save, err) : -1;
+}
+
+int launch_place(struct launch *l, struct err *err)
+{
+	return store(l, registry_place, err);
 }
 
 void launch_down(struct launch *l, const struct err *why)

@@ -78,9 +78,10 @@ struct launch {
 	bool is_up;
 	struct err interrupted; /* kind ERR_NONE: not */
 	struct record record;
-	int dir;            /* of the bottle; -1: none */
-	struct image image; /* path NULL: none was wanted */
-	char *image_work;   /* its scratch directory, journalled; NULL: none */
+	int dir;              /* of the bottle; -1: none */
+	struct proc settling; /* brings the new record to the disk meanwhile */
+	struct image image;   /* path NULL: none was wanted */
+	char *image_work;     /* its scratch directory, journalled; NULL: none */
 	const struct backend *backend;
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
@@ -99,7 +100,7 @@ struct launch {
 	int exit_status; /* of the agent, as a shell reports it; -1: none */
 };
 /* clang-format off */
-#define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
+#define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .settling = PROC_INIT, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
 		      .docker = LAUNCH_DOCKER_INIT, .image = IMAGE_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 /* clang-format on */
@@ -118,8 +119,11 @@ bool launch_in_docker(const struct launch *l);
 /* What stands in resolv.conf there: docker's own resolver, which passes on to the host's. */
 #define LAUNCH_DOCKER_RESOLVER "nameserver 127.0.0.11\n"
 
-/* The record's own fields changed (audit head, counts): store it. */
+/* The record's own fields changed. Saved, it is on the disk when this returns: before what a
+ * crash of the host would not end is acquired, and at the end. Placed, every process sees it,
+ * and nothing waits for the disk: states of this life, counts, the head of the audit log. */
 int launch_save(struct launch *l, struct err *err);
+int launch_place(struct launch *l, struct err *err);
 
 /* Environment of what runs inside. What is secret goes apart: it travels over a descriptor. */
 void launch_environment(const struct launch *l, struct strv *out, struct strv *secret);

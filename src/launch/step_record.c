@@ -91,6 +91,33 @@ static int make_directories(int dir, struct err *err)
 	return 0;
 }
 
+static int settle(void *arg, struct err *err)
+{
+	const struct launch *l = arg;
+
+	return registry_settle(l->bottles, l->dir, err);
+}
+
+/* A disk takes longer than most steps do. What they acquire ends with the host, so they need
+ * the record only where every process sees it, which it is; the disk has it before the rest. */
+static int begin_settling(struct launch *l, struct err *err)
+{
+	const struct proc_spec spec = { .child = settle, .arg = l, .die_with_parent = true };
+
+	return proc_fork(&spec, &l->settling, err);
+}
+
+int record_settled(struct launch *l, struct err *err)
+{
+	int status;
+
+	if (l->settling.pidfd < 0)
+		return 0;
+	if (proc_wait(&l->settling, &status, err) != 0)
+		return -1;
+	return status == 0 ? 0 : fail(err, ERR_SYSTEM, "the bottle's record did not get to the disk");
+}
+
 int record_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
@@ -102,7 +129,7 @@ int record_up(void *arg, struct err *err)
 		fill_record(l);
 		fill_run(l);
 		l->dir = registry_create(l->bottles, l->plan->name, &l->record, err);
-		if (l->dir < 0)
+		if (l->dir < 0 || begin_settling(l, err) != 0)
 			return -1;
 	}
 	if (launch_fault("recording the bottle", FAULT_DURING, err) != 0)
@@ -129,6 +156,7 @@ void record_down(void *arg)
 	struct launch *l = arg;
 	struct err err = ERR_INIT;
 
+	proc_clear(&l->settling);
 	/* Not ours: a resume that was refused. */
 	if (l->dir < 0 || l->record.keeper_pid != getpid())
 		return;
@@ -137,13 +165,14 @@ void record_down(void *arg)
 	l->record.keeper_start = 0;
 	l->record.exit_status = l->exit_status;
 	l->record.ended_ms = clock_unix_ms();
-	if (launch_save(l, &err) != 0) {
+	bool worthless = is_worthless(l);
+	if ((worthless ? launch_place(l, &err) : launch_save(l, &err)) != 0) {
 		own_mem char *note =
 			xasprintf("the record of %s can't be written: %s; when it can, run bottle cleanup %s",
 		                  l->record.slug, err.text, l->record.slug);
 		l->events->log(l->arg, LOG_ERROR, note);
 		l->events->note(l->arg, note);
 	}
-	if (is_worthless(l) && registry_remove(l->bottles, l->record.slug, &err) != 0)
+	if (worthless && registry_remove(l->bottles, l->record.slug, &err) != 0)
 		l->events->log(l->arg, LOG_ERROR, err.text);
 }

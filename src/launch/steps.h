@@ -5,6 +5,8 @@
 
 int record_up(void *arg, struct err *err);
 void record_down(void *arg);
+/* Waits until the new record is on the disk. */
+int record_settled(struct launch *l, struct err *err);
 /* What the guest is made of, into the cache; step_image.c. */
 bool image_wanted(void *arg);
 int image_up(void *arg, struct err *err);

@@ -28,17 +28,75 @@ enum {
 #define NEW  ".new-"
 #define GONE ".gone-"
 
+static int print(const struct record *r, struct str *out, struct err *err)
+{
+	own_json json *j = record_to_json(r);
+
+	json_print_pretty(j, out);
+	str_addc(out, '\n');
+	if (out->len > RECORD_BYTES)
+		return fail(err, ERR_INPUT, "record of %s: %zu bytes, over the limit of %d", r->slug,
+		            out->len, RECORD_BYTES);
+	return 0;
+}
+
 int registry_save(int dir, const struct record *r, struct err *err)
 {
 	own_str struct str text = STR_INIT;
-	own_json json *j = record_to_json(r);
 
-	json_print_pretty(j, &text);
-	str_addc(&text, '\n');
-	if (text.len > RECORD_BYTES)
-		return fail(err, ERR_INPUT, "record of %s: %zu bytes, over the limit of %d", r->slug,
-		            text.len, RECORD_BYTES);
-	return file_write(dir, RECORD_FILE, text.data, text.len, 0600, err);
+	if (print(r, &text, err) != 0 || file_write(dir, RECORD_FILE, text.data, text.len, 0600, err) != 0)
+		return -1;
+	unlinkat(dir, RECORD_KEPT, 0);
+	return 0;
+}
+
+int registry_place(int dir, const struct record *r, struct err *err)
+{
+	own_str struct str text = STR_INIT;
+
+	/* Of several in a row the first keeps: only that one is known to be on the disk. */
+	if (linkat(dir, RECORD_FILE, dir, RECORD_KEPT, 0) != 0 && errno != EEXIST)
+		return registry_save(dir, r, err); /* a file system without links */
+	if (print(r, &text, err) != 0)
+		return -1;
+	return file_place(dir, RECORD_FILE, text.data, text.len, 0600, err);
+}
+
+/* A new bottle keeps an empty record until registry_settle() has seen the real one to the disk. */
+static int keep_nothing(int dir, struct err *err)
+{
+	own_fd int fd = openat(dir, RECORD_KEPT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd >= 0 ? 0 : fail_errno(err, "create %s", RECORD_KEPT);
+}
+
+static bool is_empty(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
+/* Nothing was acquired that outlives the host, and no agent has run. */
+static bool is_unsettled(int dir)
+{
+	return is_empty(dir, RECORD_FILE) && is_empty(dir, RECORD_KEPT);
+}
+
+/* A file whose name reached the disk before its contents is an empty one after a crash. */
+static int read_record(int dir, struct str *out, struct err *err)
+{
+	struct err none = ERR_INIT;
+
+	if (file_read(dir, RECORD_FILE, RECORD_BYTES, out, err) != 0)
+		return -1;
+	if (out->len == 0)
+		file_read(dir, RECORD_KEPT, RECORD_BYTES, out, &none);
+	if (out->len == 0 && is_unsettled(dir))
+		return fail(err, ERR_INPUT,
+		            "it is empty, since the host went down while the bottle was made; "
+		            "bottle cleanup removes it");
+	return 0;
 }
 
 int registry_load(int dir, struct record *out, struct err *err)
@@ -46,12 +104,10 @@ int registry_load(int dir, struct record *out, struct err *err)
 	own_str struct str text = STR_INIT;
 	own_json json *j = NULL;
 
-	if (file_read(dir, RECORD_FILE, RECORD_BYTES, &text, err) != 0)
-		return -1;
-	if (json_parse_unique(str_c(&text), text.len, RECORD_DEPTH, &j, err) != 0)
-		return fail_in(err, RECORD_FILE);
-	if (record_from_json(j, out, err) != 0)
-		return fail_in(err, RECORD_FILE);
+	if (read_record(dir, &text, err) != 0 ||
+	    json_parse_unique(str_c(&text), text.len, RECORD_DEPTH, &j, err) != 0 ||
+	    record_from_json(j, out, err) != 0)
+		return err->kind == ERR_INPUT ? fail_in(err, RECORD_FILE) : -1;
 	return 0;
 }
 
@@ -64,7 +120,9 @@ static int publish(int bottles, int dir, const char *temp, const char *name, str
 		char suffix[SLUG_SUFFIX + 1];
 		random_name(suffix, SLUG_SUFFIX);
 		snprintf(r->slug, sizeof r->slug, "%.*s-%s", NAME_LIMIT, name, suffix);
-		if (registry_save(dir, r, err) != 0)
+		own_str struct str text = STR_INIT;
+		if (print(r, &text, err) != 0 ||
+		    file_place(dir, RECORD_FILE, text.data, text.len, 0600, err) != 0)
 			return -1;
 		if (renameat2(bottles, temp, bottles, r->slug, RENAME_NOREPLACE) == 0)
 			return 0;
@@ -97,15 +155,23 @@ int registry_create(int bottles, const char *name, struct record *r, struct err 
 	own_fd int dir = openat(bottles, temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0) {
 		fail_errno(err, "open a bottle's directory");
-	} else if (publish(bottles, dir, temp, name, r, err) == 0) {
-		if (fsync(bottles) == 0)
-			return fd_steal(&dir);
-		fail_errno(err, "sync the directory of bottles");
-		dir_remove(bottles, r->slug, &ignored);
+	} else if (keep_nothing(dir, err) == 0 && publish(bottles, dir, temp, name, r, err) == 0) {
+		return fd_steal(&dir);
 	}
 	r->slug[0] = '\0';
 	dir_remove(bottles, temp, &ignored);
 	return -1;
+}
+
+int registry_settle(int bottles, int dir, struct err *err)
+{
+	own_fd int file = openat(dir, RECORD_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	/* From the contents up to the name. */
+	if (file < 0 || fsync(file) != 0 || fsync(dir) != 0 || fsync(bottles) != 0 ||
+	    (is_empty(dir, RECORD_KEPT) && unlinkat(dir, RECORD_KEPT, 0) != 0))
+		return fail_errno(err, "writing the new bottle to the disk");
+	return 0;
 }
 
 int registry_open(int bottles, const char *slug, struct err *err)
@@ -208,9 +274,11 @@ int registry_remove(int bottles, const char *slug, struct err *err)
 
 static bool is_leftover(int bottles, const char *name)
 {
+	struct err ignored = ERR_INIT;
 	struct stat st;
+	own_fd int dir = slug_is_valid(name) ? registry_open(bottles, name, &ignored) : -1;
 
-	if (str_starts(name, GONE))
+	if (str_starts(name, GONE) || (dir >= 0 && is_unsettled(dir)))
 		return true;
 	if (!str_starts(name, NEW) || fstatat(bottles, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;

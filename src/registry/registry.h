@@ -15,6 +15,7 @@
 
 /* What lies in a bottle's directory. Who makes an entry is its owner; `rm` removes all. */
 #define RECORD_FILE       "record.json"
+#define RECORD_KEPT       "record.kept.json" /* see registry_place() */
 #define RECORD_LOCK       "record.lock"
 #define RECORD_AUDIT      "audit.jsonl"
 #define RECORD_AGENT_LOG  "agent.log"
@@ -43,7 +44,7 @@ const char *record_state_name(enum record_state state);
 /* Something outside the bottle's directory that outlives a killed keeper and that `cleanup`
  * must free: journalled before it is acquired, removed from the list when it is freed. */
 struct resource {
-	char *kind; /* "container", "network", "machine", "key", "socket", ... */
+	char *kind; /* "container", "network", "machine", "key", ... */
 	char *name;
 };
 
@@ -95,16 +96,24 @@ enum record_state record_shown_state(const struct record *r);
 
 /* Makes the directory of a new bottle under a fresh slug (@name, a hyphen, five random
  * characters) with the record in it: it appears under its name with its record or not at
- * all. Returns the directory's descriptor; the slug stands in @r. */
+ * all. Returns the directory's descriptor; the slug stands in @r. All processes see it from
+ * then on, whoever is killed; whether it survives a crash of the host is registry_settle()'s. */
 int registry_create(int bottles, const char *name, struct record *r, struct err *err);
+/* Waits until the new bottle's directory, record and name are on the disk: before anything is
+ * acquired that a crash of the host would not end. */
+int registry_settle(int bottles, int dir, struct err *err);
 
 /* The directory of a bottle. ERR_MISSING: there is none of that slug; ERR_USAGE: no slug. */
 int registry_open(int bottles, const char *slug, struct err *err);
-/* Reads a record. ERR_INPUT: broken, or of a schema that this program does not know: it is
- * left as it is. */
+/* Reads a record; where a crash of the host left an empty one, that which was kept. ERR_INPUT:
+ * broken, or of a schema that this program does not know: it is left as it is. */
 int registry_load(int dir, struct record *out, struct err *err);
 /* Replaces the record: temporary name, fsync, rename. Hold the lock. */
 int registry_save(int dir, const struct record *r, struct err *err);
+/* The same for what a crash of the host may undo: nothing waits for the disk. Until the next
+ * registry_save() the last record that did reach it is kept beside the new one, so that after
+ * a crash one of both is whole. */
+int registry_place(int dir, const struct record *r, struct err *err);
 
 /* The exclusive lock of a bottle's directory, so that two processes do not change one record
  * at once. The keeper holds it for a moment at each change, not for its life. Waits at most
@@ -117,7 +126,8 @@ int registry_change(int dir, int (*change)(struct record *r, void *arg, struct e
 /* Removes a bottle's directory with everything in it; the record goes last, so that an
  * interrupted removal stays findable. */
 int registry_remove(int bottles, const char *slug, struct err *err);
-/* Removes what registry_create() and registry_remove() leave when they are killed. */
+/* Removes what registry_create() and registry_remove() leave when they are killed, or the host
+ * goes down in their middle. */
 int registry_sweep(int bottles, struct err *err);
 
 /* What stands in <state>/bottles, sorted by slug. An entry that is no slug is passed over. */

@@ -110,6 +110,17 @@ teardown() { state_down; }
 	[ -d "$dir/outside" ]
 }
 
+@test "rm refuses a dead bottle until it is cleaned up" {
+	make_bottle one-aaaaa "$dead"
+	run --separate-stderr "$bottle" rm one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"is dead"*"bottle cleanup one-aaaaa"* ]]
+	[ -e "$bottles/one-aaaaa" ]
+	"$bottle" cleanup --yes one-aaaaa
+	"$bottle" rm one-aaaaa
+	[ ! -e "$bottles/one-aaaaa" ]
+}
+
 @test "rm refuses a bottle that still holds something" {
 	make_bottle one-aaaaa '.resources = [{kind: "network", name: "n"}]'
 	run --separate-stderr "$bottle" rm one-aaaaa

@@ -83,12 +83,18 @@ def named(words):
 WHO = {"keeper": ["bottle", "keeper"], "init": ["bottle-guest", "init"], "gateway": ["egress"]}
 
 
-def the(who):
+def those(who):
     found = named(WHO[who])
-    if who != "keeper":  # what init has forked looks like it until it has become another program
-        found = [p for p in found if any(p in children(k) for k in named(WHO["keeper"]))]
-    must(len(found) == 1, "not one " + who, found)
-    return found[0]
+    if who == "keeper":  # what it has forked looks like it
+        return [p for p in found if not any(p in children(k) for k in found)]
+    # What init has forked looks like it until it has become another program.
+    return [p for p in found if any(p in children(k) for k in named(WHO["keeper"]))]
+
+
+def the(who):
+    """The one of that name, which may be on its way to become it."""
+    until("the one " + who, lambda: len(those(who)) == 1)
+    return those(who)[0]
 
 
 def reap(known=()):
