@@ -30,6 +30,9 @@ static void give_up(struct guest *g, const struct err *why)
 	loop_unwatch(g->loop, &g->on_socket);
 	loop_unwatch(g->loop, &g->on_end);
 	proc_signal(&g->init, SIGKILL);
+	/* One that never ran left a better reason. */
+	if (g->starting >= 0 && cage_started(&g->starting, &g->why) != 0)
+		fail_in(&g->why, "the cage");
 	end_programs(g, g->why.text);
 	if (g->died)
 		g->died(g->arg, &g->why);
@@ -72,6 +75,7 @@ static int obey_message(struct guest *g, const struct init_msg *m, struct msg *r
 
 	switch (m->kind) {
 	case INIT_READY:
+		fd_drop(&g->starting);
 		g->ready = true;
 		return 0;
 	case INIT_STARTED:
@@ -207,5 +211,6 @@ void guest_close(struct guest *g)
 	g->dead = true;
 	end_programs(g, "the bottle was taken down");
 	fd_drop(&g->socket);
+	fd_drop(&g->starting);
 	proc_clear(&g->init);
 }

@@ -28,7 +28,8 @@ struct program {
 
 struct guest {
 	struct proc init;
-	int socket; /* to init; -1: none */
+	int socket;   /* to init; -1: none */
+	int starting; /* its cage is still being built: for cage_started(); -1: it runs */
 	struct cage_ids ids;
 	char *cgroup;            /* its name; NULL: none */
 	struct machine *machine; /* of a backend that runs one inside; NULL: none */
@@ -45,7 +46,7 @@ struct guest {
 	size_t nprograms;
 };
 /* clang-format off */
-#define GUEST_INIT { .init = PROC_INIT, .socket = -1, .ids = CAGE_IDS_INIT, \
+#define GUEST_INIT { .init = PROC_INIT, .socket = -1, .starting = -1, .ids = CAGE_IDS_INIT, \
 		     .on_socket = WATCH_INIT, .on_end = WATCH_INIT }
 /* clang-format on */
 

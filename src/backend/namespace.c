@@ -150,6 +150,7 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 		.nlisteners = r->nlisteners,
 		.hostname = r->slug,
 		.cgroup = group > 0 ? group : 0,
+		.starting = &out->starting, /* the tree is built while the sidecars start */
 		.exe = program,
 		.argv = argv,
 		.fds = fds,

@@ -145,6 +145,25 @@ _Noreturn static void child_main(const struct proc_spec *spec, bool exec, int go
 	_exit(EXIT_BEFORE_EXEC);
 }
 
+int proc_started(int *starting, struct err *err)
+{
+	own_fd int from = fd_steal(starting);
+	struct err theirs;
+	ssize_t n;
+
+	do
+		n = read(from, &theirs, sizeof theirs);
+	while (n < 0 && errno == EINTR);
+	/* Closed by its exec. */
+	if (n == 0)
+		return 0;
+	if (n != (ssize_t)sizeof theirs)
+		return fail(err, ERR_SYSTEM, "the child's report was cut at %zd bytes", n);
+	theirs.text[sizeof theirs.text - 1] = '\0';
+	*err = theirs;
+	return -1;
+}
+
 static int spawn(const struct proc_spec *spec, bool exec, struct proc *out, struct err *err)
 {
 	int report[2] = { -1, -1 }, go[2] = { -1, -1 }, pidfd = -1;
@@ -174,20 +193,10 @@ static int spawn(const struct proc_spec *spec, bool exec, struct proc *out, stru
 		return -1;
 	if (write(go_write, "g", 1) != 1)
 		return fail_errno(err, "releasing the child");
-	if (exec) {
-		struct err theirs;
-		ssize_t n;
-		do
-			n = read(report_read, &theirs, sizeof theirs);
-		while (n < 0 && errno == EINTR);
-		if (n == (ssize_t)sizeof theirs) {
-			theirs.text[sizeof theirs.text - 1] = '\0';
-			*err = theirs;
-			return -1;
-		}
-		if (n != 0)
-			return fail(err, ERR_SYSTEM, "the child's report was cut at %zd bytes", n);
-	}
+	if (spec->starting)
+		*spec->starting = fd_steal(&report_read);
+	else if (exec && proc_started(&report_read, err) != 0)
+		return -1;
 	*out = child;
 	child = (struct proc)PROC_INIT;
 	return 0;

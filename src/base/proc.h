@@ -34,6 +34,9 @@ struct proc_spec {
 	 * (as the child sees itself) and LISTEN_FDS are added to the environment. LISTEN_FDNAMES
 	 * is the caller's, in env. */
 	unsigned listen_fds;
+	/* NULL: proc_spawn() returns when the program runs. Else it returns at once, and *@starting
+	 * takes a descriptor for proc_started(), which is readable when there is something to say. */
+	int *starting;
 	/* In the parent, after the child exists and before it runs @child: id maps, cgroups. */
 	int (*parent)(pid_t child, void *arg, struct err *err);
 	/* In the child, before exec. The parent's descriptors are still open at their own numbers
@@ -45,6 +48,10 @@ struct proc_spec {
 /* Where @fds would overwrite a descriptor that the child still needs, they are moved first,
  * so any permutation works. All signals are at their defaults and unblocked in the child. */
 int proc_spawn(const struct proc_spec *spec, struct proc *out, struct err *err);
+
+/* Waits until the program of a child that was spawned with @starting runs, or its own error
+ * says why it does not. *@starting is closed. */
+int proc_started(int *starting, struct err *err);
 
 /* As proc_spawn(), but without exec: the child runs @child and ends with its return value
  * (0, or -1 after which 125). For helpers that must share the parent's code. */

@@ -199,6 +199,7 @@ struct cage_spec {
 	size_t nlisteners;
 	const char *hostname; /* NULL: "cage" */
 	int cgroup;           /* directory from cage_cgroup_make(); 0: none */
+	int *starting;        /* NULL: wait until the program runs; else see cage_started() */
 	/* As of struct proc_spec. The program is a descriptor, or, with enters_itself, may be a path. */
 	const char *path;
 	int exe;
@@ -212,6 +213,9 @@ struct cage_spec {
 /* Starts the program; it dies with the calling thread. @listeners (spec->nlisteners entries,
  * may be NULL if that is 0) takes the listening sockets, close-on-exec, in the table's order. */
 int cage_spawn(const struct cage_spec *spec, struct proc *out, int *listeners, struct err *err);
+/* With spec->starting, cage_spawn() returns as soon as the sockets are there: the tree, and all
+ * that is given up before the program runs, come after it. This waits for them. */
+int cage_started(int *starting, struct err *err);
 
 /* Called by the program itself, once: builds the tree, moves into it and gives up the rest.
  * Descriptors that are open stay open. With no rows the tree is an empty, read-only directory. */

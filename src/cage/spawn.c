@@ -186,18 +186,22 @@ static int explain(struct err *err)
 	return -1;
 }
 
+int cage_started(int *starting, struct err *err)
+{
+	return proc_started(starting, err) == 0 ? 0 : explain(err);
+}
+
 int cage_spawn(const struct cage_spec *spec, struct proc *out, int *listeners, struct err *err)
 {
 	__attribute__((cleanup(start_clear))) struct start s = { .spec = spec, .report = -1 };
 	own_proc struct proc child = PROC_INIT;
+	own_fd int starting = -1;
 	int pair[2], dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 
 	if (spec->nlisteners > CAGE_LISTENERS_MAX || (spec->nlisteners && spec->host_network))
 		bug("%zu listeners", spec->nlisteners);
 	if (spec->ids->uid == 0 || spec->ids->gid == 0)
 		return fail(err, ERR_UNCONFINED, "a cage never runs under the host's id 0");
-	if (!spec->enters_itself && cage_profile_compile(spec->profile, err) != 0)
-		return -1;
 	if (msg_pair(pair, err) != 0)
 		return -1;
 	own_fd int from = pair[0];
@@ -218,6 +222,7 @@ int cage_spawn(const struct cage_spec *spec, struct proc *out, int *listeners, s
 		.fds = spec->fds,
 		.nfds = spec->nfds,
 		.listen_fds = spec->listen_fds,
+		.starting = &starting,
 		.die_with_parent = true,
 		.new_session = true,
 		.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -236,7 +241,14 @@ int cage_spawn(const struct cage_spec *spec, struct proc *out, int *listeners, s
 	if (rc != 0)
 		return explain(err);
 	fd_drop(&s.report);
-	if (take_listeners(from, spec->nlisteners, listeners, err) != 0)
+	if (take_listeners(from, spec->nlisteners, listeners, err) != 0) {
+		/* What the child says of its failure is better than that nothing came from it. */
+		cage_started(&starting, err);
+		return -1;
+	}
+	if (spec->starting)
+		*spec->starting = fd_steal(&starting);
+	else if (cage_started(&starting, err) != 0)
 		return -1;
 	*out = child;
 	child = (struct proc)PROC_INIT;
