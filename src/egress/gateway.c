@@ -44,7 +44,7 @@ static int init_parts(struct gateway *g, struct err *err)
 		return -1;
 	if (credentials_compile(g->policy, config, &g->credentials, err) != 0)
 		return -1;
-	if (tls_init(&g->tls, config->slug, config->roots, config->extra_ca, err) != 0)
+	if (tls_init(&g->tls, config->slug, config->extra_ca, err) != 0)
 		return -1;
 	return resolver_new(g->loop, config, &g->resolver, err);
 }
@@ -65,6 +65,14 @@ int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *con
 		return 0;
 	gateway_clear(g);
 	return -1;
+}
+
+int gateway_take_roots(struct gateway *g, struct err *err)
+{
+	int rc = tls_take_roots(&g->tls, g->config.roots, err);
+
+	mem_drop(&g->config.roots);
+	return rc;
 }
 
 /* What was under way is recorded as far as it came. */

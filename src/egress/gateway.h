@@ -59,6 +59,8 @@ struct gateway {
 /* Takes over @config (and leaves it empty). */
 int gateway_init(struct gateway *g, struct loop *loop, struct egress_config *config, int control,
                  struct err *err);
+/* Before anything of the guest is served: the roots of the configuration, which lets go of them. */
+int gateway_take_roots(struct gateway *g, struct err *err);
 /* Ends every connection, each with its record. */
 void gateway_clear(struct gateway *g);
 void gateway_next_id(struct gateway *g, char out[REQUEST_ID]);

@@ -186,7 +186,9 @@ int main(void)
 	    fcntl(p.control_fd, F_SETFD, FD_CLOEXEC) != 0)
 		return 2;
 	log_set_sink(log_to_keeper, &p, LOG_INFO);
-	if (start(&p, &err) != 0 || loop_run(&p.loop, &err) != 0) {
+	/* The launch goes on while it reads what the system trusts; the first request waits for it. */
+	if (start(&p, &err) != 0 || gateway_take_roots(&p.gateway, &err) != 0 ||
+	    loop_run(&p.loop, &err) != 0) {
 		sidecar_say_failed(p.control_fd, &err, &lost);
 		return 1;
 	}

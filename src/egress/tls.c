@@ -94,7 +94,7 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static int make_origins(struct tls *tls, const char *roots, const char *extra, struct err *err)
+static int make_origins(struct tls *tls, const char *extra, struct err *err)
 {
 	tls->origins = context_of(TLS_client_method());
 	if (!tls->origins)
@@ -105,18 +105,20 @@ static int make_origins(struct tls *tls, const char *roots, const char *extra, s
 	SSL_CTX_set_session_cache_mode(tls->origins, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(tls->origins, keep_session);
 	X509_STORE *store = SSL_CTX_get_cert_store(tls->origins);
-	if (roots_take(&tls->roots, roots, "the system's trusted roots", err) != 0 ||
-	    roots_serve(&tls->roots, store, err) != 0)
-		return -1;
-	return add_extra(store, extra, err);
+	return roots_serve(&tls->roots, store, err) == 0 ? add_extra(store, extra, err) : -1;
 }
 
-int tls_init(struct tls *out, const char *slug, const char *roots, const char *extra, struct err *err)
+int tls_take_roots(struct tls *tls, const char *roots, struct err *err)
+{
+	return roots_take(&tls->roots, roots, "the system's trusted roots", err);
+}
+
+int tls_init(struct tls *out, const char *slug, const char *extra, struct err *err)
 {
 	*out = (struct tls){ 0 };
 	if (origin_index < 0)
 		origin_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	if (ca_make(slug, &out->ca, err) == 0 && make_origins(out, roots, extra, err) == 0)
+	if (ca_make(slug, &out->ca, err) == 0 && make_origins(out, extra, err) == 0)
 		return 0;
 	tls_clear(out);
 	return -1;

@@ -35,9 +35,12 @@ struct tls {
 	size_t next_session;
 };
 
-/* @roots and @extra are PEM bundles. A bundle with something in it that is no certificate is
- * refused: half a list of roots is a riddle later. @out must stay where it is. */
-int tls_init(struct tls *out, const char *slug, const char *roots, const char *extra, struct err *err);
+/* @extra and @roots are PEM bundles: what the operator adds, and what the system trusts. A
+ * bundle with something in it that is no certificate is refused: half a list of roots is a
+ * riddle later. @out must stay where it is. */
+int tls_init(struct tls *out, const char *slug, const char *extra, struct err *err);
+/* Before the first origin is dialled, and apart, since a system trusts many. */
+int tls_take_roots(struct tls *tls, const char *roots, struct err *err);
 void tls_clear(struct tls *tls);
 
 /* A server side for a guest that wants @host, a client side that accepts nobody but @host.

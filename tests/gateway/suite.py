@@ -668,6 +668,23 @@ class Suite(unittest.TestCase):
             self.assertIn(word, gateway.died or "it started")
             gateway.stop()
 
+    def test_broken_roots_end_it_before_it_serves_anybody(self):
+        """They are read after it said ready, by which a launch goes on, but before any request."""
+        good = self.certs.ca
+        bad = good + "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"
+        for roots, ends in ((bad, True), (good, False)):
+            gateway = Gateway(self.where, **{**self.config, "listen": {"proxy": 9299}, "roots": roots})
+            answered = False
+            try:
+                answered = gateway.plain().ask("x", "/.well-known/bot-bottle").status == 200
+            except (OSError, ValueError, AttributeError):
+                pass
+            self.assertEqual(answered, not ends)
+            if ends:
+                until(lambda: gateway.died, "its end")
+                self.assertIn("trusted roots", gateway.died)
+            gateway.stop()
+
     def test_the_gateway_is_caged(self):
         status = open("/proc/%d/status" % self.gateway.pid).read()
         self.assertRegex(status, r"Seccomp:\t2")
