@@ -18,9 +18,9 @@ DIR_bottle-egress := libexec/bot-bottle
 DIR_bottle-guest  := libexec/bot-bottle
 DIR_bottle-relay  := libexec/bot-bottle
 DIR_bottle-demo-origin := libexec/bot-bottle
-LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 libcrypto ncursesw libarchive
+LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 ncursesw libarchive
 LIBS_bottle-egress := json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
-LIBS_bottle-relay  := json-c libseccomp libcrypto
+LIBS_bottle-relay  := json-c libseccomp
 LIBS_bottle-demo-origin := json-c libssl libcrypto
 STATIC_bottle-guest := -static
 
@@ -135,7 +135,7 @@ $(O)/tests/unit/test_egress_%: $(O)/tests/unit/test_egress_%.o $(EGRESS_PARTS) $
 GATEWAY_LAUNCH := $(O)/tests/gateway/launch
 $(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidecar,$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,base cage proto sidecar,$(call archive,$(r))) \
-		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp libcrypto 2>/dev/null)
+		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp 2>/dev/null)
 check-attacks: all $(CAGE_INSIDE) $(DOUBLED) $(FAKES) ## tests/attacks/TABLE, and real bottles attacked; BACKEND=NAME for one
 	$(Q)BUILD=$(abspath $(O)) BACKEND=$(BACKEND) tests/run tests/attacks/run
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides

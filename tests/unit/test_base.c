@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <openssl/evp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -371,6 +372,23 @@ static void sha256_is_sha256(void **state)
 
 	sha256_text("abc", 3, text);
 	assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	/* Every length up to where padding has had each of its shapes, beside another's. */
+	unsigned char bytes[200], ours[SHA256_SIZE], theirs[SHA256_SIZE];
+	for (size_t n = 0; n < sizeof bytes; n++) {
+		unsigned got = 0;
+		bytes[n] = (unsigned char)(7 * n + n / 5);
+		sha256(bytes, n, ours);
+		assert_int_equal(EVP_Digest(bytes, n, theirs, &got, EVP_sha256(), NULL), 1);
+		assert_memory_equal(ours, theirs, sizeof ours);
+		struct sha256_stream parts;
+		char whole[SHA256_TEXT], joined[SHA256_TEXT];
+		sha256_begin(&parts);
+		sha256_add(&parts, bytes, n / 3);
+		sha256_add(&parts, bytes + n / 3, n - n / 3);
+		sha256_end_text(&parts, joined);
+		sha256_text(bytes, n, whole);
+		assert_string_equal(joined, whole);
+	}
 }
 
 static void hostile_text_loses_what_a_terminal_acts_on(void **state)
