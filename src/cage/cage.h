@@ -62,6 +62,9 @@ enum cage_mount_flag {
 	CAGE_NOEXEC = 1 << 1,
 	CAGE_DEVICE = 1 << 2,   /* a device node: without this device files don't work in a bind */
 	CAGE_OPTIONAL = 1 << 3, /* a @source that does not exist on this host leaves the row out */
+	/* CAGE_OVERLAY: what is written is not worth more than the host's life: nothing waits for the
+	 * disk, and the end does not write out the whole file system. "work" can't be used again. */
+	CAGE_VOLATILE = 1 << 4,
 };
 
 /* Rows are walked in order, so a parent stands before what is below it; directories on the

@@ -14,9 +14,9 @@ int mount_clone(const char *path);
 int mount_restrict(int tree, unsigned flags, struct err *err);
 int mount_attach(int tree, int at, struct err *err);
 
-/* overlay.c */
-int overlay_make(int root, const struct cage_mount *row, int lower, int layers, const struct cage_mount *all,
-                 size_t n, struct err *err);
+/* overlay.c: @staging is a tmpfs, attached until the host's tree is let go. */
+int overlay_make(int staging, const struct cage_mount *row, int lower, int layers,
+                 const struct cage_mount *all, size_t n, struct err *err);
 
 /* privilege.c */
 int privilege_keep_for_entering(struct err *err);

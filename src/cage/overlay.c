@@ -1,6 +1,5 @@
-/* A directory whose changes go elsewhere. The layers are attached for a moment in a staging
- * directory that overlayfs is told relative paths of, so no name of the host's is ever parsed
- * as an option. Masks are whiteouts in a layer of their own between upper and lower: nothing
+/* A directory whose changes go elsewhere. The layers are attached in a staging directory that
+ * overlayfs is told relative paths of, so no name of the host's is ever parsed as an option. Masks are whiteouts in a layer of their own between upper and lower: nothing
  * of them stays in the upper, and what they cover can't be seen through any name. */
 #include "cage/inside.h"
 
@@ -15,8 +14,6 @@
 
 #include "base/own.h"
 #include "base/banned.h"
-
-static const char staging[] = ".staging";
 
 static int stage(int dir, const char *name, int tree, struct err *err)
 {
@@ -86,7 +83,7 @@ static int mask_all(int dir, const char *target, const struct cage_mount *all, s
 	return masked > 0;
 }
 
-static int mount_layers(int dir, bool masked, bool writable, struct err *err)
+static int mount_layers(int dir, bool masked, bool writable, unsigned flags, struct err *err)
 {
 	/* With no upper, overlayfs wants two layers at least: an empty one does no harm. */
 	const char *lower = masked || !writable ? "masks:lower" : "lower";
@@ -95,6 +92,7 @@ static int mount_layers(int dir, bool masked, bool writable, struct err *err)
 		{ "lowerdir", lower },
 		{ writable ? "upperdir" : NULL, "layers/upper" },
 		{ "workdir", "layers/work" },
+		{ flags & CAGE_VOLATILE ? "volatile" : NULL, NULL },
 		{ NULL, NULL },
 	};
 
@@ -103,33 +101,20 @@ static int mount_layers(int dir, bool masked, bool writable, struct err *err)
 	return mount_make("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 }
 
-int overlay_make(int root, const struct cage_mount *row, int lower, int layers, const struct cage_mount *all,
-                 size_t n, struct err *err)
+/* overlayfs holds private copies, so what is staged needs no path once it is mounted. */
+int overlay_make(int staging, const struct cage_mount *row, int lower, int layers,
+                 const struct cage_mount *all, size_t n, struct err *err)
 {
-	if (mkdirat(root, staging, 0700) != 0)
-		return fail_errno(err, "making the staging directory");
-	own_fd int dir = openat(root, staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir < 0 || fchdir(dir) != 0)
+	own_mem char *name = xasprintf("%zu", (size_t)(row - all));
+
+	if (mkdirat(staging, name, 0700) != 0)
+		return fail_errno(err, "making a staging directory");
+	own_fd int dir = openat(staging, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
 		return fail_errno(err, "the staging directory");
-	/* The masks need a file system of their own: the lower of an overlay may not be its neighbour. */
-	static const char *const options[][2] = { { "mode", "0755" }, { NULL, NULL } };
-	own_fd int empty = mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-	if (empty < 0 || stage(dir, "masks", empty, err) != 0 || stage(dir, "lower", lower, err) != 0 ||
+	if (stage(dir, "masks", -1, err) != 0 || stage(dir, "lower", lower, err) != 0 ||
 	    stage(dir, "layers", layers, err) != 0)
 		return -1;
 	int masked = mask_all(dir, row->target, all, n, err);
-	if (masked < 0)
-		return -1;
-	own_fd int mount = mount_layers(dir, masked > 0, layers >= 0, err);
-	if (mount < 0)
-		return -1;
-	/* overlayfs holds private copies: what was staged is not reachable by any path again. */
-	if (umount2("masks", MNT_DETACH) != 0 || umount2("lower", MNT_DETACH) != 0 ||
-	    (layers >= 0 && umount2("layers", MNT_DETACH) != 0))
-		return fail_errno(err, "clearing the staging directory");
-	if (unlinkat(dir, "masks", AT_REMOVEDIR) != 0 || unlinkat(dir, "lower", AT_REMOVEDIR) != 0 ||
-	    unlinkat(dir, "layers", AT_REMOVEDIR) != 0 || fchdir(root) != 0 ||
-	    unlinkat(root, staging, AT_REMOVEDIR) != 0)
-		return fail_errno(err, "clearing the staging directory");
-	return fd_steal(&mount);
+	return masked < 0 ? -1 : mount_layers(dir, masked > 0, layers >= 0, row->flags, err);
 }

@@ -38,8 +38,10 @@ int cage_seal_program(const char *path, struct err *err)
 			               fail(err, ERR_INPUT, "%s became shorter while it was read", path);
 		left -= n;
 	}
+	/* Nobody has it mapped: of what is to come the seal refuses as much as F_SEAL_WRITE does, which
+	 * waits until no processor has a page of it at hand. */
 	if (fchmod(to, 0555) != 0 ||
-	    fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+	    fcntl(to, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
 		return fail_errno(err, "sealing %s", path);
 	return fd_steal(&to);
 }

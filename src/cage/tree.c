@@ -21,7 +21,8 @@
 #include "base/banned.h"
 
 struct tree {
-	int root; /* the tmpfs */
+	int root;    /* the tmpfs */
+	int staging; /* another, which goes with the host's tree: for what must be attached to be made from */
 	const struct cage_mount *rows;
 	size_t n;
 	struct source {
@@ -37,6 +38,7 @@ static void tree_clear(struct tree *t)
 	}
 	mem_drop(&t->sources);
 	fd_drop(&t->root);
+	fd_drop(&t->staging);
 }
 
 /* Links are followed as if the new root were already entered: never into the host's tree. */
@@ -221,27 +223,22 @@ static int add_overlay(const struct tree *t, const struct cage_mount *row, struc
 
 	if (s->main < 0)
 		return 0;
-	own_fd int mount = overlay_make(t->root, row, s->main, s->layers, t->rows, t->n, err);
+	own_fd int mount = overlay_make(t->staging, row, s->main, s->layers, t->rows, t->n, err);
 	if (mount < 0 || mount_restrict(mount, row->flags, err) != 0)
 		return -1;
 	return attach(t, row->target, mount, err);
 }
 
-/* A mount can be cloned from only where it is attached, so it passes through the staging place. */
-static int attach_empty_file(const struct tree *t, int empty, int at, struct err *err)
+/* A file that nobody may open. A mount can be cloned from only where it is attached. */
+static int attach_empty_file(const struct tree *t, int at, struct err *err)
 {
-	static const char place[] = ".empty";
+	static const char name[] = "empty";
 
-	if (make_file(empty, "file", 0, NULL, 0, err) != 0)
+	if (faccessat(t->staging, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    make_file(t->staging, name, 0, NULL, 0, err) != 0)
 		return -1;
-	if (mkdirat(t->root, place, 0700) != 0)
-		return fail_errno(err, "staging");
-	own_fd int stage = openat(t->root, place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (stage < 0 || mount_attach(empty, stage, err) != 0)
-		return -1;
-	own_fd int file = open_tree(empty, "file", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (file < 0 || fchdir(t->root) != 0 || umount2(place, MNT_DETACH) != 0 ||
-	    unlinkat(t->root, place, AT_REMOVEDIR) != 0)
+	own_fd int file = open_tree(t->staging, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (file < 0)
 		return fail_errno(err, "staging");
 	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 :
 	                                                                      mount_attach(file, at, err);
@@ -271,14 +268,12 @@ static int add_mask(const struct tree *t, const struct cage_mount *row, struct e
 		return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(err, "open it");
 	if (fstat(at, &st) != 0)
 		return fail_errno(err, "stat");
+	if (!S_ISDIR(st.st_mode))
+		return attach_empty_file(t, at, err);
 	own_fd int empty = mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-	if (empty < 0)
+	if (empty < 0 || mount_restrict(empty, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0)
 		return -1;
-	if (S_ISDIR(st.st_mode))
-		return mount_restrict(empty, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ?
-		               -1 :
-		               mount_attach(empty, at, err);
-	return attach_empty_file(t, empty, at, err);
+	return mount_attach(empty, at, err);
 }
 
 static int (*const add[])(const struct tree *t, const struct cage_mount *row, struct err *err) = {
@@ -319,20 +314,30 @@ static int open_sources(struct tree *t, struct err *err)
 	return 0;
 }
 
-/* Attached where the host has a directory, for as long as it takes to fill it: mounts can be
- * added only to what is attached. Nobody else sees it, the mount namespace is our own. */
-static int make_root(struct tree *t, struct err *err)
+static int attach_somewhere(int mount, struct err *err)
 {
 	static const char *const places[] = { "/tmp", "/run", "/mnt", "/usr" };
-	static const char *const options[][2] = { { "mode", "0755" }, { "size", "16m" }, { NULL, NULL } };
 
-	t->root = mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-	if (t->root < 0)
-		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (move_mount(t->root, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
+		if (move_mount(mount, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
 			return 0;
 	return fail_errno(err, "attaching the new root");
+}
+
+/* Attached where the host has a directory, for as long as it takes to fill it: mounts can be
+ * added only to what is attached. Nobody else sees it, the mount namespace is our own. The
+ * staging place lies under it, so it stays behind with the host's tree, at one go: each mount
+ * that is let go by itself waits for every processor. */
+static int make_root(struct tree *t, struct err *err)
+{
+	static const char *const options[][2] = { { "mode", "0755" }, { "size", "16m" }, { NULL, NULL } };
+	const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
+	t->staging = mount_make("tmpfs", options, attributes, err);
+	if (t->staging < 0 || attach_somewhere(t->staging, err) != 0)
+		return -1;
+	t->root = mount_make("tmpfs", options, attributes, err);
+	return t->root < 0 ? -1 : mount_attach(t->root, t->staging, err);
 }
 
 /* The old root comes to lie over the new one, where it is let go: no directory for it is
@@ -356,7 +361,8 @@ static int pivot(const struct tree *t, struct err *err)
 
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err)
 {
-	__attribute__((cleanup(tree_clear))) struct tree t = { .root = -1, .rows = mounts, .n = n };
+	__attribute__((
+		cleanup(tree_clear))) struct tree t = { .root = -1, .staging = -1, .rows = mounts, .n = n };
 
 	umask(0); /* a row's mode is its mode */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
