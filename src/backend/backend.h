@@ -52,6 +52,7 @@ struct guest_request {
 	const char *operator_home;      /* of whom we run for; NULL: unknown */
 	enum manifest_workspace workspace;
 	const char *workspace_path; /* NULL with MANIFEST_WORKSPACE_NONE */
+	bool removed_at_end;        /* what the guest changes there goes with the bottle */
 	const struct strv *hidden;  /* paths below the workspace that the guest does not see */
 	const struct strv *obeyed; /* those that a tool of the host would run or obey: read-only in a mount */
 	const struct manifest_resources *resources;

@@ -120,7 +120,8 @@ int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct
 static int add_overlay(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                        const char *at, struct err *err)
 {
-	struct cage_mount row = { CAGE_OVERLAY, .target = at };
+	struct cage_mount row = { CAGE_OVERLAY, .target = at,
+		                  .flags = r->removed_at_end ? CAGE_VOLATILE : 0 };
 	struct stat st;
 
 	if (!ids->as_root) {

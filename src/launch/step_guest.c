@@ -104,6 +104,7 @@ int cage_up(void *arg, struct err *err)
 		.closure = &l->closure,
 		.workspace = (enum manifest_workspace)p->workspace_mode,
 		.workspace_path = p->workspace,
+		.removed_at_end = p->remove_at_end,
 		.hidden = &hidden,
 		.obeyed = &l->obeyed,
 		.resources = &resources,

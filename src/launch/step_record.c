@@ -80,6 +80,9 @@ static int make_directories(int dir, struct err *err)
 		{ RECORD_WORK, 0755 }, { GUEST_ETC_DIR, 0755 },
 	};
 
+	/* Of the mount before, and good for that one alone. */
+	if (dir_remove(dir, RECORD_WORK, err) != 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (mkdirat(dir, rows[i].path, rows[i].mode) != 0 && errno != EEXIST)
 			return fail_errno(err, "making %s", rows[i].path);

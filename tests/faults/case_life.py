@@ -186,6 +186,25 @@ def a_stubborn_program_is_killed(place):
     ended(place, caller, traces, [0, 125, 128 + signal.SIGKILL])
 
 
+def killed_before_it_was_removed(place):
+    """start --rm: its keeper had no time to remove it, so it is a bottle like any other."""
+    status, out, err = place.bottle("start", "--headless", "--detach", "--rm", "--", "sh", "-c",
+                                    "echo x >new; exec sleep 1000")
+    must(status == 0, "start", status, err)
+    slug = out.strip()
+    until("the change", lambda: "new" in place.bottle("diff", slug)[1])
+    os.kill(the("keeper"), signal.SIGKILL)
+    place.all_gone()
+    must(place.bottle("cleanup", "--yes")[0] == 0, "cleanup")
+    status, _, err = place.bottle("resume", "--detach", slug)
+    must(status == 0, "resume", status, err)
+    status, out, err = place.bottle("exec", slug, "--", "cat", "new")
+    must(status == 0 and out == "x\n", "the change is gone", status, out, err)
+    must(place.bottle("stop", slug)[0] == 0, "stop")
+    place.all_gone()
+    must(place.slugs() == [], "it is still there", place.slugs())
+
+
 def lookers_on_end_with_the_keeper(place):
     slug = place.detached("sh", "-c", "echo ready; exec sleep 1000")
     lookers = [place.spawn("attach", slug), place.spawn("exec", slug, "--", "sleep", "1000")]
@@ -235,5 +254,6 @@ def cases():
     yield "a gateway that hangs ends the launch", hung_at_launch("gateway", "starting the gateway"), ONCE
     yield "an init that hangs ends the launch", hung_at_launch("init", "starting the guest"), ONCE
     yield "a program that ignores signals is killed", a_stubborn_program_is_killed
+    yield "a bottle that was to be removed is resumed after its keeper was killed", killed_before_it_was_removed
     yield "attach and exec end with a killed keeper", lookers_on_end_with_the_keeper
     yield "attach and exec while the bottle ends", attach_during_the_end

@@ -70,6 +70,14 @@ load helper
 	expect_status 0
 }
 
+@test "only what is removed at the end is not brought to the disk" {
+	mounted='grep -q "^[^-]* /workspace .* - overlay .*volatile" /proc/self/mountinfo'
+	start --rm -- sh -c "$mounted"
+	expect_status 0
+	start -- sh -c "$mounted"
+	expect_status 1
+}
+
 @test "the dry run prints the plan and acquires nothing" {
 	start --dry-run -- true
 	expect_status 0
