@@ -13,6 +13,7 @@ enum {
 	FOR_DOCKER = 4, /* the backend, or the bundle with any backend */
 	FOR_REPOS = 8,
 	TOGETHER = 16,   /* cage_probe_together() tries it too */
+	BY_LAUNCH = 64,  /* a launch tries it where it matters, and says as much when it is refused */
 	FOR_BUNDLE = 32, /* the docker bundle alone */
 	FOR_EVERY = FOR_SMOLMACHINES | FOR_NAMESPACE | FOR_DOCKER,
 };
@@ -140,7 +141,7 @@ static const struct check {
 	{ "overlay in a user namespace", FOR_NAMESPACE | TOGETHER, probe_overlay,
 	  "what the guest changes is laid over the workspace, which stays as it was",
 	  "Linux 5.11 or later, and modprobe overlay" },
-	{ "idmapped mounts", FOR_NAMESPACE, probe_idmap,
+	{ "idmapped mounts", FOR_NAMESPACE | BY_LAUNCH, probe_idmap,
 	  "a launch by root gives the guest an id that owns nothing on the host",
 	  "Linux 5.12 or later, and a state directory on a file system with idmapped mounts (ext4, xfs, btrfs, "
 	  "tmpfs from 6.3); or launch as an ordinary user" },
@@ -241,7 +242,7 @@ int preflight_require(const struct preflight_host *host, struct err *err)
 	if (needs(host, &wanted, err) < 0)
 		return -1;
 	/* A launch waits for this: what works in one go is not tried one by one. */
-	unsigned done = cage_probe_together(&ignored) == 0 ? TOGETHER : 0;
+	unsigned done = BY_LAUNCH | (cage_probe_together(&ignored) == 0 ? TOGETHER : 0);
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		struct preflight_result result;
 

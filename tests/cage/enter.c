@@ -132,6 +132,8 @@ static int run(struct guest *g, const struct options *o, int *status, struct err
 	else
 		strv_add(&ask.run.env, "HOME=" GUEST_HOME);
 	ask.run.cwd = xstrdup(o->request.smolvm ? "/" : GUEST_HOME);
+	if (g->starting >= 0 && cage_started(&g->starting, err) != 0)
+		return -1;
 	if (hear(g->socket, &m, &packet, err) != 0 ||
 	    init_msg_send(g->socket, &ask, std, ask.run.ntargets, err) != 0 ||
 	    hear(g->socket, &m, &packet, err) != 0)

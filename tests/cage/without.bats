@@ -44,6 +44,26 @@ refused() {
 @test "ids that can't be changed" { refused "user" setresuid EPERM; }
 @test "limits that can't be set" { refused "limit" setrlimit EPERM and prlimit64 EPERM; }
 
+# Whose own checks pass, and whose cage then can't be finished.
+@test "a launch says what its cage could not do, and leaves nothing" {
+	export HOME=$BATS_TEST_TMPDIR XDG_RUNTIME_DIR=
+	start=("$BUILD/bin/bottle" start --backend namespace --workspace "$BUILD/tests/cage" --headless -- printf bo%s oted)
+	for call in landlock_restrict_self landlock_add_rule; do
+		run "$without" "$call" EPERM -- "${start[@]}"
+		echo "$output"
+		[ "$status" -eq 125 ]
+		[[ $output == *"the cage: entering the cage (landlock)"* && $output != *booted* ]]
+	done
+	run "$without" sethostname EPERM -- "${start[@]}"
+	echo "$output"
+	[ "$status" -eq 125 ]
+	[[ $output == *"the host name"* && $output != *booted* ]]
+	[ -z "$(ls "$HOME/.local/state/bot-bottle/run")" ]
+	run "$without" reboot EPERM -- "${start[@]}"
+	[ "$status" -eq 0 ]
+	[[ $output == *booted* ]]
+}
+
 # A unit with RestrictSUIDSGID= is such a host.
 @test "no openat2: doctor and start say which setting takes it away" {
 	for answer in EPERM ENOSYS; do
