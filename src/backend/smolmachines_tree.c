@@ -73,10 +73,10 @@ static int add_image(struct tree *t, const struct cage_ids *ids, const struct gu
 		return add_as_it_is(t, ids, i->path, target, i->cached ? CAGE_NOEXEC : 0, err);
 	if (stat(i->path, &st) != 0)
 		return fail_errno(err, "%s", i->path);
-	int tree = cage_tree_open(AT_FDCWD, i->path, ids, st.st_uid, st.st_gid, err);
+	int tree = tree_keep_mapped(t, ids, AT_FDCWD, i->path, st.st_uid, st.st_gid, err);
 	if (tree < 0)
 		return -1;
-	tree_add(t, (struct cage_mount){ CAGE_BIND, target, .tree = tree_keep_fd(t, tree),
+	tree_add(t, (struct cage_mount){ CAGE_BIND, target, .tree = tree,
 	                                 .flags = CAGE_READ_ONLY | CAGE_NOEXEC });
 	return 0;
 }

@@ -81,11 +81,9 @@ static const char *path_of(struct tree *t, int dir, const char *name, struct err
 	return tree_keep(t, xasprintf("%s/%s", path, name));
 }
 
-/* For a root parent: what belongs to @uid:@gid on disk is the agent's inside. A mapping costs a
- * process, so that of the mount before serves the next one of the same owner. Returns a
- * descriptor, which is the tree's. */
-static int add_mapped(struct tree *t, const struct cage_ids *ids, int dir, const char *path, uid_t uid,
-                      gid_t gid, struct err *err)
+/* A mapping costs a process, so that of the mount before serves the next one of the same owner. */
+int tree_keep_mapped(struct tree *t, const struct cage_ids *ids, int dir, const char *path, uid_t uid,
+                     gid_t gid, struct err *err)
 {
 	if (t->mapping >= 0 && (t->mapped_uid != uid || t->mapped_gid != gid))
 		fd_drop(&t->mapping);
@@ -105,7 +103,7 @@ int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct
                      struct cage_mount row, const char *name, struct err *err)
 {
 	if (ids->as_root) {
-		row.tree = add_mapped(t, ids, r->dir, name, geteuid(), getegid(), err);
+		row.tree = tree_keep_mapped(t, ids, r->dir, name, geteuid(), getegid(), err);
 		if (row.tree < 0)
 			return fail_in(err, "%s", name);
 	} else {
@@ -134,10 +132,10 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	}
 	if (stat(r->workspace_path, &st) != 0)
 		return fail_errno(err, "workspace %s", r->workspace_path);
-	row.layers_tree = add_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
+	row.layers_tree = tree_keep_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
 	if (row.layers_tree < 0)
 		return fail_in(err, "the workspace's upper layer");
-	row.tree = add_mapped(t, ids, AT_FDCWD, r->workspace_path, st.st_uid, st.st_gid, err);
+	row.tree = tree_keep_mapped(t, ids, AT_FDCWD, r->workspace_path, st.st_uid, st.st_gid, err);
 	if (row.tree < 0)
 		return fail_in(err, "workspace %s", r->workspace_path);
 	tree_add(t, row);
@@ -153,7 +151,7 @@ int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum 
 	if (ids->as_root) {
 		if (stat(path, &st) != 0)
 			return fail_errno(err, "%s", path);
-		row.tree = add_mapped(t, ids, AT_FDCWD, path, st.st_uid, st.st_gid, err);
+		row.tree = tree_keep_mapped(t, ids, AT_FDCWD, path, st.st_uid, st.st_gid, err);
 		if (row.tree < 0)
 			return fail_in(err, "%s", path);
 		row.source = NULL;

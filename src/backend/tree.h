@@ -27,6 +27,10 @@ void tree_add(struct tree *t, struct cage_mount row);
 void tree_add_all(struct tree *t, const struct cage_mount *rows, size_t n);
 const char *tree_keep(struct tree *t, char *text); /* the text becomes the tree's */
 int tree_keep_fd(struct tree *t, int fd);          /* so does the descriptor */
+/* For a root parent: a mount in which what belongs to @uid:@gid on disk is the agent's inside.
+ * Returns its descriptor, which is the tree's. */
+int tree_keep_mapped(struct tree *t, const struct cage_ids *ids, int dir, const char *path, uid_t uid,
+                     gid_t gid, struct err *err);
 /* The same link inside as the host has; else the thing itself. Missing on the host is fine. */
 void tree_add_like_host(struct tree *t, const char *path);
 /* One of the bottle's own directories, as the agent's user inside and as us on disk. */
