@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "backend/limits.h"
 #include "base/msg.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -97,37 +98,26 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 	return check_resources(r->resources, unlimited, err);
 }
 
-static int make_cgroup(const struct guest_request *r, struct guest *g, int *out, struct err *err)
+static int make_group(const struct guest_request *r, struct guest *g, int *out, struct err *err)
 {
 	const struct manifest_resources *want = r->resources;
-	struct cage_resources resources = { want->memory_mib << 20, want->pids, (unsigned)want->cpus };
-	own_str struct str why = STR_INIT;
-	unsigned enforced = 0;
+	const struct cage_resources resources = { want->memory_mib << 20, want->pids, (unsigned)want->cpus };
+	unsigned must = (want->memory_mib_given ? CAGE_MEMORY : 0U) | (want->cpus_given ? CAGE_CPUS : 0U);
 
-	/* Named first: what was half made is removed by the same name. */
-	g->cgroup = xasprintf("bot-bottle-%s", r->slug);
-	int cgroup = cage_cgroup_make(g->cgroup, &resources, &enforced, &why, err);
-	if (cgroup < 0)
-		return fail_in(err, "resources");
-	if ((want->memory_mib_given && !(enforced & CAGE_MEMORY)) ||
-	    (want->cpus_given && !(enforced & CAGE_CPUS)))
-		return fail(err, ERR_UNCONFINED, "resources: a written limit can't be enforced; %s",
-		            str_c(&why));
-	*out = cgroup;
-	return 0;
+	return limits_make(r, &resources, must, g, out, err);
 }
 
 static int up(const struct guest_request *r, struct guest *out, int *listeners, struct err *err)
 {
 	own_tree struct tree tree = TREE_INIT;
 	struct guest_profile profile;
-	int pair[2], cgroup = 0;
+	own_fd int group = -1;
+	int pair[2];
 
 	if (cage_ids_choose(&out->ids, err) != 0 || tree_build(&tree, r, &out->ids, err) != 0)
 		return -1;
-	if (make_cgroup(r, out, &cgroup, err) != 0)
+	if (make_group(r, out, &group, err) != 0)
 		return -1;
-	own_fd int group = cgroup > 0 ? cgroup : -1;
 	own_fd int program = cage_seal_program(r->program, err);
 	if (program < 0)
 		return fail_in(err, "the guest's init");
@@ -162,9 +152,7 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 static void down(struct guest *g)
 {
 	guest_close(g);
-	if (g->cgroup)
-		cage_cgroup_remove(g->cgroup);
-	mem_drop(&g->cgroup);
+	limits_remove(g);
 	cage_ids_clear(&g->ids);
 }
 

@@ -8,13 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/limits.h"
 #include "base/file.h"
 #include "base/msg.h"
 #include "manifest/image.h"
 #include "smoldb/smoldb.h"
 #include "base/banned.h"
 
-enum { CPUS_MAX = 64, MEMORY_MIN = 256 };
+enum {
+	CPUS_MAX = 64,
+	MEMORY_MIN = 256,
+	/* What the monitor needs beside the machine's memory and processors: its own heap, the
+	 * relay, one smolvm command per program; the disks' pages are given back when it is full. */
+	MONITOR_MIB = 512,
+	MONITOR_PROCESSES = 1024,
+};
 
 /* What the form promises must be there; what is in it is looked at by the launch's own step. */
 static int check_image(const char *image, struct err *err)
@@ -127,15 +135,29 @@ static int fill(struct machine *m, const struct guest_request *r, struct err *er
 	return smoldb_path(&env, &m->database, err) != 0 ? -1 : smolvm_find(r->smolvm, &m->smolvm, err);
 }
 
+/* The machine's own size is what limits the guest. The group is for a monitor that is somebody
+ * else's, so a host that has none is no reason to refuse. */
+static int make_group(const struct guest_request *r, struct guest *g, int *out, struct err *err)
+{
+	const struct manifest_resources *want = r->resources;
+	const struct cage_resources around = { (want->memory_mib + MONITOR_MIB) << 20, MONITOR_PROCESSES,
+		                               (unsigned)want->cpus + 1 };
+
+	return limits_make(r, &around, 0, g, out, err);
+}
+
 static int up(const struct guest_request *r, struct guest *out, int *listeners, struct err *err)
 {
 	own_tree struct tree tree = TREE_INIT;
 	struct machine_profile profile;
+	own_fd int group = -1;
 	int pair[2];
 
 	out->machine = xcalloc(1, sizeof *out->machine);
 	if (fill(out->machine, r, err) != 0 || cage_ids_choose(&out->ids, err) != 0 ||
 	    machine_tree(&tree, r, out->machine, &out->ids, err) != 0)
+		return -1;
+	if (make_group(r, out, &group, err) != 0)
 		return -1;
 	own_fd int program = cage_seal_program(r->program, err);
 	if (program < 0)
@@ -157,6 +179,7 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 		.listeners = r->listeners,
 		.nlisteners = r->nlisteners,
 		.hostname = r->slug,
+		.cgroup = group > 0 ? group : 0,
 		.exe = program,
 		.argv = argv,
 		.fds = fds,
@@ -190,6 +213,7 @@ static void down(struct guest *g)
 	struct err ignored = ERR_INIT;
 
 	guest_close(g);
+	limits_remove(g);
 	if (g->machine && dir_remove(g->machine->dir, MACHINE_DIR, &ignored) != 0)
 		g->why = ignored;
 	machine_free(mem_steal(&g->machine));

@@ -33,15 +33,20 @@ static int wait_to_the_end(void *arg, const bool *done, int ms, const char *what
 	return *done ? 0 : fail(err, ERR_MISSING, "the cage ended before %s", what);
 }
 
+/* Before its directory exists: whatever dies from here on, `cleanup` knows of it. */
+int machine_announce(struct launch *l, struct err *err)
+{
+	if (!has_machine(l))
+		return 0;
+	record_add_resource(&l->record, "machine", l->record.slug);
+	return launch_save(l, err);
+}
+
 int machine_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
 	const struct guest_waiting w = { l->loop, wait_for, l };
 
-	/* Before it exists: whatever dies from here on, `cleanup` knows of it. */
-	record_add_resource(&l->record, "machine", l->record.slug);
-	if (launch_save(l, err) != 0)
-		return -1;
 	if (l->backend->create(&l->guest, &w, err) != 0)
 		return fail_in(err, "the machine");
 	return launch_fault("creating the machine", FAULT_DURING, err);

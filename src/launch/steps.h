@@ -29,6 +29,8 @@ int ca_up(void *arg, struct err *err);
 int guest_up(void *arg, struct err *err);
 /* Of a backend whose guest is a machine inside the cage. */
 bool has_machine(void *arg);
+/* Records that there will be a machine, if there will. */
+int machine_announce(struct launch *l, struct err *err);
 int machine_up(void *arg, struct err *err);
 void machine_down(void *arg);
 int boot_up(void *arg, struct err *err);
