@@ -106,6 +106,8 @@ $(FUZZERS:%=$(O)/tests/fuzz/hunt/%): $(O)/tests/fuzz/hunt/%: $(O)/tests/fuzz/%.o
 # How fast the parsers and the decision are: built by hand, in no check.
 $(O)/tests/bench/wire: $(O)/tests/bench/wire.o $(ROOM_ARCHIVES)
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
+$(O)/tests/bench/smoldb: $(O)/tests/bench/smoldb.o $(ROOM_ARCHIVES)
+	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
 # Our parser's reading of a request stream, for tests/diff.
 $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< $(ROOM_LIBS)
@@ -279,7 +281,7 @@ lint: deps-lint check-layers ## clang-tidy, cppcheck, shellcheck, format, and th
 fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))
 
-bench: all $(O)/tests/bench/cage_true $(GATEWAY_LAUNCH) ## ours beside its peers, in one run; results in build/bench.json
+bench: all $(O)/tests/bench/cage_true $(O)/tests/bench/smoldb $(GATEWAY_LAUNCH) $(FAKES) $(DOUBLED) $(CAGE_INSIDE) ## ours beside its peers, in one run; results in build/bench.json
 	$(Q)tests/bench/run $(O)
 
 bench-deps: deps ## install the peers: Debian's, and sandbox-runtime from npm into a cache
