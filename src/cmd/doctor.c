@@ -44,6 +44,10 @@ static int doctor_run(struct command *c, struct err *err)
 	if (!share)
 		return -1;
 	host.share = share;
+	host.runtime = paths->runtime;
+	host.lease_first = config->leases.first;
+	host.lease_last = config->leases.last;
+	host.lease_directory = config->leases.directory;
 	if (preflight_run(&host, &report, err) < 0)
 		return -1;
 	data = preflight_to_json(&report, &host);

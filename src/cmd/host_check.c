@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "manifest/config.h"
 #include "preflight/preflight.h"
 #include "registry/paths.h"
 #include "base/banned.h"
@@ -68,6 +69,13 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 		return -1;
 	host.state = paths->state;
 	host.share = share;
+	const struct host_config *config = command_config(c, err);
+	if (!config)
+		return -1;
+	host.runtime = paths->runtime;
+	host.lease_first = config->leases.first;
+	host.lease_last = config->leases.last;
+	host.lease_directory = config->leases.directory;
 	if (preflight_require(&host, err) == 0)
 		return 0;
 	host.backend = weaker;

@@ -129,6 +129,45 @@ int pool_acquire(int dir, const struct pool_range *range, const struct pool_take
 	            last - first + 1, str_c(&holders));
 }
 
+/* Shared, and let go at once: who leases the same address at that moment takes the next. */
+static int is_free(int dir, const char *name, bool *out, struct err *err)
+{
+	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 && errno != ENOENT)
+		return fail_errno(err, "lease %s; join the group bot-bottle and log in again", name);
+	*out = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0;
+	return 0;
+}
+
+int pool_count_free(const char *configured, const char *own, const struct pool_range *range, unsigned *out,
+                    struct err *err)
+{
+	const char *const places[] = { configured ? configured : POOL_SHARED_DIR, configured ? NULL : own };
+	unsigned found = 0;
+	own_fd int dir = -1;
+
+	for (size_t i = 0; dir < 0 && i < ARRAY_LEN(places) && places[i]; i++) {
+		dir = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0 && (errno != ENOENT || configured))
+			return fail_errno(err,
+			                  "open the leases' directory %s; join the group bot-bottle and log "
+			                  "in again, or name another as leases.directory",
+			                  places[i]);
+	}
+	for (uint32_t i = number_of(range->first); i <= number_of(range->last); i++) {
+		struct in_addr address = { htonl(i) };
+		char name[INET_ADDRSTRLEN];
+		bool one_is_free = true;
+		inet_ntop(AF_INET, &address, name, sizeof name);
+		if (dir >= 0 && is_free(dir, name, &one_is_free, err) != 0)
+			return -1;
+		found += one_is_free;
+	}
+	*out = found;
+	return 0;
+}
+
 void pool_release(struct lease *lease)
 {
 	if (lease->fd >= 0 && ftruncate(lease->fd, 0) != 0)

@@ -50,6 +50,11 @@ int pool_read_inspect(const char *text, size_t n, struct pool_taken *out, struct
 int pool_read_published(const char *text, size_t n, const char *port, struct sockaddr_in *out,
                         struct err *err);
 
+/* How many of @range nobody holds now: for people, a moment later it may be another number.
+ * Makes nothing. @own: the user's own directory of leases, which need not exist. */
+int pool_count_free(const char *configured, const char *own, const struct pool_range *range, unsigned *out,
+                    struct err *err);
+
 struct lease {
 	struct in_addr address;
 	int fd;

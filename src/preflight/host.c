@@ -10,6 +10,7 @@
 #include "backend/closure.h"
 #include "base/own.h"
 #include "bundle/docker.h"
+#include "pool/pool.h"
 #include "preflight/probes.h"
 #include "base/banned.h"
 
@@ -122,5 +123,25 @@ int probe_image(const struct preflight_host *host, struct str *found, struct err
 	         there < 0  ? "docker can't be asked for it" :
 	         there == 0 ? "which the first launch loads" :
 	                      "loaded");
+	return 0;
+}
+
+int probe_leases(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	const char *first = host->lease_first ? host->lease_first : "127.0.0.16";
+	const char *last = host->lease_last ? host->lease_last : "127.0.0.31";
+	own_mem char *own = host->runtime ? xasprintf("%s/leases", host->runtime) : NULL;
+	struct pool_range range;
+	unsigned unused;
+
+	if (pool_range_parse(first, last, &range, err) != 0 ||
+	    pool_count_free(host->lease_directory, own, &range, &unused, err) != 0)
+		return -1;
+	if (unused == 0)
+		return fail(err, ERR_BUSY,
+		            "all addresses from %s to %s are in use; stop a bottle (bottle ls), or raise "
+		            "leases.last in config.json",
+		            first, last);
+	str_addf(found, "%u free from %s to %s", unused, first, last);
 	return 0;
 }

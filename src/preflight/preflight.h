@@ -17,7 +17,10 @@ struct preflight_host {
 	const char *cache;   /* the cache directory, likewise; NULL: not looked at */
 	const char *docker;  /* $DOCKER_HOST; NULL: the usual socket */
 	const char *share;   /* where our data is installed */
-	bool repos;          /* the bottle has git-gate.repos */
+	const char *runtime; /* the runtime directory, which need not exist yet; NULL: unknown */
+	/* Of the configuration; NULL: as there without one. */
+	const char *lease_first, *lease_last, *lease_directory;
+	bool repos; /* the bottle has git-gate.repos */
 };
 
 struct preflight_result {

@@ -13,4 +13,5 @@ int probe_openat2(const struct preflight_host *host, struct str *found, struct e
 int probe_programs(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_git(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_gitleaks(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_leases(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_disk(const struct preflight_host *host, struct str *found, struct err *err);

@@ -1,6 +1,7 @@
 #include "test.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -190,6 +191,37 @@ static void a_list_of_programs_that_is_wrong_is_told_by_doctor(void **state)
 	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 }
 
+static void leases_are_counted_and_an_exhausted_range_is_busy(void **state)
+{
+	char path[] = "/tmp/bb-preflight-XXXXXX";
+	own_fd int dir = dir_of_programs(path);
+	struct preflight_host host = { .backend = "namespace",
+		                       .bundle = "docker",
+		                       .path = "",
+		                       .state = "/tmp",
+		                       .lease_first = "127.0.0.16",
+		                       .lease_last = "127.0.0.16",
+		                       .lease_directory = path };
+	own_str struct str found = STR_INIT;
+	struct err err = ERR_INIT;
+	(void)state;
+
+	assert_ok(probe_leases(&host, &found, &err), &err);
+	assert_string_equal(str_c(&found), "1 free from 127.0.0.16 to 127.0.0.16");
+	/* Looking makes nothing, and keeps nothing. */
+	assert_int_equal(faccessat(dir, "127.0.0.16", F_OK, 0), -1);
+	own_fd int held = openat(dir, "127.0.0.16", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
+	assert_refused(probe_leases(&host, &found, &err), &err, ERR_BUSY, "leases.last");
+	assert_int_equal(flock(held, LOCK_UN), 0);
+	assert_ok(probe_leases(&host, &found, &err), &err);
+	assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
+	host.lease_directory = "/nonexistent";
+	assert_int_equal(probe_leases(&host, &found, &err), -1);
+	assert_non_null(strstr(err.text, "group bot-bottle"));
+	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+}
+
 static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
 {
 	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
@@ -240,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_state_directory_that_is_not_there_yet_is_measured_above),
 		cmocka_unit_test(the_sidecars_image_is_missed_and_found_by_its_content),
 		cmocka_unit_test(a_list_of_programs_that_is_wrong_is_told_by_doctor),
+		cmocka_unit_test(leases_are_counted_and_an_exhausted_range_is_busy),
 		cmocka_unit_test(an_unknown_backend_or_bundle_is_a_usage_error),
 		cmocka_unit_test(every_row_runs_and_only_needed_ones_decide),
 	};
