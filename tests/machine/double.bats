@@ -36,13 +36,8 @@ bottle() {
 
 start() { (cd "$work" && bottle start --backend smolmachines --bottle m --headless --yes "$@"); }
 
-# No process has our directory in its arguments, its root or its environment, and no machine is left.
-nothing_runs() {
-	local pid
-	for pid in $(pgrep -f "$top|libkrun VM .double|_boot-vm" || true); do
-		[ "$pid" = "$$" ] || ! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "bottle-guest\|$smolvm\|/opt/smolvm" ||
-			{ ps -fp "$pid"; return 1; }
-	done
+# Of the machine; that no process is left is asked by misbehave.py, which starts nothing else.
+nothing_is_left() {
 	! find "$state" -type d -name smolvm | grep .
 }
 
@@ -54,7 +49,7 @@ nothing_runs() {
 	log=$(cat "$state"/bot-bottle/bottles/*/audit.jsonl)
 	[[ "$log" == *'"place":"beside the machine"'* && "$log" == *'"place":"in the machine"'* ]]
 	[[ "$log" != *'"confined":false'* ]]
-	nothing_runs
+	nothing_is_left
 }
 
 @test "the secret part of the environment is in no argument, database, log or state" {
@@ -63,7 +58,7 @@ nothing_runs() {
 	[[ "$output" == *HIDDEN=secret-4711-secret* && "$output" == *PLAIN=in-the-open* ]]
 	[ "$(grep -ao secret-4711-secret <<<"$output" | wc -l)" -eq 1 ]
 	! grep -raq secret-4711-secret "$state"
-	nothing_runs
+	nothing_is_left
 }
 
 @test "a machine that was left by a killed keeper is gone with the next start of the bottle" {
@@ -72,21 +67,7 @@ nothing_runs() {
 	mkdir -p "$state/bot-bottle/bottles/$slug/smolvm/.local"
 	touch "$state/bot-bottle/bottles/$slug/smolvm/.local/left"
 	(cd "$work" && bottle resume "$slug") </dev/null
-	nothing_runs
-}
-
-@test "a killed keeper takes the machine with it, and cleanup frees what is on disk" {
-	start --detach -- sleep 1000
-	slug=$(basename "$state"/bot-bottle/bottles/*)
-	vmm=$(for p in /proc/[0-9]*; do p=${p#/proc/}; grep -qs 'libkrun VM (dou' "/proc/$p/comm" &&
-			[ -e "/proc/$p/root/b" ] && echo "$p"; done | tail -1)
-	[ -n "$vmm" ]
-	find "$state" -type d -name smolvm | grep -q .
-	keeper=$(jq .keeper_pid "$state/bot-bottle/bottles/$slug/record.json")
-	kill -9 "$keeper"
-	timeout 20 tail --pid="$vmm" -f /dev/null
-	bottle cleanup --yes "$slug"
-	nothing_runs
+	nothing_is_left
 }
 
 @test "signals reach the program in the machine, by a command of their own" {
