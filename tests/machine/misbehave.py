@@ -15,7 +15,7 @@ REFUSED = [
     (["die-inside"], "status 1"), (["kill-inside"], "status 137"), (["hang-inside"], "`smolvm --version`"),
     (["die-create"], "machine create"), (["kill-create"], "machine create"), (["silent-create"], "database"),
     (["nonsense-create"], "database"), (["hang-create"], "`smolvm machine create`"), (["late-create"], "too late"),
-    (["no-row"], "no machine"), (["text-row"], "BLOB"), (["add-key"], "network_name is unknown"),
+    (["no-row"], "no machine"), (["text-row"], "BLOB"), (["add network_name \"others\""], "network_name is unknown"),
     (["rewrite"], "dns_filter_hosts"),
     (["die-start"], "machine start"), (["kill-start"], "machine start"), (["silent-start"], "state"),
     (["nonsense-start"], "state"), (["hang-start"], "`smolvm machine start`"), (["late-start"], "too late"),
@@ -36,6 +36,12 @@ WIDER = {
     "workdir": '"/"', "storage_gb": "900", "overlay_gb": "900", "network_backend": '"tsi"', "image": '"x:latest"',
     "entrypoint": '["/bin/sh"]', "cmd": '["/bin/sh"]', "health_cmd": '["true"]', "ssh_agent": "true", "cuda": "true",
     "docker_socket": "true", "ephemeral": "true", "runtime_managed": "true", "restart": '{"policy":"always"}',
+}
+# What such a machine's row leaves out.
+MORE = {
+    "secret_refs": '{"A":{"env":"HOME"}}', "user": '"root"', "dns": '"1.1.1.1"', "labels": '{"a":"b"}', "forkable": "true",
+    "cuda_fork_pool_size": "2", "cuda_vram_limit_mib": "64", "cuda_preload_modules": "true", "golden": '"another"',
+    "source_smolmachine": '"/s/x.smolmachine"', "forkpoint_held": "true", "fork_env": '[["A","1"]]', "cpus": "64",
 }
 LACKS = ["mounts", "ports", "network", "network_backend", "published_sockets", "ssh_agent", "docker_socket", "cuda"]
 # It runs, as declared; what it did in vain, or too late, is undone all the same.
@@ -166,6 +172,8 @@ def cases():
         yield "machine: refused: " + ways[0], refused(ways, says), ONCE
     for key, value in WIDER.items():
         yield "machine: refused: %s is %s" % (key, value), refused(["field %s %s" % (key, value)], key), ONCE
+    for key, value in MORE.items():
+        yield "machine: refused: %s is added" % key, refused(["add %s %s" % (key, value)], key), ONCE
     for key in LACKS:
         yield "machine: refused: no " + key, refused(["field %s " % key], key), ONCE
     for ways in HARMLESS:

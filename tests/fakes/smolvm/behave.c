@@ -3,7 +3,7 @@
  *   die-STEP kill-STEP hang-STEP silent-STEP nonsense-STEP   in place of what it should do
  *   late-STEP                                                after it has done it
  * and by name, where they are looked at: lie-version, lie-inside, no-row, text-row, drop-allowlist,
- * field KEY JSON (in the row), add-key, rewrite (a second writer), launch-wider, launch-nothing,
+ * field KEY JSON, add KEY JSON (in the row), rewrite (a second writer), launch-wider, launch-nothing,
  * drop-at-start, open-dns-at-start, lie-pid, lie-start, vmm-dies, stray, own-namespace, delete-lies. */
 #include <limits.h>
 #include <signal.h>

@@ -24,7 +24,7 @@ static const char row_form[] =
 	"\"allowed_cidrs\":%s%s%s,\"network_backend\":\"%s\",\"image\":null,\"entrypoint\":[],\"cmd\":[%s],"
 	"\"health_cmd\":null,\"health_interval_secs\":null,\"health_timeout_secs\":null,\"health_retries\":null,"
 	"\"health_startup_grace_secs\":null,\"ssh_agent\":false,\"cuda\":false,\"docker_socket\":false,"
-	"\"ephemeral\":false%s,\"runtime_managed\":false}";
+	"\"ephemeral\":false,\"runtime_managed\":false%s}";
 
 /* Puts the row back as it was made, again and again, once somebody has changed it. */
 static void revert_forever(const char *name, const char *row)
@@ -44,7 +44,11 @@ static char *row_of(const struct options *o)
 	char host[256] = "", command[1024] = "", *row;
 	const char *guest = o->volume ? strchr(o->volume, ':') : NULL;
 	bool list = o->cidr && !is("drop-allowlist");
+	const char *add = told("add");
+	char *added = NULL;
 
+	if (add && asprintf(&added, ",\"%.*s\":%s", (int)strcspn(add, " "), add, add + strcspn(add, " ")) < 0)
+		abort();
 	if (guest)
 		snprintf(host, sizeof host, "[\"%.*s\",\"%s\",false]", (int)(guest - o->volume), o->volume,
 		         guest + 1);
@@ -53,7 +57,7 @@ static char *row_of(const struct options *o)
 		         *command ? "," : "", *w);
 	if (asprintf(&row, row_form, o->name, o->cpus, o->mem, host, o->net ? "true" : "false", o->storage,
 	             o->overlay, list ? "[\"" : "null", list ? o->cidr : "", list ? "\"]" : "", o->backend,
-	             command, is("add-key") ? ",\"network_name\":\"others\"" : "") < 0)
+	             command, added ? added : "") < 0)
 		abort();
 	row = with_image(row, o);
 	const char *field = told("field");
