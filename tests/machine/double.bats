@@ -83,7 +83,7 @@ nothing_is_left() {
 	grep -q heard "$top/said"
 	bottle stop "$slug"
 	grep -q "\"status\":42" "$state"/bot-bottle/bottles/"$slug"/audit.jsonl
-	nothing_runs
+	nothing_is_left
 }
 
 @test "without smolvm, or without its parts, it says what is missing" {
