@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The docker bundle around a machine: the sidecars in a container, the guest behind the double of
-# smolvm (tests/fakes/smolvm.c), which runs its guest as processes in the cage.
+# smolvm (tests/fakes/smolvm), which runs its guest as processes in the cage.
 load helper
 setup_file() { docker_up; }
 teardown_file() { docker_down; }
@@ -13,7 +13,7 @@ setup() {
 	cp "$BUILD/tests/fakes/smolvm" "$smolvm/smolvm"
 	cp "$BUILD/libexec/bot-bottle/bottle-guest" "$(command -v busybox)" "$smolvm/guest/"
 	for name in sh id cat env ls wget sleep true; do ln -s busybox "$smolvm/guest/$name"; done
-	cp "$BUILD/tests/fakes/bottle" "$PLACE/prefix/bin/bottle"
+	cp "$BUILD/tests/fakes/doubled/bottle" "$PLACE/prefix/bin/bottle"
 	ln -s "$BUILD/libexec" "$BUILD/share" "$PLACE/prefix/"
 	PATH=$PLACE/prefix/bin:$smolvm:$PATH
 	export BOT_BOTTLE_BACKEND=smolmachines

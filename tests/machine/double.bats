@@ -1,4 +1,4 @@
-# The smolmachines backend around a double of smolvm (tests/fakes/smolvm.c): the launch with its
+# The smolmachines backend around a double of smolvm (tests/fakes/smolvm): the launch with its
 # proofs is real, the machine is not. How it misbehaves: misbehave.py.
 
 setup() {
