@@ -19,7 +19,7 @@
 #include "guest/question.h"
 #include "base/banned.h"
 
-enum { DEADLINE_MAX_MS = 60 * 1000, NAME_PORT = 53 };
+enum { DEADLINE_MAX_MS = 60 * 1000, NAME_PORT = 53, DIALS = 8 };
 
 struct attempt {
 	const struct probe_target *target;
@@ -73,7 +73,35 @@ static socklen_t to_address(const struct probe_target *t, const char *text, uint
 	return 0;
 }
 
-/* Connected, or on its way there. */
+/* A port that nobody here has may by chance become the socket's own: who dials itself has met nobody. */
+static bool is_itself(int fd, const union address *to, socklen_t n)
+{
+	union address own = { 0 };
+	socklen_t size = sizeof own;
+
+	return to->any.sa_family != AF_UNIX && getsockname(fd, &own.any, &size) == 0 && size == n &&
+	       memcmp(&own, to, n) == 0;
+}
+
+/* 0: connected, or on its way there; else an errno. One that meets itself each time stays connected,
+ * which is for others to judge. */
+static int dial(struct attempt *a, const union address *to, socklen_t n, int type)
+{
+	for (int i = 0; i < DIALS; i++) {
+		fd_drop(&a->fd);
+		a->result->stage = PROBE_AT_SOCKET;
+		a->fd = socket(to->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (a->fd < 0)
+			return errno;
+		a->result->stage = PROBE_AT_CONNECT;
+		if (connect(a->fd, &to->any, n) != 0 && errno != EINPROGRESS)
+			return errno;
+		if (!is_itself(a->fd, to, n))
+			break;
+	}
+	return 0;
+}
+
 static void begin(struct attempt *a, const char *server)
 {
 	const struct probe_target *t = a->target;
@@ -86,17 +114,10 @@ static void begin(struct attempt *a, const char *server)
 		finish(a, PROBE_REFUSED, EINVAL);
 		return;
 	}
-	int type = is_datagram(t) ? SOCK_DGRAM : SOCK_STREAM;
-	a->fd = socket(to.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (a->fd < 0) {
-		finish(a, PROBE_REFUSED, errno);
-		return;
-	}
-	a->result->stage = PROBE_AT_CONNECT;
-	if (connect(a->fd, &to.any, n) == 0 || errno == EINPROGRESS)
-		return;
+	int error = dial(a, &to, n, is_datagram(t) ? SOCK_DGRAM : SOCK_STREAM);
 	/* EAGAIN: a UNIX listener whose queue is full is there, and was reached. */
-	finish(a, errno == EAGAIN ? PROBE_CONNECTED : PROBE_REFUSED, errno);
+	if (error)
+		finish(a, error == EAGAIN ? PROBE_CONNECTED : PROBE_REFUSED, error);
 }
 
 static void after_connect(struct attempt *a)
