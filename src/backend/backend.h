@@ -21,7 +21,9 @@
 /* Below the bottle's directory: what the keeper writes for the guest to read, while it runs. */
 #define GUEST_ETC_DIR "etc"
 /* Below the same: what a machine consists of while it exists. Removed whole, it is gone. */
-#define GUEST_MACHINE_DIR   "smolvm"
+#define GUEST_MACHINE_DIR "smolvm"
+/* And the slug: the control group that the guest's processes are in, where one is delegated. */
+#define GUEST_GROUP         "bot-bottle-"
 #define GUEST_ETC_CA        "ca.pem"
 #define GUEST_ETC_CA_BUNDLE "ca-certificates.crt"
 

@@ -11,7 +11,7 @@ int limits_make(const struct guest_request *r, const struct cage_resources *want
 	unsigned enforced = 0;
 
 	/* Named first: what was half made is removed by the same name. */
-	g->cgroup = xasprintf("bot-bottle-%s", r->slug);
+	g->cgroup = xasprintf(GUEST_GROUP "%s", r->slug);
 	int group = cage_cgroup_make(g->cgroup, want, &enforced, &why, err);
 	if (group < 0)
 		return fail_in(err, "resources");

@@ -250,6 +250,13 @@ struct str;
 int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced, struct str *why,
                      struct err *err);
 void cage_cgroup_remove(const char *name);
+/* Where cage_cgroup_make() makes it: "/path/name" in the unified tree, for a record. 1, and @out
+ * is the caller's; 0 when no group is delegated. */
+int cage_cgroup_path(const char *name, char **out, struct err *err);
+/* The same group, after its maker was killed and from wherever one stands: ends what is left in
+ * it and removes it, and the leaf that its maker stood in unless somebody else does. One that is
+ * gone is fine. */
+int cage_cgroup_free(const char *path, struct err *err);
 
 /* ---- can this host do it ---- */
 

@@ -3,20 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "base/banned.h"
 
-enum { CGROUP2_MAGIC = 0x63677270, TEXT_MAX = 64 * 1024, PERIOD_US = 100000 };
+enum {
+	CGROUP2_MAGIC = 0x63677270,
+	TEXT_MAX = 64 * 1024,
+	PERIOD_US = 100000,
+	FREE_MS = 5000, /* for what was killed to be gone */
+	FREE_STEP_MS = 5,
+};
 
-static const char mounted[] = "/sys/fs/cgroup";
+static const char mounted[] = "/sys/fs/cgroup", leaf[] = "/keeper";
 
 static int put(int dir, const char *file, const char *text, struct err *err)
 {
@@ -29,9 +37,8 @@ static int put(int dir, const char *file, const char *text, struct err *err)
 
 /* Our group in the unified tree ("0::/path"); "keeper" at its end is where an earlier call of
  * this process moved it, since a group that gives controllers away may hold no process. */
-static int open_own(bool *moved, struct str *why, struct err *err)
+static int open_own(bool *moved, struct str *at, struct str *why, struct err *err)
 {
-	static const char leaf[] = "/keeper";
 	own_str struct str text = STR_INIT;
 	struct statfs fs;
 
@@ -61,6 +68,7 @@ static int open_own(bool *moved, struct str *why, struct err *err)
 		         path);
 		fd_drop(&fd);
 	}
+	str_add(at, path);
 	return fd;
 }
 
@@ -109,8 +117,9 @@ static unsigned set_limits(int group, const struct cage_resources *want)
 int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced, struct str *why,
                      struct err *err)
 {
+	own_str struct str at = STR_INIT;
 	bool moved = false;
-	own_fd int own = open_own(&moved, why, err);
+	own_fd int own = open_own(&moved, &at, why, err);
 
 	*enforced = 0;
 	if (own < 0)
@@ -128,22 +137,73 @@ int cage_cgroup_make(const char *name, const struct cage_resources *want, unsign
 
 void cage_cgroup_remove(const char *name)
 {
-	own_str struct str why = STR_INIT;
+	own_str struct str at = STR_INIT, why = STR_INIT;
 	struct err ignored = ERR_INIT;
 	bool moved;
-	own_fd int own = open_own(&moved, &why, &ignored);
+	own_fd int own = open_own(&moved, &at, &why, &ignored);
 
 	if (own >= 0)
 		unlinkat(own, name, AT_REMOVEDIR);
 }
 
+int cage_cgroup_path(const char *name, char **out, struct err *err)
+{
+	own_str struct str at = STR_INIT, why = STR_INIT;
+	bool moved;
+	own_fd int own = open_own(&moved, &at, &why, err);
+
+	if (own < 0)
+		return err->kind == ERR_NONE ? 0 : -1;
+	*out = xasprintf("%s/%s", str_is(at.data, "/") ? "" : str_c(&at), name);
+	return 1;
+}
+
+/* The group that holds the one at @path, whose name becomes @name. */
+static int open_above(const char *path, const char **name, struct err *err)
+{
+	struct statfs fs;
+	const char *slash = strrchr(path, '/');
+
+	if (path[0] != '/' || strstr(path, "/../") || !str_starts(slash + 1, "bot-bottle-"))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's control group", path);
+	*name = slash + 1;
+	own_mem char *above = xasprintf("%s%.*s", mounted, (int)(slash - path), path);
+	own_fd int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(err, "control group %s", above);
+	if (fstatfs(fd, &fs) != 0 || fs.f_type != CGROUP2_MAGIC)
+		return fail(err, ERR_INPUT, "%s is no control group", above);
+	return fd_steal(&fd);
+}
+
+int cage_cgroup_free(const char *path, struct err *err)
+{
+	const char *name = NULL;
+	struct err ignored = ERR_INIT;
+	own_fd int above = open_above(path, &name, err);
+
+	if (above < 0) /* with the one above it is gone itself */
+		return err->kind == ERR_MISSING ? 0 : -1;
+	own_mem char *killer = xasprintf("%s/cgroup.kill", name);
+	/* Before Linux 5.14 there is no such file; then its processes end with their keeper alone. */
+	put(above, killer, "1", &ignored);
+	uint64_t until = clock_ms() + FREE_MS;
+	while (unlinkat(above, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+		if (errno != EBUSY || clock_ms() >= until)
+			return fail_errno(err, "remove control group %s", path);
+		poll(NULL, 0, FREE_STEP_MS);
+	}
+	unlinkat(above, leaf + 1, AT_REMOVEDIR);
+	return 0;
+}
+
 int cage_probe_cgroup(struct err *err)
 {
-	own_str struct str why = STR_INIT;
+	own_str struct str at = STR_INIT, why = STR_INIT;
 	own_str struct str text = STR_INIT;
 	bool moved;
 	unsigned bits = 0;
-	own_fd int own = open_own(&moved, &why, err);
+	own_fd int own = open_own(&moved, &at, &why, err);
 
 	if (own < 0)
 		return err->kind == ERR_NONE ?

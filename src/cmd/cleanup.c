@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "bundle/docker.h"
+#include "cage/cage.h"
 #include "image/cache.h"
 #include "keeper/audit.h"
 #include "preflight/preflight.h"
@@ -37,6 +38,14 @@ static int free_machine(struct command *c, int dir, const char *name, struct err
 	(void)c;
 	(void)name;
 	return dir_remove(dir, GUEST_MACHINE_DIR, err);
+}
+
+/* A record names its own bottle's; what is still in it has no keeper any more. */
+static int free_group(struct command *c, int dir, const char *name, struct err *err)
+{
+	(void)c;
+	(void)dir;
+	return cage_cgroup_free(name, err);
 }
 
 static int find_docker(struct docker *d, char **program, struct err *err)
@@ -96,8 +105,8 @@ static const struct {
 	const char *kind;
 	int (*free)(struct command *c, int dir, const char *name, struct err *err);
 } kinds[] = {
-	{ "socket", free_socket },   { "machine", free_machine }, { "container", free_container },
-	{ "network", free_network }, { "image", free_image },
+	{ "socket", free_socket },       { "machine", free_machine }, { "cgroup", free_group },
+	{ "container", free_container }, { "network", free_network }, { "image", free_image },
 };
 
 static int free_resource(struct command *c, int dir, const struct resource *r, struct err *err)

@@ -11,6 +11,7 @@
 static const struct step steps[] = {
 	{ "recording the bottle",	record_up,	record_down,	NULL },	/* first in, last out: a crash is findable */
 	{ "preparing the image",	image_up,	image_down,	image_wanted },
+	{ "naming the control group",	group_up,	group_down,	group_wanted },
 	{ "building the cage",		cage_up,	cage_down,	NULL },
 	{ "leasing an address",	lease_up,	lease_down,	docker_wanted },
 	{ "making the bridge",		bridge_up,	bridge_down,	docker_wanted },

@@ -83,6 +83,7 @@ struct launch {
 	struct image image;   /* path NULL: none was wanted */
 	char *image_work;     /* its scratch directory, journalled; NULL: none */
 	const struct backend *backend;
+	char *group; /* the control group in the record; NULL: none is delegated */
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
 	struct strv

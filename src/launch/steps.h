@@ -11,6 +11,10 @@ int record_settled(struct launch *l, struct err *err);
 bool image_wanted(void *arg);
 int image_up(void *arg, struct err *err);
 void image_down(void *arg);
+/* The control group that the cage will make: named in the record before. */
+bool group_wanted(void *arg);
+int group_up(void *arg, struct err *err);
+void group_down(void *arg);
 int cage_up(void *arg, struct err *err);
 void cage_down(void *arg);
 /* step_docker.c: rows of the docker bundle alone. */

@@ -44,7 +44,7 @@ const char *record_state_name(enum record_state state);
 /* Something outside the bottle's directory that outlives a killed keeper and that `cleanup`
  * must free: journalled before it is acquired, removed from the list when it is freed. */
 struct resource {
-	char *kind; /* "container", "network", "machine", "key", ... */
+	char *kind; /* "container", "network", "machine", "cgroup", "key", ... */
 	char *name;
 };
 
