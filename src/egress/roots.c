@@ -33,9 +33,10 @@ static bool find_subject(const unsigned char *der, long n, unsigned long *hash)
 	static const int before[] = { V_ASN1_INTEGER, V_ASN1_SEQUENCE, V_ASN1_SEQUENCE, V_ASN1_SEQUENCE };
 	const unsigned char *at = der, *end = der + n;
 
-	if (!pass(&at, end, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, false) ||
-	    !pass(&at, end, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, false))
-		return false;
+	/* Into the certificate, and into what it signs. */
+	for (int level = 0; level < 2; level++)
+		if (!pass(&at, end, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, false))
+			return false;
 	const unsigned char *version = at;
 	if (pass(&version, end, 0, V_ASN1_CONTEXT_SPECIFIC, true))
 		at = version;

@@ -113,7 +113,7 @@ static bool relay(struct client *c, struct websocket_side *side, enum refusal *w
 			break;
 		}
 		size_t n = head ? (size_t)head : view.n < side->left ? view.n : (size_t)side->left;
-		if (n == 0)
+		if (n == 0 || !view.at)
 			break;
 		if (!head && shows_placeholder(c, side, slice_cut(view, 0, n))) {
 			*why = REFUSE_PLACEHOLDER_ELSEWHERE;

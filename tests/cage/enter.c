@@ -194,5 +194,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "enter: %s: %s\n", err_kind_name(err.kind), err.text);
 	o.backend->down(&guest);
 	dir_remove(AT_FDCWD, name, &err);
+	strv_clear(&o.hidden);
 	return status;
 }

@@ -20,124 +20,6 @@
 #include "base/file.h"
 #include "cage/inside.h"
 
-enum { LAST_CALL = 480 };
-
-/* ---- rows ---- */
-
-static const struct cage_calls *const groups[] = { &cage_calls_common, &cage_calls_userland,
-	                                             &cage_calls_set_id };
-
-static void every_row_has_a_reason_and_stands_once(void **state)
-{
-	(void)state;
-	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
-		for (size_t i = 0; i < groups[g]->n; i++) {
-			const struct cage_call *row = &groups[g]->rows[i];
-			assert_true(strlen(row->why) > 2);
-			for (size_t h = 0; h < ARRAY_LEN(groups); h++)
-				for (size_t j = 0; j < groups[h]->n; j++)
-					if ((g != h || i != j) && row->arg < 0 &&
-					    groups[h]->rows[j].arg < 0 &&
-					    str_is(row->name, groups[h]->rows[j].name))
-						fail_msg("%s stands twice", row->name);
-		}
-	}
-}
-
-static void every_row_names_a_system_call(void **state)
-{
-	/* Newer than this libseccomp may be; they become ENOSYS, as on an older kernel. */
-	static const char *const newer[] = { "cachestat",     "fchmodat2",        "futex_wake", "futex_wait",
-		                             "futex_requeue", "map_shadow_stack", "mseal" };
-	(void)state;
-	for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
-		for (size_t i = 0; i < groups[g]->n; i++) {
-			const char *name = groups[g]->rows[i].name;
-			bool excused = false;
-			for (size_t n = 0; n < ARRAY_LEN(newer); n++)
-				excused = excused || str_is(name, newer[n]);
-			if (!excused && seccomp_syscall_resolve_name(name) == __NR_SCMP_ERROR)
-				fail_msg("%s is no system call", name);
-		}
-	}
-}
-
-/* ---- the sweep: every number there is gets what its row says ---- */
-
-static const struct cage_call *row_of(const char *name)
-{
-	for (size_t g = 0; name && g < ARRAY_LEN(groups); g++)
-		for (size_t i = 0; i < groups[g]->n; i++)
-			if (groups[g]->rows[i].arg < 0 && str_is(groups[g]->rows[i].name, name))
-				return &groups[g]->rows[i];
-	return NULL;
-}
-
-/* Newer kernels let their own probes' trampolines through before any filter; anybody else who
- * calls them is killed. */
-static bool is_probe_trap(int n)
-{
-#ifdef __x86_64__
-	return n == 335 || n == 336; /* uretprobe, uprobe */
-#else
-	(void)n;
-	return false;
-#endif
-}
-
-/* In a child, since a call may do what it says. @out is shared with the parent. */
-static void call_each(const bool *skip, int *out)
-{
-	for (int n = 0; n < LAST_CALL; n++) {
-		if (skip[n])
-			continue;
-		errno = 0;
-		long rc = syscall(n, -1L, -1L, -1L, -1L, -1L, -1L);
-		out[n] = rc < 0 ? errno : 0;
-	}
-}
-
-static void every_call_gets_what_its_row_says(void **state)
-{
-	static struct guest_profile guest;
-	bool skip[LAST_CALL] = { false };
-	int status, expected[LAST_CALL];
-	int *out = mmap(NULL, sizeof expected, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	(void)state;
-	assert_true(out != MAP_FAILED);
-	guest_profile_fill(&guest, 100);
-	for (int n = 0; n < LAST_CALL; n++) {
-		own_mem char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, n);
-		const struct cage_call *row = row_of(name);
-		expected[n] = row ? row->refusal : ENOSYS;
-		/* What is allowed is other tests' matter, and would do what it says. */
-		skip[n] = expected[n] == 0 || str_is(name, "socket") || str_is(name, "socketpair") ||
-		          is_probe_trap(n);
-	}
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct err err = ERR_INIT;
-		if (privilege_refuse_new(&err) == 0 && filter_install(&guest.profile, &err) == 0)
-			call_each(skip, out);
-		_exit(err.kind == ERR_NONE ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	int swept = 0;
-	for (int n = 0; n < LAST_CALL; n++) {
-		own_mem char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, n);
-		if (skip[n])
-			continue;
-		swept++;
-		if (out[n] != expected[n])
-			fail_msg("%s (%d): errno %d, not %d", name ? name : "?", n, out[n], expected[n]);
-	}
-	assert_true(swept > 100);
-	munmap(out, sizeof expected);
-}
-
 /* ---- the process ---- */
 
 static const struct cage_profile *test_profile(void)
@@ -488,9 +370,6 @@ int main(int argc, char **argv)
 		return be_a_program_that_enters();
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_row_has_a_reason_and_stands_once),
-		cmocka_unit_test(every_row_names_a_system_call),
-		cmocka_unit_test(every_call_gets_what_its_row_says),
 		cmocka_unit_test_setup_teardown(the_tree_is_what_the_rows_say_and_nothing_else, begin, end),
 		cmocka_unit_test_setup_teardown(a_source_that_is_missing_is_an_error_that_names_it, begin,
 		                                end),
