@@ -121,7 +121,7 @@ check_table() {
 	expected | grep -v ' ok$' | sort >"$BATS_TEST_TMPDIR/refused"
 	# Most must come out differently: those that don't are things that this host lacks.
 	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
-	echo "# no control on this host: $(echo $same)" >&3
+	echo "# no control on this host: ${same//$'\n'/ }" >&3
 	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet \
 		tiocsti wide-tiocsti core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
 		if grep -qx "$name" <<<"$same"; then

@@ -7,7 +7,7 @@ setup() {
 	dir=$(mktemp -d "$BATS_TMPDIR/manifest.XXXXXX")
 	export HOME=$dir/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= XDG_RUNTIME_DIR=
 	mkdir -p "$HOME" "$dir/work"
-	cd "$dir/work"
+	cd "$dir/work" || return 1
 }
 
 teardown() { cd /; rm -rf "$dir"; }

@@ -30,7 +30,7 @@ make_bottle() {
 alive() {
 	local stat
 	stat=$(cat /proc/$$/stat)
-	stat=(${stat##*)})
+	read -ra stat <<<"${stat##*)}"
 	echo ".state = \"running\" | .ended_ms = 0 | .exit_status = -1 | .keeper_pid = $$ | .keeper_start = ${stat[19]}"
 }
 dead='.state = "running" | .ended_ms = 0 | .exit_status = -1 | .keeper_pid = 999999999 | .keeper_start = 1'

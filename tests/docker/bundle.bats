@@ -88,15 +88,14 @@ sys.stdin.read()' <"$PLACE/hold" >"$PLACE/held" 3>&- &
 	up_detached
 	bottle_pids=$(docker top "$container" -o pid | tail -n +2)
 	[ -n "$bottle_pids" ]
-	! docker inspect "$container" | grep -qF "$TOKEN_VALUE"
-	! docker logs "$container" 2>&1 | grep -qF "$TOKEN_VALUE"
+	[ -z "$(docker inspect "$container" | grep -F "$TOKEN_VALUE")" ]
+	[ -z "$(docker logs "$container" 2>&1 | grep -F "$TOKEN_VALUE")" ]
 	docker inspect "$container" | jq -e '.[0].Config.Env | length <= 1' >/dev/null
 	unset ORIGIN_TOKEN
 	for pid in $bottle_pids "$keeper" $(children "$keeper"); do
-		! tr '\0' '\n' <"/proc/$pid/environ" | grep -qF "$TOKEN_VALUE"
-		! tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qF "$TOKEN_VALUE"
+		[ -z "$(grep -asF "$TOKEN_VALUE" "/proc/$pid/environ" "/proc/$pid/cmdline")" ]
 	done
-	! grep -rqsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local"
+	[ -z "$(grep -rlsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local")" ]
 	# The control: the value is in use.
 	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/
 	grep -qF "$TOKEN_VALUE" "$DK/origin"
@@ -126,7 +125,8 @@ sys.stdin.read()' <"$PLACE/hold" >"$PLACE/held" 3>&- &
 	networks=$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$one" "$container" | sort -u | wc -l)
 	[ "$networks" -eq 2 ]
 	# No container reaches the other: nothing on the way, and no token.
-	! docker exec "$one" /bin/sh -c true 2>/dev/null
+	run docker exec "$one" /bin/sh -c true
+	[ "$status" -ne 0 ]
 }
 
 # ---- ends ----
@@ -224,7 +224,6 @@ sys.stdin.read()' <"$PLACE/hold" >"$PLACE/listens" 3>&- &
 	wait_for nothing_left
 	docker network create --subnet "$network" in-the-way >/dev/null
 	run_split bottle resume --detach "$slug"
-	status=$status
 	other=$(docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' "bot-bottle-bundle-$slug")
 	bottle stop "$slug"
 	wait_for nothing_left

@@ -55,6 +55,7 @@ docker_down() {
 	kill "$(cat "$DK/origin.pid")" 2>/dev/null || true
 	kill "$(cat "$DK/docker.pid")" 2>/dev/null || true
 	# Its last act; the process itself is waited for by whoever started it.
+	# shellcheck disable=SC2317 # wait_for calls it
 	ended() { [ ! -e "$DK/docker.pid" ]; }
 	wait_for ended || kill -9 "$(cat "$DK/pid")"
 	rm -rf "$DK"

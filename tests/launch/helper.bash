@@ -12,8 +12,8 @@ setup() {
 }
 
 teardown() {
-	local slug
-	for slug in $(ls "$BOTTLES" 2>/dev/null); do "${AS[@]}" bottle stop "$slug" 2>/dev/null || true; done
+	local bottle
+	for bottle in "$BOTTLES"/*; do "${AS[@]}" bottle stop "${bottle##*/}" 2>/dev/null || true; done
 	cd /
 	rm -rf "$PLACE"
 }

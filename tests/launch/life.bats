@@ -81,6 +81,7 @@ load helper
 	detached sh -c 'until [ -e go ]; do sleep 0.1; done; head -c 8000000 /dev/zero; touch finished; exec sleep 1000'
 	mkfifo "$PLACE/stuck"
 	# Opened for reading too, so that it never breaks, and never read.
+	# shellcheck disable=SC2094 # a pipe
 	bottle attach "$slug" 9<>"$PLACE/stuck" >"$PLACE/stuck" 2>"$PLACE/why" </dev/null &
 	attached=$!
 	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
@@ -105,7 +106,7 @@ load helper
 closed_to_others() {
 	detached sleep 1000
 	run_split cat "/proc/$keeper/environ"
-	[ "$status" -ne 0 ] || [ "$(id -u)" -eq 0 -a -z "${AS[*]}" ]
+	[ "$status" -ne 0 ] || { [ "$(id -u)" -eq 0 ] && [ -z "${AS[*]}" ]; }
 	[ "$(stat -c %u "/proc/$keeper/environ")" -eq 0 ]
 	[ "$(stat -c %u "/proc/$$/environ")" -eq "$(id -u)" ]
 }

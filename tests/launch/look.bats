@@ -30,7 +30,7 @@ load helper
 
 @test "what was refused is counted while the bottle runs, without the proof's own" {
 	detached sh -c 'curl -s http://not-routed.example/ >/dev/null; curl -s http://x.bot-bottle.invalid/ >/dev/null; touch done; exec sleep 1000'
-	wait_for bottle exec "$slug" -- test -e done
+	wait_for bottle exec "$slug" -- test -e "done"
 	one_refused() { [ "$(bottle info --json "$slug" | jq .refused)" = 1 ]; }
 	wait_for one_refused
 	run_split bottle policy suggest "$slug"

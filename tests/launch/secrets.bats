@@ -18,9 +18,11 @@ load helper
 	grep -rqsF planted-literal "$HOME/.local"
 	bottle exec "$slug" -- sh -c 'sleep 1000; : planted-argument' </dev/null >/dev/null 2>&1 &
 	wait_for grep -aqsF planted-argument /proc/[0-9]*/cmdline
-	! grep -aqsF "$value" /proc/[0-9]*/cmdline
-	! tr '\0' '\n' <"/proc/$keeper/environ" | grep -qF "$value"
-	! grep -rqsF "$value" "$HOME/.local"
+	# Looked for by a file: an argument would be found itself.
+	printf '%s' "$value" >"$PLACE/value"
+	[ -z "$(grep -alsF -f "$PLACE/value" /proc/[0-9]*/cmdline)" ]
+	[ -z "$(grep -asF -f "$PLACE/value" "/proc/$keeper/environ")" ]
+	[ -z "$(grep -rlsF -f "$PLACE/value" "$HOME/.local")" ]
 	bottle stop "$slug"
 }
 

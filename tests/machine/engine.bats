@@ -83,6 +83,7 @@ row() { user sqlite3 "$db" "SELECT CAST(data AS TEXT) FROM vms WHERE name = 'bot
 @test "every flag of the engine that opens something is seen in its row" {
 	while IFS='|' read -r flags field; do
 		rm -rf "$home/.local" "$home/.cache"
+		# shellcheck disable=SC2086 # several words
 		create $flags
 		run posture
 		echo "$flags: $output"

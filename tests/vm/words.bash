@@ -17,6 +17,7 @@ is() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "it is \"$2\", not \"$3\"
 # NAME PATTERN TEXT: the text has a line that matches, or none.
 has() { if grep -qE -- "$2" <<<"$3"; then ok "$1"; else bad "$1" "no line like $2"; fi; }
 lacks() { if grep -qE -- "$2" <<<"$3"; then bad "$1" "there is $(grep -E -m1 -- "$2" <<<"$3")"; else ok "$1"; fi; }
+# shellcheck disable=SC2001 # every line is indented
 note() { sed 's/^/    /' <<<"$*"; }
 
 # COMMAND...: until it succeeds; false after a long time, counted in tries that each take some.
