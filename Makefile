@@ -115,8 +115,9 @@ $(O)/tests/diff/requests: $(O)/tests/diff/requests.o $(ROOM_ARCHIVES)
 # "inside" ones run in a cage, where they may not need a library.
 CAGE_TOOLS := $(patsubst tests/cage/%.c,$(O)/tests/cage/%,$(filter-out $(wildcard tests/cage/inside_*.c),$(wildcard tests/cage/*.c)))
 CAGE_INSIDE := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/cage/inside_*.c tests/attacks/inside_*.c tests/vm/inside_*.c))
+$(O)/tests/cage/inside_attempts: $(wildcard tests/cage/attempts/*.c)
 $(CAGE_INSIDE): $(O)/tests/%: tests/%.c
-	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -pthread -o $@ $<
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -pthread -o $@ $^
 $(CAGE_TOOLS) $(O)/tests/bench/cage_true: $(O)/%: $(O)/%.o $(foreach r,$(TEST_ROOMS),$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,$(TEST_ROOMS),$(call archive,$(r))) \
 		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs $(ALL_LIBS) 2>/dev/null)

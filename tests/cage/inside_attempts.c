@@ -1,13 +1,12 @@
 /* Attempts to get out, or at something that is not inside. Each prints its name and what it
  * got: "ok", or the errno's name. The same program run outside is the control.
  * Static, so that it runs anywhere: no room of ours is linked. */
+#include "attempts/attempts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <linux/netlink.h>
 #include <linux/perf_event.h>
-#include <linux/vm_sockets.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -22,14 +21,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static long family(int domain, int type, int protocol)
-{
-	return socket(domain, type, protocol);
-}
 static long read_path(const char *path)
 {
 	char byte;
@@ -169,52 +163,6 @@ static long no_pidfd_getfd(void)
 {
 	return syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, getpid(), 0), 0, 0);
 }
-static long no_packet(void)
-{
-	return family(AF_PACKET, SOCK_RAW, 0);
-}
-static long no_vsock(void)
-{
-	return family(AF_VSOCK, SOCK_STREAM, 0);
-}
-static long no_alg(void)
-{
-	return family(AF_ALG, SOCK_SEQPACKET, 0);
-}
-static long no_raw(void)
-{
-	return family(AF_INET, SOCK_RAW, IPPROTO_ICMP);
-}
-static long no_mptcp(void)
-{
-	return family(AF_INET, SOCK_STREAM, 262);
-}
-static long no_uevent(void)
-{
-	return family(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
-}
-static long no_netfilter(void)
-{
-	return family(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
-}
-/* An int's upper half must not make another family of it: the kernel would ignore it. */
-static long no_wide_packet(void)
-{
-	return syscall(SYS_socket, 0x100000000UL | AF_PACKET, SOCK_RAW, 0);
-}
-static long no_wide_unix(void)
-{
-	return syscall(SYS_socket, 0x100000000UL | AF_UNIX, SOCK_STREAM, 0);
-}
-static long yes_route(void)
-{
-	return family(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-}
-static long yes_tcp(void)
-{
-	return family(AF_INET6, SOCK_STREAM, 0);
-}
-
 static int terminal(void)
 {
 	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), no = 0;
@@ -401,10 +349,7 @@ static long yes_own_mem(void)
 	return rc;
 }
 
-static const struct attempt {
-	const char *name;
-	long (*try)(void);
-} attempts[] = {
+static const struct attempt attempts[] = {
 	{ "mount", no_mount },
 	{ "bind", no_bind },
 	{ "remount", no_remount },
@@ -431,17 +376,6 @@ static const struct attempt {
 	{ "kexec", no_kexec },
 	{ "finit_module", no_module },
 	{ "pidfd_getfd", no_pidfd_getfd },
-	{ "packet", no_packet },
-	{ "vsock", no_vsock },
-	{ "alg", no_alg },
-	{ "raw", no_raw },
-	{ "mptcp", no_mptcp },
-	{ "netlink-uevent", no_uevent },
-	{ "netlink-netfilter", no_netfilter },
-	{ "wide-packet", no_wide_packet },
-	{ "wide-unix", no_wide_unix },
-	{ "netlink-route", yes_route },
-	{ "tcp6", yes_tcp },
 	{ "tiocsti", no_tiocsti },
 	{ "wide-tiocsti", no_wide_tiocsti },
 	{ "tioclinux", no_tioclinux },
@@ -477,28 +411,8 @@ static const struct attempt {
 	{ "set-id-mknod", no_set_id_mknod },
 	{ "openat2", no_openat2 },
 	{ "open-garbage", yes_open_garbage },
+	{ 0 },
 };
-
-static long dial_unix(const char *name)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t n = strlen(name);
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	memcpy(to.sun_path, name, n < sizeof to.sun_path ? n : sizeof to.sun_path - 1);
-	if (name[0] == '@')
-		to.sun_path[0] = '\0';
-	return connect(fd, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-}
-
-static long dial_tcp(const char *port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-		                  .sin_port = htons((uint16_t)strtol(port, NULL, 10)),
-		                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-
-	return connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to);
-}
 
 static void show(const char *name, long rc)
 {
@@ -521,9 +435,20 @@ static void run(const struct attempt *a)
 	fflush(stdout);
 }
 
+/* All of them, or those that are named. */
+static void run_those(const struct attempt *table, int argc, char **argv)
+{
+	for (const struct attempt *a = table; a->name; a++)
+		for (int j = 1; j < argc || (argc == 1 && j == 1); j++)
+			if (argc == 1 || strcmp(argv[j], a->name) == 0)
+				run(a);
+}
+
 /* With arguments: "unix NAME", "tcp PORT", "open PATH", or the names of attempts. */
 int main(int argc, char **argv)
 {
+	const struct attempt *const tables[] = { attempts, attempts_network };
+
 	if (argc == 3 && strcmp(argv[1], "unix") == 0)
 		show("unix", dial_unix(argv[2]));
 	else if (argc == 3 && strcmp(argv[1], "tcp") == 0)
@@ -531,9 +456,7 @@ int main(int argc, char **argv)
 	else if (argc == 3 && strcmp(argv[1], "open") == 0)
 		show("open", open(argv[2], O_RDONLY));
 	else
-		for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++)
-			for (int j = 1; j < argc || (argc == 1 && j == 1); j++)
-				if (argc == 1 || strcmp(argv[j], attempts[i].name) == 0)
-					run(&attempts[i]);
+		for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+			run_those(tables[i], argc, argv);
 	return 0;
 }
