@@ -24,10 +24,10 @@ static void joint_free(struct joint *j)
 	timer_cancel(&r->loop, &j->deadline);
 	for (size_t i = 0; i < ARRAY_LEN(j->sides); i++)
 		side_clear(j, &j->sides[i]);
-	if (j->before)
-		j->before->after = j->after;
-	else
+	if (r->joints == j)
 		r->joints = j->after;
+	else
+		j->before->after = j->after;
 	if (j->after)
 		j->after->before = j->before;
 	r->njoints--;

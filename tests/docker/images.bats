@@ -69,7 +69,7 @@ content() { tar xOf "$top/cache/bot-bottle/images/$(audited sha256).tar" "$@"; }
 	# Nothing of ours is in what was built, or in how.
 	docker image ls -q --filter reference=bot-bottle-image | xargs docker image inspect >"$top/inspected"
 	docker history --no-trunc "$(docker image ls -q --filter reference=bot-bottle-image | head -1)" >>"$top/inspected"
-	! grep -q 'secret-4711\|SECRET_OF_THE_HOST' "$top/inspected"
+	[ "$(grep -c 'secret-4711\|SECRET_OF_THE_HOST' "$top/inspected")" -eq 0 ]
 }
 
 @test "a build that fails, an image that is not there and a daemon that is not there are told apart" {

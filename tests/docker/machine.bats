@@ -36,11 +36,11 @@ teardown() { docker_teardown; }
 	run_split bottle exec "$slug" -- wget -qO- http://origin.test:8000/
 	expect_status 0
 	grep -qF "$TOKEN_VALUE" "$DK/origin"
-	! docker inspect "$container" | grep -qF "$TOKEN_VALUE"
-	! docker logs "$container" 2>&1 | grep -qF "$TOKEN_VALUE"
+	if docker inspect "$container" | grep -qF "$TOKEN_VALUE"; then return 1; fi
+	if docker logs "$container" 2>&1 | grep -qF "$TOKEN_VALUE"; then return 1; fi
 	unset ORIGIN_TOKEN
-	! grep -aqsF "$TOKEN_VALUE" /proc/[0-9]*/cmdline
-	! grep -raqsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local"
+	if grep -aqsF "$TOKEN_VALUE" /proc/[0-9]*/cmdline; then return 1; fi
+	if grep -raqsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local"; then return 1; fi
 }
 
 @test "a container that is killed takes the machine down" {

@@ -96,13 +96,13 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	expect_status 125
 	[[ $err == *capabilit* ]] || { echo "$err"; return 1; }
 	nothing_left
-	rm -r "$PLACE/bin"
+	rm -r "${PLACE:?}/bin"
 	docker_that '[[ $a == --read-only ]] || args+=("$a")'
 	up --bottle web -- true
 	expect_status 125
 	[[ $err == *"can be written to"* ]] || { echo "$err"; return 1; }
 	nothing_left
-	rm -r "$PLACE/bin"
+	rm -r "${PLACE:?}/bin"
 	docker_that '[[ $a == --user=* ]] && a=--user=0:0; args+=("$a")'
 	up --bottle web -- true
 	expect_status 125

@@ -20,6 +20,7 @@ says() {
 	shift
 	while read -r verb; do
 		words=$verb
+		# shellcheck disable=SC2086 # several words
 		run_split bottle $words
 		case $verb in
 		attach* | exec*) expect_status 125 ;;
@@ -39,6 +40,7 @@ says() {
 	[[ $err == *"is dead"*"bottle cleanup $slug"* ]]
 	# Those that need no keeper go on.
 	for verb in "info $slug" "logs --keeper $slug" "audit $slug" "diff $slug" "policy suggest $slug"; do
+		# shellcheck disable=SC2086 # several words
 		run_split bottle $verb
 		expect_status 0
 	done

@@ -281,9 +281,9 @@ with_docker() {
 	forget
 	runs "dockerfile:$top/context/Dockerfile"
 	[[ "$output" == *"docker: Step 1/1"* ]]
-	! grep -q secret-4711 "$top/docker/log" "$top/docker/environment"
-	! grep -q SECRET_OF_THE_HOST "$top/docker/environment"
-	! grep -q -- --build-arg "$top/docker/log"
+	[ -z "$(grep secret-4711 "$top/docker/log" "$top/docker/environment")" ]
+	[ -z "$(grep SECRET_OF_THE_HOST "$top/docker/environment")" ]
+	[ -z "$(grep -e --build-arg "$top/docker/log")" ]
 }
 
 @test "a docker that lacks the image, refuses, fails, hangs or says nonsense is told apart" {
