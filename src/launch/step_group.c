@@ -23,7 +23,7 @@ int group_up(void *arg, struct err *err)
 	/* Before it exists: nobody but `cleanup` removes the group of a keeper that was killed. */
 	record_drop_resource(&l->record, "cgroup", l->group);
 	record_add_resource(&l->record, "cgroup", l->group);
-	return launch_save(l, err);
+	return launch_place(l, err);
 }
 
 void group_down(void *arg)

@@ -57,7 +57,7 @@ nothing_is_left() {
 	[ "$status" -eq 0 ]
 	[[ "$output" == *HIDDEN=secret-4711-secret* && "$output" == *PLAIN=in-the-open* ]]
 	[ "$(grep -ao secret-4711-secret <<<"$output" | wc -l)" -eq 1 ]
-	! grep -raq secret-4711-secret "$state"
+	[ -z "$(grep -ral secret-4711-secret "$state")" ]
 	nothing_is_left
 }
 
