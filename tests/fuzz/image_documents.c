@@ -1,5 +1,7 @@
 /* What stands in an image says names and hashes of its own form, or is refused; a .smolmachine's
  * manifest is looked for inside the file. The first byte says which document it is. */
+#include <string.h>
+
 #include "driver/fuzz.h"
 
 #include "image/documents.h"
