@@ -36,9 +36,9 @@ run_split() {
 start() { run_split bottle start --yes "$@"; }
 expect_status() { [ "$status" -eq "$1" ] || { echo "status $status, not $1: $out $err"; return 1; }; }
 
-# wait_for CMD...: until it succeeds, at most ten seconds
+# wait_for CMD...: until it succeeds, at most a minute, for a busy machine
 wait_for() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 60))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { echo "waited in vain: $*"; return 1; }
 		read -rt 0.05 <> <(:) || true

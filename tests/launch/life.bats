@@ -23,6 +23,9 @@ load helper
 	detached sh -c 'until [ -e go ]; do sleep 0.1; done; echo done; exit 9'
 	bottle attach "$slug" >"$PLACE/seen" 2>/dev/null </dev/null &
 	attached=$!
+	# Before that there would be nothing to attach to any more.
+	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
+	wait_for looked_on
 	bottle exec "$slug" -- touch /workspace/go
 	status=0
 	wait "$attached" || status=$?
