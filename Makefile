@@ -18,10 +18,10 @@ DIR_bottle-egress := libexec/bot-bottle
 DIR_bottle-guest  := libexec/bot-bottle
 DIR_bottle-relay  := libexec/bot-bottle
 DIR_bottle-demo-origin := libexec/bot-bottle
-LIBS_bottle        := json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 ncursesw libarchive
-LIBS_bottle-egress := json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
-LIBS_bottle-relay  := json-c libseccomp
-LIBS_bottle-demo-origin := json-c libssl libcrypto
+LIBS_bottle        := nettle json-c sqlite3 libseccomp yaml-0.1 libpcre2-8 ncursesw libarchive
+LIBS_bottle-egress := nettle json-c libseccomp libpcre2-8 libssl libcrypto libcares zlib libbrotlidec libzstd
+LIBS_bottle-relay  := nettle json-c libseccomp
+LIBS_bottle-demo-origin := nettle json-c libssl libcrypto
 STATIC_bottle-guest := -static
 
 # A builder may set these; V=1 shows the commands, DEV=1 makes warnings errors,
@@ -138,7 +138,7 @@ $(O)/tests/unit/test_egress_%: $(O)/tests/unit/test_egress_%.o $(EGRESS_PARTS) $
 GATEWAY_LAUNCH := $(O)/tests/gateway/launch
 $(GATEWAY_LAUNCH): $(O)/tests/gateway/launch.o $(foreach r,base cage proto sidecar,$(call archive,$(r)))
 	$(Q)echo "  LD    $@"; $(CC) -pie -o $@ $< -Wl,--start-group $(foreach r,base cage proto sidecar,$(call archive,$(r))) \
-		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs json-c libseccomp 2>/dev/null)
+		-Wl,--end-group $(ALL_LDFLAGS) $(shell pkg-config --libs nettle json-c libseccomp 2>/dev/null)
 check-attacks: all $(CAGE_INSIDE) $(DOUBLED) $(FAKES) ## tests/attacks/TABLE, and real bottles attacked; BACKEND=NAME for one
 	$(Q)BUILD=$(abspath $(O)) BACKEND=$(BACKEND) tests/run tests/attacks/run
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
@@ -259,7 +259,7 @@ asan: deps ## every test again, under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined check-all
 
 # Packages of Debian 12: what builds, what the tests run, what `lint` and `fuzz` run.
-DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
+DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev nettle-dev libjson-c-dev libsqlite3-dev libseccomp-dev libyaml-dev libpcre2-dev \
 	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libarchive-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
 	man-db:man nix-bin:nix-instantiate python3-pip:pip3 openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip \

@@ -27,6 +27,7 @@
   libyaml,
   makeBinaryWrapper,
   ncurses,
+  nettle,
   openssh,
   openssl,
   pcre2,
@@ -109,6 +110,7 @@ stdenv.mkDerivation {
     libseccomp
     libyaml
     ncurses
+    nettle
     openssl
     pcre2
     sqlite

@@ -98,6 +98,7 @@ let
         "libyaml"
         "makeBinaryWrapper"
         "ncurses"
+        "nettle"
         "nginx"
         "nixfmt"
         "nodejs"
