@@ -224,7 +224,7 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 	for (unsigned i = 0; i < SUBNETS - 1; i++) {
 		unsigned choice = subnet_choice(slug, i);
 		own_str struct str said = STR_INIT;
-		struct subnet net;
+		struct subnet net = { 0 };
 		subnet_of(choice, &net);
 		if (host_uses(choice))
 			continue;

@@ -214,7 +214,7 @@ static void an_agent_brings_no_credentials_routes_or_remotes(void **state)
 	(void)state;
 	static const char *const wrong[] = { "env: {A: b}", "egress: {}",         "routes: []",
 		                             "repos: {}",   "tools: [/x]",        "git-gate: {repos: {}}",
-		                             "image: /x",    "agent_provider: {}", "extends: a" };
+		                             "image: /x",   "agent_provider: {}", "extends: a" };
 	struct err err = ERR_INIT;
 
 	assert_ok(check_agent("name: x\ndescription: y\nmodel: opus\ncolor: red\nmemory: [1]\nbottle: dev\n"
@@ -278,7 +278,8 @@ static void a_file_must_be_whole_text(void **state)
 	assert_ok(check_text("dev.md", LITERAL("\xef\xbb\xbf---\r\nimage: /x\r\n---\r\n"), &err), &err);
 	assert_refused(check_text("dev.md", LITERAL(""), &err), &err, ERR_INPUT, "no frontmatter");
 	assert_refused(check_text("dev.md", LITERAL("image: /x\n"), &err), &err, ERR_INPUT, "no frontmatter");
-	assert_refused(check_text("dev.md", LITERAL("---\nimage: /x\n"), &err), &err, ERR_INPUT, "has no end");
+	assert_refused(check_text("dev.md", LITERAL("---\nimage: /x\n"), &err), &err, ERR_INPUT,
+	               "has no end");
 	assert_refused(check_text("dev.md", LITERAL("---\n\0---\n---\n"), &err), &err, ERR_INPUT, "NUL");
 	assert_refused(check_text("dev.md", LITERAL("---\n---\n\xff\n"), &err), &err, ERR_INPUT, "UTF-8");
 	assert_ok(check_text("dev.json", LITERAL("{\"image\":\"/x\"}"), &err), &err);

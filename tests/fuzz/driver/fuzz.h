@@ -6,8 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-#define must(condition)                                        \
-	do {                                                   \
-		if (!(condition))                              \
+#define must(condition)                                      \
+	do {                                                 \
+		if (!(condition))                            \
 			bug("%s does not hold", #condition); \
 	} while (0)
