@@ -13,7 +13,6 @@
 	V(stop)              \
 	V(resume)            \
 	V(keeper)            \
-	V(image_reader)      \
 	V(ls)                \
 	V(info)              \
 	V(diff)              \

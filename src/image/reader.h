@@ -1,5 +1,5 @@
 #pragma once
-/* The program that looks into an archive which nobody vouches for. It is this one again, started
+/* The program that looks into an archive which nobody vouches for, bottle-image. It is started
  * with two descriptors and no secret, in a cage without a file, a network or a right: a bug in
  * the library that reads archives ends there. What it says is one line. */
 #include <stdbool.h>
@@ -14,10 +14,6 @@ enum { READER_IN = 3, READER_OUT = 4, READER_ANSWER_MAX = 600 };
 #define READER_CONVERTED "converted"
 #define READER_REFUSED   "refused: " /* and why */
 
-/* Starts it. @in: the archive; @out: an empty file; @answer: where the line goes. */
-int image_reader_start(const struct cage_ids *ids, int in, int out, int answer, struct proc *proc,
-                       struct err *err);
-/* The program itself: confines itself, reads, answers on descriptor 1. */
-int image_reader_run(struct err *err);
-/* What it does once it is confined. */
-int image_archive_read(int in, int out, bool *converted, struct err *err);
+/* Starts it. @program: its path; @in: the archive; @out: an empty file; @answer: where the line goes. */
+int image_reader_start(const char *program, const struct cage_ids *ids, int in, int out, int answer,
+                       struct proc *proc, struct err *err);

@@ -122,11 +122,12 @@ static int ask_reader(struct making *m, int archive, int written, bool *converte
 {
 	own_cage_ids struct cage_ids ids = CAGE_IDS_INIT;
 	own_job struct job job = JOB_INIT;
+	own_mem char *program = xasprintf("%s/bottle-image", m->l->libexec);
 	int theirs = -1;
 
 	if (cage_ids_choose(&ids, err) != 0 || job_open(&job, &theirs, err) != 0)
 		return -1;
-	int rc = image_reader_start(&ids, archive, written, theirs, &job.proc, err);
+	int rc = image_reader_start(program, &ids, archive, written, theirs, &job.proc, err);
 	fd_drop(&theirs);
 	if (rc != 0)
 		return fail_in(err, "the image's reader");

@@ -2,6 +2,8 @@
  * form passes as it is; an OCI archive, and what is compressed or spelled otherwise, is written
  * anew in docker save's form, each blob compared with the hash that names it. Nothing is
  * unpacked: layers are bytes. */
+#include "reader/archive.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
@@ -12,7 +14,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "image/documents.h"
-#include "image/reader.h"
+#include "image/image.h"
 #include "image/tar.h"
 #include "base/banned.h"
 
@@ -399,7 +401,7 @@ static int read_oci(const struct contents *c, struct err *err)
 	return write_image(c, "config.json", &for_root, &layers, wanted, n, err);
 }
 
-int image_archive_read(int in, int out, bool *converted, struct err *err)
+int archive_read_image(int in, int out, bool *converted, struct err *err)
 {
 	OWN(contents_clear) struct contents c = { .in = in, .out = out };
 
