@@ -281,7 +281,7 @@ deps-lint:
 LINTED := $(sort $(wildcard src/*/*.c src/*/*.h tests/*/*.c tests/*/*.h tests/*/*/*.c tests/*/*/*.h))
 SCRIPTS = $(sort $(shell grep -lE '^\#!.*\b(ba|da)?sh$$' -r .ci nix src tests 2>/dev/null) $(wildcard tests/*/*.bash tests/*/*.bats))
 lint: deps-lint check-layers ## clang-tidy, cppcheck, shellcheck, format, and the house's own rules
-	$(Q)tests/lint '$(CPPFLAGS)' $(LINTED) $(SCRIPTS)
+	$(Q)tests/lint '$(subst ',,$(CPPFLAGS))' $(LINTED) $(SCRIPTS)
 
 fmt: ## let .clang-format decide
 	$(Q)clang-format -i $(or $(FILES),$(LINTED))

@@ -206,7 +206,7 @@ int file_sealed(const char *name, const void *bytes, size_t n, struct err *err)
 		return fail_errno(err, "memfd_create");
 	if (file_write_all(fd, bytes, n, err) != 0)
 		return -1;
-	/* Not F_SEAL_WRITE: it waits for pages in flight, for the sake of writable maps, and here are none. */
+	/* Not F_SEAL_WRITE: it waits for pages in flight, for the sake of writable maps; here are none. */
 	if (lseek(fd, 0, SEEK_SET) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) != 0)
 		return fail_errno(err, "sealing a memfd");

@@ -37,7 +37,7 @@ void str_reserve(struct str *s, size_t more)
 /* Mostly there is room; what looks no further then is most of what printing costs. */
 void str_addn(struct str *s, const void *bytes, size_t n)
 {
-	if (s->cap - s->len <= n)
+	if (!s->data || s->cap - s->len <= n)
 		str_reserve(s, n);
 	if (n)
 		memcpy(s->data + s->len, bytes, n);

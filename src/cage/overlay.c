@@ -1,6 +1,7 @@
 /* A directory whose changes go elsewhere. The layers are attached in a staging directory that
- * overlayfs is told relative paths of, so no name of the host's is ever parsed as an option. Masks are whiteouts in a layer of their own between upper and lower: nothing
- * of them stays in the upper, and what they cover can't be seen through any name. */
+ * overlayfs is told relative paths of, so no name of the host's is ever parsed as an option. Masks
+ * are whiteouts in a layer of their own between upper and lower: nothing of them stays in the
+ * upper, and what they cover can't be seen through any name. */
 #include "cage/inside.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * connection gives back. Slices of it are good until the next call that adds. */
 #include <string.h>
 #include "base/own.h"
+#include "base/err.h"
 #include "base/slice.h"
 
 struct buffer {
@@ -37,6 +38,8 @@ static inline void buffer_added(struct buffer *b, size_t n)
 
 static inline void buffer_add(struct buffer *b, const void *bytes, size_t n)
 {
+	if (n && !bytes)
+		bug("%zu bytes from nowhere", n);
 	if (n) {
 		memcpy(buffer_room(b, n), bytes, n);
 		b->end += n;

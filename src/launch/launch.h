@@ -101,7 +101,8 @@ struct launch {
 	int exit_status; /* of the agent, as a shell reports it; -1: none */
 };
 /* clang-format off */
-#define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .settling = PROC_INIT, .guest = GUEST_INIT, .gateway = SIDECAR_INIT, \
+#define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .settling = PROC_INIT, .guest = GUEST_INIT, \
+		      .gateway = SIDECAR_INIT, \
 		      .docker = LAUNCH_DOCKER_INIT, .image = IMAGE_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 /* clang-format on */

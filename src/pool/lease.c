@@ -99,6 +99,14 @@ static void add_holder(struct str *out, const char *name, int fd, bool published
 		str_add(out, "by a process that left no name");
 }
 
+static int fail_all_held(const struct pool_range *range, const struct str *holders, struct err *err)
+{
+	return fail(err, ERR_BUSY,
+	            "all %u loopback addresses are in use; stop a bottle (bottle ls), or raise leases.last "
+	            "in config.json; held: %s",
+	            number_of(range->last) - number_of(range->first) + 1, str_c(holders));
+}
+
 int pool_acquire(int dir, const struct pool_range *range, const struct pool_taken *taken, const char *holder,
                  struct lease *out, struct err *err)
 {
@@ -123,20 +131,20 @@ int pool_acquire(int dir, const struct pool_range *range, const struct pool_take
 		if (holders.len < sizeof err->text / 2)
 			add_holder(&holders, name, fd, published);
 	}
-	return fail(err, ERR_BUSY,
-	            "all %u loopback addresses are in use; stop a bottle (bottle ls), or raise leases.last "
-	            "in config.json; held: %s",
-	            last - first + 1, str_c(&holders));
+	return fail_all_held(range, &holders, err);
 }
 
-/* Shared, and let go at once: who leases the same address at that moment takes the next. */
-static int is_free(int dir, const char *name, bool *out, struct err *err)
+/* Shared, and let go at once: who leases the same address at that moment takes the next. Who
+ * holds it is added to @holders. */
+static int is_free(int dir, const char *name, struct str *holders, bool *out, struct err *err)
 {
 	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0 && errno != ENOENT)
 		return fail_errno(err, "lease %s; join the group bot-bottle and log in again", name);
 	*out = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0;
+	if (!*out && holders->len < sizeof err->text / 2)
+		add_holder(holders, name, fd, false);
 	return 0;
 }
 
@@ -144,6 +152,7 @@ int pool_count_free(const char *configured, const char *own, const struct pool_r
                     struct err *err)
 {
 	const char *const places[] = { configured ? configured : POOL_SHARED_DIR, configured ? NULL : own };
+	own_str struct str holders = STR_INIT;
 	unsigned found = 0;
 	own_fd int dir = -1;
 
@@ -160,10 +169,12 @@ int pool_count_free(const char *configured, const char *own, const struct pool_r
 		char name[INET_ADDRSTRLEN];
 		bool one_is_free = true;
 		inet_ntop(AF_INET, &address, name, sizeof name);
-		if (dir >= 0 && is_free(dir, name, &one_is_free, err) != 0)
+		if (dir >= 0 && is_free(dir, name, &holders, &one_is_free, err) != 0)
 			return -1;
 		found += one_is_free;
 	}
+	if (found == 0)
+		return fail_all_held(range, &holders, err);
 	*out = found;
 	return 0;
 }

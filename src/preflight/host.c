@@ -137,11 +137,6 @@ int probe_leases(const struct preflight_host *host, struct str *found, struct er
 	if (pool_range_parse(first, last, &range, err) != 0 ||
 	    pool_count_free(host->lease_directory, own, &range, &unused, err) != 0)
 		return -1;
-	if (unused == 0)
-		return fail(err, ERR_BUSY,
-		            "all addresses from %s to %s are in use; stop a bottle (bottle ls), or raise "
-		            "leases.last in config.json",
-		            first, last);
 	str_addf(found, "%u free from %s to %s", unused, first, last);
 	return 0;
 }

@@ -15,7 +15,9 @@ static void check_beginnings(const struct websocket_side *before, struct slice i
 	for (size_t cut = 0; cut < n; cut++) {
 		struct websocket_side side = *before;
 		must(websocket_header(&side, slice_cut(in, 0, cut)) == 0);
-		must(memcmp(&side, before, sizeof side) == 0);
+		must(side.opcode == before->opcode && side.fin == before->fin && side.left == before->left);
+		must(side.in_message == before->in_message && side.mask_at == before->mask_at);
+		must(memcmp(side.mask, before->mask, sizeof side.mask) == 0);
 	}
 }
 

@@ -16,6 +16,7 @@ void die(const char *fmt, ...)
 	va_start(ap, fmt);
 	fprintf(stderr, "Error: (test double) ");
 	vfprintf(stderr, fmt, ap);
+	va_end(ap);
 	fprintf(stderr, "\n");
 	exit(1);
 }
