@@ -25,7 +25,7 @@ void str_reserve(struct str *s, size_t more)
 {
 	if (more > SIZE_MAX / 4 || s->len > SIZE_MAX / 4)
 		bug("string of %zu + %zu bytes", s->len, more);
-	if (s->cap - s->len > more)
+	if (s->data && s->cap - s->len > more)
 		return;
 	size_t cap = s->cap ? s->cap : 32;
 	while (cap - s->len <= more)

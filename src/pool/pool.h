@@ -51,7 +51,8 @@ int pool_read_published(const char *text, size_t n, const char *port, struct soc
                         struct err *err);
 
 /* How many of @range nobody holds now: for people, a moment later it may be another number.
- * ERR_BUSY: none, and who holds them. Makes nothing. @own: the user's own directory of leases, which need not exist. */
+ * ERR_BUSY: none, and who holds them. Makes nothing. @own: the user's own directory of leases,
+ * which need not exist. */
 int pool_count_free(const char *configured, const char *own, const struct pool_range *range, unsigned *out,
                     struct err *err);
 

@@ -58,7 +58,7 @@ static struct joint *joint_new(struct relay *r, int fd)
 	j->sides[0].fd = fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (r->joints)
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the analyser takes one that was let go for the first */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes one that was let go for the first */
 		r->joints->before = j;
 	r->joints = j;
 	r->njoints++;
