@@ -88,7 +88,7 @@ class Launcher(Attack):
             self.assertNotIn("\nfake line", got.stdout + got.stderr, argv)
         self.assertIn("x1b", w.bottle("logs", name).stdout)
         os.path.exists(w.where + "/c\nfake line") and os.unlink(w.where + "/c\nfake line")
-        w.bottle("rm", "--yes", name)
+        w.bottle("rm", name)
 
     def test_nobody_inside_holds_the_operators_program(self):
         w = self.world
@@ -241,4 +241,4 @@ class Launcher(Attack):
         old = first.stdout.split()[0]
         answer = w.curl(self.main, "-H", "Authorization: Bearer " + old, "https://api.test/v1/x")
         self.denied(answer, 403, "foreign-credential")  # another bottle's placeholder is nobody's here
-        w.bottle("rm", "--yes", slug)
+        w.bottle("rm", slug)

@@ -211,7 +211,7 @@ class World:
 
     def close(self):
         for slug in self.slugs:
-            self.bottle("rm", "--yes", slug) if self.bottle("stop", slug).returncode else None
+            self.bottle("rm", slug) if self.bottle("stop", slug).returncode else None
         shutil.rmtree(self.where, ignore_errors=True)
 
 
