@@ -181,7 +181,7 @@ static void a_database_that_is_wrong_is_refused_and_stays_what_it_was(void **sta
 		take(&p, &before);
 		int rc = smoldb_enforce(&o, "m", &want, &written, &err);
 		take(&p, &after);
-		bool same = before.len == after.len && memcmp(before.data, after.data, before.len) == 0;
+		bool same = before.len == after.len && memcmp(str_c(&before), str_c(&after), before.len) == 0;
 		if (!cases[i].says) {
 			assert_ok(rc, &err);
 			assert_false(same);
