@@ -58,7 +58,7 @@ log_bytes() { stat -c %s "$BOTTLES/$slug/audit.jsonl"; }
 @test "a line that a killed keeper did not end is mended, and the bottle goes on" {
 	detached sleep 1000
 	kill -9 "$keeper"
-	wait_for [ "$(bottle ls --json | jq -r '.[0].state')" = dead ]
+	wait_for listed_as dead
 	printf '{"seq":' >>"$BOTTLES/$slug/audit.jsonl"
 	run_split bottle resume --detach "$slug"
 	expect_status 125
