@@ -53,6 +53,6 @@ detached() {
 }
 children() { cat "/proc/$1/task/$1/children"; }
 # A process that nobody has waited for is gone too: not every container's first process does that.
-gone() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; }
+gone() { ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"; }
 listed_as() { [ "$(bottle ls --json | jq -r '.[0].state')" = "$1" ]; }
 state_is() { [ "$(jq -r .state "$BOTTLES/$slug/record.json")" = "$1" ]; }
