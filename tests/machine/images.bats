@@ -255,8 +255,8 @@ refused() {
 	kill -9 "$(jq .keeper_pid "$state/bot-bottle/bottles/$name/record.json")"
 	wait $launcher || true
 	[ "$(ls -d "$cache/bot-bottle/images"/work-* | wc -l)" -eq 1 ]
-	# It died with its keeper.
-	timeout 20 bash -c 'while kill -0 "$0" 2>/dev/null; do read -rt 0.05 <> <(:) || :; done' "$(cat "$top/docker/pid")"
+	# It died with its keeper, whether or not anybody has waited for it.
+	timeout 20 bash -c 'while grep -qs "^State:[[:space:]]*[^Z[:space:]]" "/proc/$0/status"; do read -rt 0.05 <> <(:) || :; done' "$(cat "$top/docker/pid")"
 	run bottle cleanup --yes "$name"
 	[ "$status" -eq 0 ] && [[ "$output" == *"image work-$name"*freed* ]]
 	nothing_half_made
