@@ -41,7 +41,7 @@ class Events(Streaming):
 
 
 class WebSocket(Streaming):
-    CLIENT = ("node", "--experimental-websocket", "--no-warnings", "echo.js", "wss://stream.clients.test/socket")
+    CLIENT = ("/usr/bin/python3", "echo.py", "wss://stream.clients.test/socket")
 
     def test_every_frame_comes_back(self):
         self.route(websocket=True)
