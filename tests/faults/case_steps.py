@@ -98,8 +98,8 @@ def signalled(signo, when, step):
         caller.send_signal(signo)
         os.kill(keeper, signal.SIGCONT)
         status = place.finish(caller)
-        # At the last point the program may have it, or have ended before.
-        late = step == PROGRAM and status in (0, 128 + signo)
+        # At the last points the program may have it, or have ended before the caller has passed it on.
+        late = step in ("preparing the home", PROGRAM) and status in (0, 128 + signo)
         must(status == 125 or late, "status", status)
         place.all_gone()
         traces.check_gone()
