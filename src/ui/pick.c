@@ -1,6 +1,7 @@
 #include "ui/ui.h"
 #include <ctype.h>
 #include <curses.h>
+#include <term.h>
 #include <locale.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,7 +211,7 @@ static int walk(struct picker *p)
 
 static int run(struct picker *p, struct err *err)
 {
-	int taken;
+	int taken, known;
 
 	p->shown = xcalloc(p->n + 1, sizeof *p->shown);
 	p->chosen = xcalloc(p->n + 1, sizeof *p->chosen);
@@ -219,7 +220,11 @@ static int run(struct picker *p, struct err *err)
 	if (!p->tty)
 		return fail(err, ERR_MISSING, "there is no terminal to choose on");
 	setlocale(LC_CTYPE, "");
-	/* Not initscr(): it ends the program where the terminal is unknown. */
+	/* Not initscr(): it ends the program where the terminal is unknown. And asked before newterm(),
+	 * which gives back nothing of what it took for one that it then does not know. */
+	if (setupterm(NULL, fileno(p->tty), &known) != OK)
+		return fail(err, ERR_MISSING, "the terminal's kind is unknown; set TERM");
+	del_curterm(cur_term);
 	p->screen = newterm(NULL, p->tty, p->tty);
 	if (!p->screen)
 		return fail(err, ERR_MISSING, "the terminal's kind is unknown; set TERM");
