@@ -38,6 +38,12 @@ bool session_terminal(uint16_t *rows, uint16_t *columns)
 	return true;
 }
 
+/* A keeper that has gone may have said why: what is left to be read tells that, and that it ended. */
+static int tell(int keeper, const struct keeper_message *m, struct err *err)
+{
+	return keeper_say(keeper, m, NULL, 0, err) == 0 || err->sys == EPIPE ? 0 : -1;
+}
+
 static int say(struct relay *r, enum keeper_say what, uint32_t number, struct err *err)
 {
 	struct keeper_message m = { .say = what, .number = number };
@@ -49,7 +55,7 @@ static int say(struct relay *r, enum keeper_say what, uint32_t number, struct er
 		m.rows = rows;
 		m.columns = columns;
 	}
-	return keeper_say(r->keeper, &m, NULL, 0, err);
+	return tell(r->keeper, &m, err);
 }
 
 static int on_started(struct relay *r, const struct keeper_message *m, struct err *err)
@@ -147,7 +153,7 @@ static int on_input(struct relay *r, struct err *err)
 		r->s->left = r->over = true;
 		return 0;
 	}
-	return keeper_say(r->keeper, &m, NULL, 0, err);
+	return tell(r->keeper, &m, err);
 }
 
 static int on_signal(struct relay *r, struct err *err)
@@ -195,7 +201,7 @@ int session_relay(struct command *c, int keeper, struct session *s, struct err *
 	r.signals = from;
 	if (s->no_input) {
 		struct keeper_message none = { .say = KEEPER_INPUT };
-		if (keeper_say(keeper, &none, NULL, 0, err) != 0)
+		if (tell(keeper, &none, err) != 0)
 			return -1;
 	}
 	int rc = 0;
