@@ -1,3 +1,4 @@
+#include "bundle/docker.h"
 #include "bundle/docker_run.h"
 
 #include <arpa/inet.h>

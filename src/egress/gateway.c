@@ -1,3 +1,4 @@
+#include "egress/gateway.h"
 #include "egress/client.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "egress/client.h"
 
 #include "base/json.h"
-#include "base/banned.h"
 #include "policy/path.h"
+#include "base/banned.h"
 
 /* A name that no zone has (RFC 6761), answered here and nowhere else: it shows that the way
  * to this very gateway is open, because only this launch knows the nonce. */

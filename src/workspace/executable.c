@@ -1,9 +1,9 @@
+#include "workspace/executable.h"
 #include "workspace/workspace.h"
 
 #include <fnmatch.h>
 #include <string.h>
 
-#include "workspace/executable.h"
 #include "workspace/letters.h"
 #include "base/banned.h"
 
