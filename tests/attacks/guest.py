@@ -5,14 +5,13 @@ import signal
 import socket
 import time
 
-from world import Attack, EVIL, LAN, MACHINE, METADATA, TOKEN, WALLS, of_namespaces, room, run
+from world import Attack, EVIL, LAN, MACHINE, METADATA, TOKEN, WALLS, of_namespaces, room, run, unanswered
 
 
 class Guest(Attack):
     def test_nothing_but_the_sidecars_is_reached(self):
         lines = ["%s %s %d" % place for place in self.world.evil.places]
-        outside = self.world.outside_try(*lines)
-        self.assertEqual([line for line in outside if not line.endswith(" reached")], [])
+        self.assertEqual(unanswered(self.world.outside_try, lines), [])  # control
         before = len(self.world.evil.visits)
         inside = self.world.inside_try(self.main, *lines)
         self.assertEqual(len(inside), len(lines))

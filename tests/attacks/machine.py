@@ -5,7 +5,7 @@ import os
 import re
 import stat
 
-from world import Attack, EVIL, LAN, METADATA, WALLS, run
+from world import Attack, EVIL, LAN, METADATA, WALLS, run, unanswered
 
 # Where the monitor's list is narrower than a guest's of the namespace backend: the errno is
 # another, and all but one are refusals too.
@@ -48,6 +48,9 @@ class Machine(Attack):
             self.addClassCleanup(lambda: (os.kill(row["pid"], 9)))
         return run(smolvm, "machine", "exec", "--name", "m", "-i", "--", *argv, env=env, input=text).stdout
 
+    def free_try(self, *lines):
+        return self.outside("inside_attempt", text="".join(line + "\n" for line in lines)).splitlines()
+
     def test_every_attempt_of_the_cages_table_is_refused_beside_the_monitor(self):
         text = open("tests/cage/attempts.bats").read()
         expected = dict(line.split() for line in re.search(r"<<-'TABLE'\n(.*?)\tTABLE", text, re.S)[1].splitlines())
@@ -57,16 +60,14 @@ class Machine(Attack):
         self.assertEqual({k: v for k, v in got.items() if k in expected}, expected)
         # Control: the double is no wall; what the table's own attempts do outside is shown in tests/cage.
         lines = ["socket 16 3 0", "socket 40 1 0", "read /proc/1/cmdline", "read /etc/hosts", "read " + w.attempt]
-        self.assertEqual(self.outside("inside_attempt", text="".join(line + "\n" for line in lines)).splitlines(),
-                         [line + " ok" for line in lines])
+        self.assertEqual(self.free_try(*lines), [line + " ok" for line in lines])
         for line in w.inside_try(self.main, *lines[:2], "read /proc/1/environ", *lines[4:]):
             self.assertNotEqual(line.split()[-1], "ok", line)
 
     def test_nothing_but_its_own_network_is_reached_beside_the_monitor(self):
         w = self.world
         lines = ["tcp %s 80" % a for a in [EVIL] + LAN + METADATA] + ["udp %s 53" % EVIL, "tcp 127.0.0.1 8443", "tcp ::1 8443"]
-        free = self.outside("inside_attempt", text="".join(line + "\n" for line in lines)).splitlines()
-        self.assertEqual(free, [line + " reached" for line in lines])  # control: without a cage
+        self.assertEqual(unanswered(self.free_try, lines), [])  # control: without a cage
         before = len(w.evil.visits)
         for line in w.inside_try(self.main, *lines):
             self.assertIn(line.split()[-1], WALLS, line)
@@ -96,7 +97,7 @@ class Machine(Attack):
         for line in w.inside_try(self.main, *lines):
             self.assertIn(line.split()[-1], ("ENOENT", "EACCES", "ENOTDIR"), line)
         self.assertEqual(w.inside_try(self.main, "read /b/home/plain"), ["read /b/home/plain ok"])  # control: the share is
-        self.assertEqual(self.outside("inside_attempt", text=lines[0] + "\n"), lines[0] + " ok\n")  # control: no cage
+        self.assertEqual(self.free_try(lines[0]), [lines[0] + " ok"])  # control: no cage
 
     def test_what_it_must_not_change_is_read_only_or_not_there(self):
         w = self.world
