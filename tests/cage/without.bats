@@ -47,7 +47,8 @@ refused() {
 # Whose own checks pass, and whose cage then can't be finished.
 @test "a launch says what its cage could not do, and leaves nothing" {
 	export HOME=$BATS_TEST_TMPDIR XDG_RUNTIME_DIR=
-	start=("$BUILD/bin/bottle" start --backend namespace --workspace "$BUILD/tests/cage" --headless -- printf bo%s oted)
+	mkdir "$HOME/work"
+	start=("$BUILD/bin/bottle" start --backend namespace --workspace "$HOME/work" --headless -- printf bo%s oted)
 	# The gateway's cage is entered at the same time: whichever is first says so.
 	for call in landlock_restrict_self landlock_add_rule; do
 		run "$without" "$call" EPERM -- "${start[@]}"

@@ -21,8 +21,17 @@ pid, fd = pty.fork()
 if pid == 0:
     size(0, 30, 100)
     os.execvp(sys.argv[1], sys.argv[1:])
-signal.alarm(LIMIT)
 said = b""
+
+
+def too_late(*_):
+    print(said.decode(errors="replace"))
+    print("terminal.py: nothing more came")
+    sys.exit(1)
+
+
+signal.signal(signal.SIGALRM, too_late)
+signal.alarm(LIMIT)
 
 
 def wait_for(word):
