@@ -17,7 +17,8 @@ json *json_ref(json *j); /* one more reference */
 
 /* Depth counts nested arrays and objects. ERR_INPUT names the offset. */
 int json_parse(const void *bytes, size_t n, int max_depth, json **out, struct err *err);
-/* As json_parse(), and no object at any depth may have a key twice. */
+/* As json_parse(), and no object at any depth may have a key twice, or one with a NUL, where
+ * json-c would end it. */
 int json_parse_unique(const void *bytes, size_t n, int max_depth, json **out, struct err *err);
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };

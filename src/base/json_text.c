@@ -48,12 +48,21 @@ struct counter {
 	const unsigned char *p, *end;
 };
 
-static void skip_string(struct counter *c)
+/* True where the string holds a NUL, which the parser accepts in this spelling alone. */
+static bool skip_string(struct counter *c)
 {
-	for (c->p++; c->p < c->end && *c->p != '"'; c->p++)
-		if (*c->p == '\\')
-			c->p++;
+	static const char nul[] = "u0000";
+	bool found = false;
+
+	for (c->p++; c->p < c->end && *c->p != '"'; c->p++) {
+		if (*c->p != '\\')
+			continue;
+		c->p++;
+		size_t left = (size_t)(c->end - c->p);
+		found = found || (left >= strlen(nul) && memcmp(c->p, nul, strlen(nul)) == 0);
+	}
 	c->p++;
+	return found;
 }
 
 static void skip_blank(struct counter *c)
@@ -62,21 +71,25 @@ static void skip_blank(struct counter *c)
 		c->p++;
 }
 
-/* Keys of all objects. The text was accepted by the parser, so a string before a colon is a key. */
-static size_t count_keys(const unsigned char *p, const unsigned char *end)
+/* Keys of all objects. The text was accepted by the parser, so a string before a colon is a key.
+ * The parser ends a key at a NUL, and so takes it for another one: *@cut says that there is one. */
+static size_t count_keys(const unsigned char *p, const unsigned char *end, bool *cut)
 {
 	struct counter c = { p, end };
 	size_t keys = 0;
 
+	*cut = false;
 	while (c.p < c.end) {
 		if (*c.p != '"') {
 			c.p++;
 			continue;
 		}
-		skip_string(&c);
+		bool nul = skip_string(&c);
 		skip_blank(&c);
-		if (c.p < c.end && *c.p == ':')
-			keys++;
+		if (c.p >= c.end || *c.p != ':')
+			continue;
+		keys++;
+		*cut = *cut || nul;
 	}
 	return keys;
 }
@@ -109,7 +122,10 @@ int json_parse_unique(const void *bytes, size_t n, int max_depth, json **out, st
 		return -1;
 	/* A key that was there twice is in the text once more than in the tree. (The lost value's
 	 * own keys are missing too: the counts differ all the more.) */
-	size_t in_text = count_keys(bytes, (const unsigned char *)bytes + n);
+	bool cut;
+	size_t in_text = count_keys(bytes, (const unsigned char *)bytes + n, &cut);
+	if (cut)
+		return fail(err, ERR_INPUT, "a key holds a NUL");
 	if (in_text != count_members(j))
 		return fail(err, ERR_INPUT, "an object has a key twice");
 	*out = mem_steal(&j);

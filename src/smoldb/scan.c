@@ -220,7 +220,7 @@ static int scan_number(struct scanner *s)
 	return 0;
 }
 
-/* The keys of one object, to find equal ones. A key may hold NULs ("\u0000"). */
+/* The keys of one object, to find equal ones. */
 struct keys {
 	struct str *v;
 	size_t n, cap;
@@ -247,10 +247,8 @@ static struct str *keys_add(struct keys *k)
 static int compare_keys(const void *a, const void *b)
 {
 	const struct str *x = a, *y = b;
-	size_t least = x->len < y->len ? x->len : y->len;
-	int order = memcmp(str_c(x), str_c(y), least);
 
-	return order ? order : (x->len > y->len) - (x->len < y->len);
+	return strcmp(str_c(x), str_c(y));
 }
 
 static int no_key_twice(struct scanner *s, struct keys *k)
@@ -277,8 +275,10 @@ static int scan_member(struct scanner *s, struct keys *keys)
 	struct str *key = keys_add(keys);
 	if (scan_string(s, key) != 0)
 		return -1;
-	bool wanted = s->depth == 1 && key->len == strlen(s->wanted) &&
-	              memcmp(str_c(key), s->wanted, key->len) == 0;
+	/* Readers in C end the key there: two keys of ours would be one to them, and one is another. */
+	if (memchr(str_c(key), '\0', key->len))
+		return bad(s, "a key holds a NUL");
+	bool wanted = s->depth == 1 && str_is(str_c(key), s->wanted);
 	skip_blank(s);
 	if (peek(s) != ':')
 		return bad(s, "a colon is expected");

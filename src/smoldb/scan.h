@@ -20,8 +20,9 @@ struct scan {
 	bool empty;        /* the object has no members */
 };
 
-/* Checks @bytes as one JSON object in which no object, at any depth, has a key twice, and
- * finds the value of the top-level @key. ERR_INPUT names the byte and what is wrong there. */
+/* Checks @bytes as one JSON object in which no object, at any depth, has a key twice or one that
+ * holds a NUL, and finds the value of the top-level @key. ERR_INPUT names the byte and what is
+ * wrong there. */
 int scan_object(const void *bytes, size_t n, const char *key, struct scan *out, struct err *err);
 
 /* The text with the value of @key replaced by the JSON text @value, or the member added as

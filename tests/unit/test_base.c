@@ -156,6 +156,10 @@ static void json_is_strict(void **state)
 		{ "{\"a\":1,\"b\":{\"a\":\"x:y\\\":\"}}", true },
 		{ "{\"a\":{\"b\":1},\"a\":2}", false },
 		{ "[{\"a\":1},{\"a\":1}]", true },
+		{ "{\"a\\u0000\":1}", false },
+		{ "{\"a\\u0000b\":1,\"a\":2}", false },
+		{ "[{\"b\":{\"\\u0000\" : 1}}]", false },
+		{ "{\"a\":\"\\u0000\",\"b\\\\u0000\":\"\\u0000\"}", true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_json json *j = NULL;
