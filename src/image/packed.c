@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "base/banned.h"
 
-enum { VERSION_AT = 8, OFFSET_AT = 36, SIZE_AT = 44, PACK_VERSION = 3, DEPTH = 16, ENV_MAX = 1000 };
+enum { VERSION_AT = 8, OFFSET_AT = 36, SIZE_AT = 44, DEPTH = 16, ENV_MAX = 1000 };
+/* smolvm 1.8.1 writes the first and reads all of them: the number was reset, the layout is one. */
+enum { PACK_FIRST = 1, PACK_LAST = 3 };
 
 static uint64_t little(const unsigned char *p, size_t n)
 {
@@ -32,9 +34,9 @@ int packed_footer_read(const void *bytes, size_t n, uint64_t file_size, uint64_t
 		            "smolvm pack create");
 	uint64_t version = little(p + VERSION_AT, 4), at = little(p + OFFSET_AT, 8),
 		 len = little(p + SIZE_AT, 8);
-	if (version != PACK_VERSION)
-		return fail(err, ERR_INPUT, "it is a .smolmachine of version %llu, not %d",
-		            (unsigned long long)version, PACK_VERSION);
+	if (version < PACK_FIRST || version > PACK_LAST)
+		return fail(err, ERR_INPUT, "it is a .smolmachine of version %llu, not %d to %d",
+		            (unsigned long long)version, PACK_FIRST, PACK_LAST);
 	if (len == 0 || len > PACKED_MANIFEST_MAX || file_size < PACKED_FOOTER ||
 	    at > file_size - PACKED_FOOTER || len > file_size - PACKED_FOOTER - at)
 		return fail(err, ERR_INPUT, "its manifest stands outside of it");

@@ -124,6 +124,10 @@ refused() {
 	refused "$images/t.smolmachine" "env is"
 }
 
+@test "a .smolmachine of any version that smolvm reads is taken" {
+	runs "$images/v3.smolmachine"
+}
+
 @test "an engine that runs another image than the one that was hashed is refused" {
 	echo "field image \"local:$(printf '0%.0s' {1..64})\"" >"$smolvm/behave"
 	refused "$images/docker.tar" "image is"
@@ -214,7 +218,8 @@ refused() {
 		other-processor.tar|0 images for linux
 		two-images.tar|2 images for linux
 		encrypted.tar|of a kind that is not taken
-		old.smolmachine|version 2
+		v0.smolmachine|version 0
+		v4.smolmachine|version 4
 		gpu.smolmachine|gpu
 		secret.smolmachine|secret_refs
 		short.smolmachine|too short

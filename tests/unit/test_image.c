@@ -390,6 +390,32 @@ static void a_configuration_loses_a_user_and_nothing_else(void **state)
 	}
 }
 
+/* The footer of a file of 200 bytes whose manifest stands at 100. */
+static int read_footer(uint32_t version, struct err *err)
+{
+	unsigned char footer[PACKED_FOOTER] = "SMOLPACK";
+	uint64_t at = 0, size = 0;
+
+	memcpy(footer + 8, &version, sizeof version);
+	footer[36] = 100;
+	footer[44] = 20;
+	int rc = packed_footer_read(footer, sizeof footer, 200, &at, &size, err);
+	assert_int_equal(at, rc == 0 ? 100 : 0);
+	return rc;
+}
+
+static void the_versions_that_smolvm_reads_are_taken(void **state)
+{
+	static const uint32_t others[] = { 0, 4, 0x100, 0x01000000, UINT32_MAX };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (uint32_t version = 1; version <= 3; version++)
+		assert_ok(read_footer(version, &err), &err);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_refused(read_footer(others[i], &err), &err, ERR_INPUT, "not 1 to 3");
+}
+
 static void a_packed_manifest_brings_a_name_and_an_environment(void **state)
 {
 	static const struct {
@@ -443,6 +469,7 @@ int main(void)
 		cmocka_unit_test(dockers_list_of_one_image_is_read),
 		cmocka_unit_test(an_index_names_one_image_for_this_machine),
 		cmocka_unit_test(a_configuration_loses_a_user_and_nothing_else),
+		cmocka_unit_test(the_versions_that_smolvm_reads_are_taken),
 		cmocka_unit_test(a_packed_manifest_brings_a_name_and_an_environment),
 	};
 

@@ -53,11 +53,15 @@ static char *reference_of(const char *image)
 static char *manifest_of(const char *path)
 {
 	uint64_t at, len;
+	uint32_t version;
 	size_t n;
 	char *bytes = read_file(path, &n);
 
 	if (n < 64 || memcmp(bytes + n - 64, "SMOLPACK", 8) != 0)
 		die("not a packed machine: %s", path);
+	memcpy(&version, bytes + n - 56, sizeof version);
+	if (version < 1 || version > 3)
+		die("unsupported version: %u", (unsigned)version);
 	memcpy(&at, bytes + n - 28, sizeof at);
 	memcpy(&len, bytes + n - 20, sizeof len);
 	if (at > n || len > n - 64 || at + len > n - 64)
