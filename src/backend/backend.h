@@ -39,8 +39,9 @@ struct guest_image {
 	bool cached;      /* ours, and closed to others: the guest's cage reads it as its own */
 	const char *hash; /* SHA-256 of an archive, as hex text */
 	/* What a packed one brings. */
-	const char *name, *workdir; /* NULL: none */
-	const struct strv *env;     /* NAME=value */
+	const char *name;
+	const char *workdir;    /* NULL: none */
+	const struct strv *env; /* NAME=value */
 };
 
 struct guest_request {

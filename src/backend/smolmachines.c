@@ -114,7 +114,7 @@ static void fill_image(struct machine *m, const struct guest_image *i)
 		m->image_ref = xasprintf("local:%s", i->hash);
 		break;
 	case GUEST_IMAGE_PACKED:
-		m->image_ref = i->name ? xstrdup(i->name) : NULL;
+		m->image_ref = xstrdup(i->name);
 		m->workdir = i->workdir ? xstrdup(i->workdir) : NULL;
 		strv_copy(&m->image_env, i->env);
 		break;

@@ -30,7 +30,7 @@ struct image {
 	uint64_t size;
 	int fd; /* holds the cache's file against eviction; -1: none */
 	/* What a .smolmachine brings, and so the machine's row must say. */
-	char *name; /* NULL: none */
+	char *name; /* NULL: it is none */
 	char *workdir;
 	struct strv env;
 };
@@ -60,7 +60,8 @@ enum { PACKED_FOOTER = 64, PACKED_MANIFEST_MAX = 1 << 20 };
 /* Where its manifest stands. ERR_INPUT: no .smolmachine of a version that we know. */
 int packed_footer_read(const void *bytes, size_t n, uint64_t file_size, uint64_t *offset, uint64_t *size,
                        struct err *err);
-/* Fills name, workdir and env. Refuses what would give the guest more than an image may. */
+/* Fills name, workdir and env. Refuses what would give the guest more than an image may, and what
+ * packs a machine's disks instead of one. */
 int packed_manifest_read(const void *bytes, size_t n, struct image *out, struct err *err);
 /* Both, from a file. */
 int image_read_packed(int fd, struct image *out, struct err *err);

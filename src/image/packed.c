@@ -87,17 +87,23 @@ int packed_manifest_read(const void *bytes, size_t n, struct image *out, struct 
 			return fail(err, ERR_DENIED, "its manifest sets %s: %s; pack it without",
 			            refused[i].key, refused[i].why);
 	const char *mode = json_get_string(m, "mode", "container"), *name = json_get_string(m, "image", NULL);
-	bool is_vm = str_is(mode, "vm");
-	if (json_kind(m) != JSON_OBJECT || (!is_vm && !str_is(mode, "container")) || !name)
-		return fail(err, ERR_INPUT,
-		            "its manifest says no image, or a mode other than container and vm");
+	/* Such a machine has no image, and smolvm's start waits for the end of the command that keeps
+	 * one with an image alive. */
+	if (str_is(mode, "vm"))
+		return fail(
+			err, ERR_INPUT,
+			"it is a machine's disks (mode vm), not an image, and no agent can be started in "
+			"them; pack an image (smolvm pack create --image), or name its root file system's "
+			"directory or a docker save archive");
+	if (json_kind(m) != JSON_OBJECT || !str_is(mode, "container") || !name)
+		return fail(err, ERR_INPUT, "its manifest says no image, or a mode other than container");
 	if (read_env(json_get(m, "env"), &env, err) != 0)
 		return -1;
 	const char *workdir = json_get_string(m, "workdir", NULL);
 	mem_drop(&out->name);
 	mem_drop(&out->workdir);
 	strv_clear(&out->env);
-	out->name = is_vm ? NULL : xstrdup(name);
+	out->name = xstrdup(name);
 	out->workdir = workdir ? xstrdup(workdir) : NULL;
 	out->env = env;
 	env = (struct strv)STRV_INIT;

@@ -220,6 +220,7 @@ refused() {
 		encrypted.tar|of a kind that is not taken
 		v0.smolmachine|version 0
 		v4.smolmachine|version 4
+		disks.smolmachine|mode vm
 		gpu.smolmachine|gpu
 		secret.smolmachine|secret_refs
 		short.smolmachine|too short
