@@ -142,17 +142,26 @@ static int check_row(const struct machine *m, enum posture_phase phase, struct s
 	return posture_check(row->data, row->len, m->given, phase, err);
 }
 
-/* The flag gives the list; that no name is answered can only be said in the database. */
+/* The flag gives the list. That no name is answered can only be said in the database; and so can
+ * a size that happens to be smolvm's default, in whose place it takes a .smolmachine's own. */
 static int enforce(const struct machine *m, struct err *err)
 {
 	const struct smoldb_options o = database(m);
+	own_mem char *cpus = xasprintf("%lu", m->resources.cpus);
+	own_mem char *mem = xasprintf("%lu", m->resources.memory_mib);
+	const struct {
+		const char *key, *value;
+	} fields[] = { { "dns_filter_hosts", "[]" }, { "cpus", cpus }, { "mem", mem } };
 	own_strv struct strv cidrs = STRV_INIT;
 	bool written;
 
 	strv_add(&cidrs, ADDRESS_CIDR);
 	if (smoldb_enforce(&o, m->name, &cidrs, &written, err) != 0)
 		return -1;
-	return smoldb_set(&o, m->name, "dns_filter_hosts", "[]", &written, err);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (smoldb_set(&o, m->name, fields[i].key, fields[i].value, &written, err) != 0)
+			return -1;
+	return 0;
 }
 
 int machine_create(struct guest *g, const struct guest_waiting *w, struct err *err)

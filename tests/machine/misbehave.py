@@ -30,7 +30,7 @@ REFUSED = [
 ]
 # A row that is wider than what was asked for, and one that lacks what it must say.
 WIDER = {
-    "name": '"another"', "cpus": "64", "mem": "65536", "mounts": '[["/","/host",false]]', "ports": "[[8080,80]]",
+    "name": '"another"', "mounts": '[["/","/host",false]]', "ports": "[[8080,80]]",
     "published_sockets": '[{"direction":"mount","host":"/run/docker.sock","guest":"/d"}]', "network": "null",
     "gpu": "true", "gpu_vram_mib": "1024", "rosetta": "true", "init": '["true"]', "env": '[["A","1"]]',
     "workdir": '"/"', "storage_gb": "900", "overlay_gb": "900", "network_backend": '"tsi"', "image": '"x:latest"',
@@ -45,7 +45,8 @@ MORE = {
 }
 LACKS = ["mounts", "ports", "network", "network_backend", "published_sockets", "ssh_agent", "docker_socket", "cuda"]
 # It runs, as declared; what it did in vain, or too late, is undone all the same.
-HARMLESS = [["drop-allowlist"], ["field allowed_cidrs [\"0.0.0.0/0\"]"], ["field allowed_cidrs null"], ["stray"]]
+HARMLESS = [["drop-allowlist"], ["field allowed_cidrs [\"0.0.0.0/0\"]"], ["field allowed_cidrs null"], ["field cpus 64"],
+            ["field mem 65536"], ["stray"]]
 AT_THE_END = ["die-stop", "kill-stop", "hang-stop", "late-stop", "die-delete", "kill-delete", "hang-delete", "late-delete",
               "delete-lies", "silent-delete", "nonsense-stop"]
 

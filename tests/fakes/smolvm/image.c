@@ -81,12 +81,27 @@ static const char *text_of(const char *manifest, const char *key, char *out, siz
 	return out;
 }
 
-static char *with_packed(const char *row, const char *path)
+/* A size that is smolvm's own default counts as not given: the file's comes in its place. */
+static char *with_size(const char *row, const char *manifest, const char *key, const char *given,
+                       const char *fallback)
 {
+	char name[64], value[32];
+
+	snprintf(name, sizeof name, "\"%s\": ", key);
+	return strcmp(given, fallback) == 0 ?
+	               with_field(row, key, between(manifest, name, ',', value, sizeof value)) :
+	               strdup(row);
+}
+
+static char *with_packed(const char *row, const struct options *o)
+{
+	const char *path = o->from;
 	char value[512], name[256], *manifest = manifest_of(path), *out;
 	const char *env = strstr(manifest, "\"env\": [");
 
-	out = with_field(row, "image", text_of(manifest, "image", value, sizeof value));
+	out = with_size(row, manifest, "cpus", o->cpus, "4");
+	out = with_size(out, manifest, "mem", o->mem, "8192");
+	out = with_field(out, "image", text_of(manifest, "image", value, sizeof value));
 	out = with_field(out, "workdir", text_of(manifest, "workdir", value, sizeof value));
 	if (env) {
 		env = strchr(env, '[');
@@ -102,7 +117,7 @@ static char *with_packed(const char *row, const char *path)
 char *with_image(const char *row, const struct options *o)
 {
 	if (o->from)
-		return with_packed(row, o->from);
+		return with_packed(row, o);
 	return o->image ? with_field(row, "image", reference_of(o->image)) : strdup(row);
 }
 
