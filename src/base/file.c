@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "base/random.h"
@@ -34,11 +37,13 @@ int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct
 	}
 }
 
-int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct err *err)
+/* O_NONBLOCK: a FIFO in the place of a file must not hang us before we look at it. */
+enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY };
+
+/* @fd: what its opening returned. */
+static int read_regular(int fd, const char *name, size_t limit, struct str *out, struct err *err)
 {
 	struct stat st;
-	/* O_NONBLOCK: a FIFO in the place of a file must not hang us before we look at it. */
-	own_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return fail_errno(err, "open %s", name);
@@ -47,6 +52,39 @@ int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct
 	if (!S_ISREG(st.st_mode))
 		return fail(err, ERR_INPUT, "%s is not a regular file", name);
 	return file_read_fd(fd, name, limit, out, err);
+}
+
+int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct err *err)
+{
+	own_fd int fd = openat(dirfd, name, READ_FLAGS);
+
+	return read_regular(fd, name, limit, out, err);
+}
+
+int file_read_beneath(int dirfd, const char *path, size_t limit, struct str *out, struct err *err)
+{
+	own_fd int fd = file_open_beneath(dirfd, path, READ_FLAGS, 0);
+
+	return read_regular(fd, path, limit, out, err);
+}
+
+int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	/* EAGAIN: a rename elsewhere raced with a ".." check of the kernel's; paths here have none,
+	 * but the kernel may say so all the same. */
+	for (int tries = 0; tries < 100; tries++) {
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return (int)fd;
 }
 
 int file_write_all(int fd, const void *bytes, size_t n, struct err *err)

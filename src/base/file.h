@@ -8,6 +8,8 @@
 /* Adds the file's bytes to @out. A file over @limit bytes, or no regular file, is ERR_INPUT;
  * a last component that is a symlink is not followed. */
 int file_read(int dirfd, const char *name, size_t limit, struct str *out, struct err *err);
+/* The same for a path whose directories others may write: none of it may be a symlink. */
+int file_read_beneath(int dirfd, const char *path, size_t limit, struct str *out, struct err *err);
 /* The same from an open descriptor, to its end. */
 int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct err *err);
 
@@ -18,6 +20,10 @@ int file_write(int dirfd, const char *name, const void *bytes, size_t n, mode_t 
 int file_place(int dirfd, const char *name, const void *bytes, size_t n, mode_t mode, struct err *err);
 /* All bytes, through short writes and EINTR. */
 int file_write_all(int fd, const void *bytes, size_t n, struct err *err);
+
+/* openat2() that stays beneath @dirfd and passes no symlink; -1 with errno. With O_PATH and
+ * O_NOFOLLOW the last component may be a symlink, which is then what was opened. */
+int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
 /* Opens @path (may be relative to @dirfd) as a directory, making missing components with
  * @mode. A component that is a symlink is followed only where it existed before. */

@@ -60,7 +60,7 @@ static int run(struct command *c, bool enforce, struct err *err)
 		strv_add(&cidrs, c->args.v[i]);
 	if (find_database(c, &path, err) != 0)
 		return -1;
-	const struct smoldb_options o = { path, SMOLDB_BUSY_MS };
+	const struct smoldb_options o = { .path = path, .busy_ms = SMOLDB_BUSY_MS };
 	int rc = enforce ? smoldb_enforce(&o, machine, &cidrs, &written, err) :
 	                   smoldb_verify(&o, machine, &cidrs, err);
 	if (rc != 0)

@@ -3,10 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -53,12 +51,9 @@ static void places_of(const struct manifest_dirs *dirs, struct place out[PLACES]
 static int open_in(const struct place *place, const char *path)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	struct open_how how = { .flags = (unsigned long long)flags,
-		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 
-	if (place->trusted)
-		return openat(place->dir, path, flags);
-	return (int)syscall(SYS_openat2, place->dir, path, &how, sizeof how);
+	return place->trusted ? openat(place->dir, path, flags) :
+	                        file_open_beneath(place->dir, path, flags, 0);
 }
 
 static int read_found(const struct place *place, int fd, const char *path, struct found *out,

@@ -1,22 +1,33 @@
 #include "smoldb/smoldb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "smoldb/scan.h"
 #include "base/banned.h"
 
 static const char cidrs_key[] = "allowed_cidrs";
 
-static void db_drop(sqlite3 **db)
+struct connection {
+	int dir; /* that the database stands in; its files are named through it */
+	sqlite3 *db;
+};
+/* clang-format off */
+#define CONNECTION_INIT { .dir = -1 }
+/* clang-format on */
+
+static void connection_drop(struct connection *c)
 {
-	sqlite3_close(*db);
-	*db = NULL;
+	sqlite3_close(c->db);
+	c->db = NULL;
+	fd_drop(&c->dir);
 }
 
 static void stmt_drop(sqlite3_stmt **stmt)
@@ -25,37 +36,71 @@ static void stmt_drop(sqlite3_stmt **stmt)
 	*stmt = NULL;
 }
 
-#define own_db   OWN(db_drop)
-#define own_stmt OWN(stmt_drop)
+#define own_connection OWN(connection_drop)
+#define own_stmt       OWN(stmt_drop)
 
 static int refuse(struct err *err, sqlite3 *db, const char *what)
 {
 	return fail(err, ERR_UNCONFINED, "smolvm's database: %s: %s", what, sqlite3_errmsg(db));
 }
 
-/* SQLite refuses a symlink anywhere in the name with SQLITE_OPEN_NOFOLLOW; a home directory
- * behind one is nobody's attack, so only the last component must be none. */
-static int resolve(const char *path, char **out, struct err *err)
+static int fail_missing(const char *path, struct err *err)
 {
-	struct stat st;
-	const char *slash = strrchr(path, '/');
-	own_mem char *directory =
-		slash ? xstrndup(path, slash > path ? (size_t)(slash - path) : 1) : xstrdup(".");
-	own_mem char *real = realpath(directory, NULL);
+	int sys = errno;
 
-	if (!real)
-		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path,
-		            strerror(errno));
-	own_mem char *full = xasprintf("%s/%s", str_is(real, "/") ? "" : real, slash ? slash + 1 : path);
-	if (lstat(full, &st) != 0)
-		return fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path,
-		            strerror(errno));
+	fail(err, ERR_UNCONFINED, "no smolvm database at %s: %s; create must run before", path,
+	     strerror(sys));
+	err->sys = sys;
+	return -1;
+}
+
+/* The directory, and that its entry is a database's and no link to one. A home directory behind a
+ * link is nobody's attack; below a directory that was given to begin at, every link is. */
+static int open_directory(const struct smoldb_options *o, const char **name, struct err *err)
+{
+	const char *slash = strrchr(o->path, '/');
+	own_mem char *path =
+		slash ? xstrndup(o->path, slash > o->path ? (size_t)(slash - o->path) : 1) : xstrdup(".");
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	own_fd int dir = o->beneath > 0 ? file_open_beneath(o->beneath, path, flags, 0) : open(path, flags);
+	struct stat st;
+
+	*name = slash ? slash + 1 : o->path;
+	if (dir < 0 || fstatat(dir, *name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return fail_missing(o->path, err);
 	if (S_ISLNK(st.st_mode))
-		return fail(err, ERR_UNCONFINED, "%s is a symbolic link; name the database itself", path);
+		return fail(err, ERR_UNCONFINED, "%s is a symbolic link; name the database itself", o->path);
 	if (!S_ISREG(st.st_mode))
-		return fail(err, ERR_UNCONFINED, "%s is not a regular file", path);
-	*out = mem_steal(&full);
-	return 0;
+		return fail(err, ERR_UNCONFINED, "%s is not a regular file", o->path);
+	return fd_steal(&dir);
+}
+
+static int take_as_it_is(sqlite3_vfs *vfs, const char *name, int size, char *out)
+{
+	size_t n = strlen(name);
+
+	(void)vfs;
+	if (n >= (size_t)size)
+		return SQLITE_CANTOPEN;
+	memcpy(out, name, n + 1);
+	return SQLITE_OK;
+}
+
+/* SQLite's own file system, but that a name stays the one that it was given. Of a descriptor's
+ * name it would make the path that it leads to, and follow what stands there by then. No file of
+ * a database is opened through a link as its last component. */
+static const char *files(void)
+{
+	static sqlite3_vfs held; /* SQLite keeps the pointer */
+
+	if (!held.zName) {
+		held = *sqlite3_vfs_find(NULL);
+		held.zName = "held";
+		held.xFullPathname = take_as_it_is;
+		if (sqlite3_vfs_register(&held, 0) != SQLITE_OK)
+			bug("SQLite takes no file system");
+	}
+	return held.zName;
 }
 
 /* The schema is data too: views and triggers could answer and act in the table's place. */
@@ -81,23 +126,27 @@ static int harden(sqlite3 *db, struct err *err)
 	return 0;
 }
 
-static int open_database(const struct smoldb_options *o, int flags, sqlite3 **out, struct err *err)
+static int open_database(const struct smoldb_options *o, int flags, struct connection *out, struct err *err)
 {
-	own_mem char *path = NULL;
-	own_db sqlite3 *db = NULL;
+	own_connection struct connection c = CONNECTION_INIT;
+	const char *name;
 
-	if (resolve(o->path, &path, err) != 0)
+	c.dir = open_directory(o, &name, err);
+	if (c.dir < 0)
 		return -1;
-	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE, NULL);
+	own_mem char *path = xasprintf("/proc/self/fd/%d/%s", c.dir, name);
+	int rc = sqlite3_open_v2(path, &c.db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE,
+	                         files());
 	if (rc != SQLITE_OK)
-		return db ? refuse(err, db, "open") :
-		            fail(err, ERR_UNCONFINED, "smolvm's database: %s", sqlite3_errstr(rc));
-	sqlite3_extended_result_codes(db, 1);
-	if (sqlite3_busy_timeout(db, o->busy_ms) != SQLITE_OK)
-		return refuse(err, db, "setting the busy timeout");
-	if (harden(db, err) != 0)
+		return c.db ? refuse(err, c.db, "open") :
+		              fail(err, ERR_UNCONFINED, "smolvm's database: %s", sqlite3_errstr(rc));
+	sqlite3_extended_result_codes(c.db, 1);
+	if (sqlite3_busy_timeout(c.db, o->busy_ms) != SQLITE_OK)
+		return refuse(err, c.db, "setting the busy timeout");
+	if (harden(c.db, err) != 0)
 		return -1;
-	*out = mem_steal(&db);
+	*out = c;
+	c = (struct connection)CONNECTION_INIT;
 	return 0;
 }
 
@@ -204,13 +253,13 @@ static void show_value(const struct str *row, const struct scan *where, struct s
 static int require_value(const struct smoldb_options *o, const char *machine, const char *key,
                          const char *value, const char *when, struct err *err)
 {
-	own_db sqlite3 *db = NULL;
+	own_connection struct connection c = CONNECTION_INIT;
 	own_str struct str row = STR_INIT;
 	own_str struct str shown = STR_INIT;
 	struct scan where;
 
-	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0 ||
-	    find_value(db, machine, key, &row, &where, err) != 0)
+	if (open_database(o, SQLITE_OPEN_READONLY, &c, err) != 0 ||
+	    find_value(c.db, machine, key, &row, &where, err) != 0)
 		return -1;
 	if (value_is(&row, &where, value))
 		return 0;
@@ -241,25 +290,25 @@ static int update_row(sqlite3 *db, const char *machine, const struct str *row, s
 static int set_value(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
                      bool *written, struct err *err)
 {
-	own_db sqlite3 *db = NULL;
+	own_connection struct connection c = CONNECTION_INIT;
 	own_str struct str row = STR_INIT;
 	own_str struct str changed = STR_INIT;
 	struct scan where;
 
-	if (open_database(o, SQLITE_OPEN_READWRITE, &db, err) != 0)
+	if (open_database(o, SQLITE_OPEN_READWRITE, &c, err) != 0)
 		return -1;
-	if (run(db, "BEGIN IMMEDIATE", err) != 0 || find_value(db, machine, key, &row, &where, err) != 0)
+	if (run(c.db, "BEGIN IMMEDIATE", err) != 0 || find_value(c.db, machine, key, &row, &where, err) != 0)
 		return -1;
 	*written = !value_is(&row, &where, value);
 	if (!*written)
-		return run(db, "ROLLBACK", err);
+		return run(c.db, "ROLLBACK", err);
 	scan_splice(row.data, row.len, &where, key, value, &changed);
 	if (changed.len > SMOLDB_ROW_MAX)
 		return fail(err, ERR_UNCONFINED, "machine %s: its row would have %zu bytes, the limit is %d",
 		            machine, changed.len, SMOLDB_ROW_MAX);
-	if (update_row(db, machine, &changed, err) != 0)
+	if (update_row(c.db, machine, &changed, err) != 0)
 		return -1;
-	return run(db, "COMMIT", err);
+	return run(c.db, "COMMIT", err);
 }
 
 int smoldb_set(const struct smoldb_options *o, const char *machine, const char *key, const char *value,
@@ -312,12 +361,12 @@ int smoldb_enforce(const struct smoldb_options *o, const char *machine, const st
 
 int smoldb_read(const struct smoldb_options *o, const char *machine, struct str *out, struct err *err)
 {
-	own_db sqlite3 *db = NULL;
+	own_connection struct connection c = CONNECTION_INIT;
 	own_str struct str row = STR_INIT;
 	struct scan where;
 
-	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0 ||
-	    find_value(db, machine, "name", &row, &where, err) != 0)
+	if (open_database(o, SQLITE_OPEN_READONLY, &c, err) != 0 ||
+	    find_value(c.db, machine, "name", &row, &where, err) != 0)
 		return -1;
 	str_addn(out, row.data, row.len);
 	return 0;
@@ -325,13 +374,10 @@ int smoldb_read(const struct smoldb_options *o, const char *machine, struct str 
 
 int smoldb_has(const struct smoldb_options *o, const char *machine, struct err *err)
 {
-	own_db sqlite3 *db = NULL;
+	own_connection struct connection c = CONNECTION_INIT;
 	own_str struct str row = STR_INIT;
-	struct stat st;
 
-	if (lstat(o->path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-		return 0;
-	if (open_database(o, SQLITE_OPEN_READONLY, &db, err) != 0)
-		return -1;
-	return select_row(db, machine, &row, err);
+	if (open_database(o, SQLITE_OPEN_READONLY, &c, err) != 0)
+		return err->sys == ENOENT ? 0 : -1;
+	return select_row(c.db, machine, &row, err);
 }

@@ -38,7 +38,10 @@ int smoldb_check_cidr(const char *text, struct err *err);
 
 struct smoldb_options {
 	const char *path; /* the database file */
-	int busy_ms;      /* how long to wait for other writers; SMOLDB_BUSY_MS */
+	/* For one whose directories others may write: a directory where @path begins and that it
+	 * does not leave, and no component of it is a link. 0: none, and only the last must be none. */
+	int beneath;
+	int busy_ms; /* how long to wait for other writers; SMOLDB_BUSY_MS */
 };
 
 /* 0: the machine's persisted "allowed_cidrs" is exactly @cidrs (order matters, strings are

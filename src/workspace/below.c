@@ -4,36 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "base/banned.h"
 
-int below_open(int dir, const char *path, int flags, mode_t mode)
-{
-	struct open_how how = {
-		.flags = (unsigned)flags | O_CLOEXEC,
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
-
-	/* EAGAIN: a rename elsewhere raced with a ".." check of the kernel's; paths here have none,
-	 * but the kernel may say so all the same. */
-	for (int tries = 0; tries < 100; tries++) {
-		fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return (int)fd;
-}
-
 int below_look(int dir, const char *path, struct stat *st)
 {
-	own_fd int fd = below_open(dir, path, O_PATH | O_NOFOLLOW, 0);
+	own_fd int fd = file_open_beneath(dir, path, O_PATH | O_NOFOLLOW, 0);
 
 	if (fd < 0 || fstat(fd, st) != 0)
 		return -1;
@@ -73,7 +53,7 @@ static int by_bytes(const void *a, const void *b)
 
 int below_names(int dir, size_t limit, struct strv *out, bool *more)
 {
-	int fd = below_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	int fd = file_open_beneath(dir, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (!d) {

@@ -5,10 +5,6 @@
 #include "base/err.h"
 #include "base/own.h"
 
-/* openat2() that stays beneath @dir and passes no symlink; -1 with errno. With O_PATH and
- * O_NOFOLLOW the last component may be a symlink, which is then what was opened. */
-int below_open(int dir, const char *path, int flags, mode_t mode);
-
 /* What stands at @path, whatever it is: an O_PATH descriptor. */
 int below_look(int dir, const char *path, struct stat *st);
 

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "base/file.h"
 #include "workspace/below.h"
 #include "workspace/executable.h"
 #include "workspace/letters.h"
@@ -371,8 +372,8 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 
 static int walk_run(struct walk *k, struct err *err)
 {
-	own_fd int upper = below_open(k->w->upper, ".", O_RDONLY | O_DIRECTORY, 0);
-	own_fd int lower = below_open(k->w->lower, ".", O_RDONLY | O_DIRECTORY, 0);
+	own_fd int upper = file_open_beneath(k->w->upper, ".", O_RDONLY | O_DIRECTORY, 0);
+	own_fd int lower = file_open_beneath(k->w->lower, ".", O_RDONLY | O_DIRECTORY, 0);
 
 	if (upper < 0 || lower < 0)
 		return fail_errno(err, "open the workspace%s", upper < 0 ? "'s upper layer" : "");

@@ -93,16 +93,16 @@ static void give_owner(const struct run *r, int fd)
  * so that a link or file in the way is met and not followed. */
 static int open_parent(const struct run *r, const char *path, const char **name)
 {
-	own_fd int dir = below_open(r->options->to, ".", O_RDONLY | O_DIRECTORY, 0);
+	own_fd int dir = file_open_beneath(r->options->to, ".", O_RDONLY | O_DIRECTORY, 0);
 	own_mem char *part = NULL;
 	const char *slash;
 
 	while (dir >= 0 && (slash = strchr(path, '/')) != NULL) {
 		mem_drop(&part);
 		part = xstrndup(path, (size_t)(slash - path));
-		int next = below_open(dir, part, O_RDONLY | O_DIRECTORY, 0);
+		int next = file_open_beneath(dir, part, O_RDONLY | O_DIRECTORY, 0);
 		if (next < 0 && errno == ENOENT && mkdirat(dir, part, 0777) == 0) {
-			next = below_open(dir, part, O_RDONLY | O_DIRECTORY, 0);
+			next = file_open_beneath(dir, part, O_RDONLY | O_DIRECTORY, 0);
 			if (next >= 0)
 				give_owner(r, next);
 		}
@@ -229,7 +229,7 @@ static int export_directory(const struct run *r, const struct change *c)
 	bool made = mkdirat(parent, name, 0777) == 0;
 	if (!made && errno != EEXIST)
 		return -1;
-	own_fd int dir = below_open(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	own_fd int dir = file_open_beneath(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return -1;
 	if (made)
@@ -252,7 +252,7 @@ static int remove_tree(const struct run *r, int dir, const char *name, const cha
 		return 0;
 	if ((errno != EISDIR && errno != EPERM) || depth > WORKSPACE_DEPTH)
 		return -1;
-	own_fd int sub = below_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	own_fd int sub = file_open_beneath(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (sub < 0 || below_names(sub, WORKSPACE_ENTRIES, &names, &more) != 0)
 		return -1;
 	bool kept = false;
@@ -278,7 +278,8 @@ static int export_deletion(const struct run *r, const struct change *c)
 
 	if (slash)
 		*slash = '\0';
-	own_fd int parent = below_open(r->options->to, slash ? directory : ".", O_RDONLY | O_DIRECTORY, 0);
+	own_fd int parent =
+		file_open_beneath(r->options->to, slash ? directory : ".", O_RDONLY | O_DIRECTORY, 0);
 	if (parent < 0)
 		return errno == ENOENT ? 0 : -1;
 	return remove_tree(r, parent, name, c->path, 0);

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 5)
 		return 2;
-	const struct smoldb_options o = { argv[1], SMOLDB_BUSY_MS };
+	const struct smoldb_options o = { .path = argv[1], .busy_ms = SMOLDB_BUSY_MS };
 	struct strv lists[] = { list_of("100.96.0.1/32"), list_of("127.0.0.16/32") };
 	long rounds = strtol(argv[3], NULL, 10);
 	bool verify = str_is(argv[4], "verify"), write = str_is(argv[4], "write"), written;

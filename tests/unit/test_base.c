@@ -331,6 +331,14 @@ static void files_are_written_whole_and_read_bounded(void **state)
 	assert_int_equal(file_read(d, "f", 5, &s, &err), -1);
 	own_fd int sub = dir_make(d, "x/y", 0700, &err);
 	assert_true(sub >= 0);
+	assert_int_equal(file_write(sub, "b", "below", 5, 0600, &err), 0);
+	assert_int_equal(symlinkat("y", d, "x/z"), 0);
+	str_reset(&s);
+	assert_int_equal(file_read_beneath(d, "x/y/b", 5, &s, &err), 0);
+	assert_string_equal(s.data, "below");
+	assert_int_equal(file_read(d, "x/z/b", 5, &s, &err), 0);
+	assert_int_equal(file_read_beneath(d, "x/z/b", 5, &s, &err), -1);
+	assert_int_equal(file_read_beneath(sub, "../y/b", 5, &s, &err), -1);
 	assert_int_equal(symlinkat("/etc", sub, "etc"), 0);
 	assert_int_equal(mkdirat(sub, "shut", 0), 0);
 	assert_int_equal(dir_remove(AT_FDCWD, dir, &err), 0);

@@ -229,7 +229,7 @@ static void a_missing_database_is_refused_and_not_made(void **state)
 	bool written;
 
 	snprintf(path, sizeof path, "%s/none/smolvm.db", f->dir);
-	struct smoldb_options o = { path, 50 };
+	struct smoldb_options o = { .path = path, .busy_ms = 50 };
 	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
 	               "create must run before");
 	assert_refused(smoldb_verify(&o, "m", &want, &err), &err, ERR_UNCONFINED, "create must run before");
@@ -265,7 +265,7 @@ static void a_symbolic_link_at_its_name_is_refused(void **state)
 	put(f, "m", "{\"allowed_cidrs\":[\"127.0.0.16/32\"]}");
 	snprintf(path, sizeof path, "%s/link.db", f->dir);
 	assert_int_equal(symlink(f->path, path), 0);
-	struct smoldb_options o = { path, 50 };
+	struct smoldb_options o = { .path = path, .busy_ms = 50 };
 	assert_refused(smoldb_verify(&o, "m", &want, &err), &err, ERR_UNCONFINED, "symbolic link");
 	/* The control: a link on the way there (a home directory, say) is nobody's attack. */
 	snprintf(path, sizeof path, "%s/home", f->dir);
@@ -273,6 +273,47 @@ static void a_symbolic_link_at_its_name_is_refused(void **state)
 	snprintf(behind, sizeof behind, "%s/smolvm.db", path);
 	o.path = behind;
 	assert_ok(smoldb_verify(&o, "m", &want, &err), &err);
+}
+
+static void below_a_directory_that_is_given_no_link_leads_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	own_strv struct strv want = one("127.0.0.16/32");
+	struct err err = ERR_INIT;
+
+	put(f, "m", "{\"allowed_cidrs\":[\"127.0.0.16/32\"]}");
+	own_fd int dir = dir_open(AT_FDCWD, f->dir, &err);
+	own_fd int sub = dir_make(dir, "a/b", 0700, &err);
+	struct smoldb_options o = { .path = "smolvm.db", .beneath = dir, .busy_ms = 50 };
+	assert_ok(smoldb_verify(&o, "m", &want, &err), &err);
+	assert_int_equal(symlinkat(".", dir, "here"), 0);
+	assert_int_equal(symlinkat(f->path, sub, "smolvm.db"), 0);
+	static const char *const paths[] = { "here/smolvm.db", "a/../here/smolvm.db", "a/b/smolvm.db" };
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		o.path = paths[i];
+		assert_refused(smoldb_verify(&o, "m", &want, &err), &err, ERR_UNCONFINED, paths[i]);
+		assert_int_equal(smoldb_has(&o, "m", &err), -1);
+	}
+	o = (struct smoldb_options){ .path = "../smolvm.db", .beneath = sub, .busy_ms = 50 };
+	assert_refused(smoldb_verify(&o, "m", &want, &err), &err, ERR_UNCONFINED, "../smolvm.db");
+	assert_int_equal(smoldb_has(&o, "m", &err), -1);
+}
+
+/* SQLite makes the log for a reader too: a link in its place would be made a file of. */
+static void a_link_in_the_place_of_the_log_is_not_followed(void **state)
+{
+	struct fixture *f = *state;
+	own_strv struct strv want = one("127.0.0.16/32");
+	struct err err = ERR_INIT;
+	bool written;
+
+	put(f, "m", "{\"allowed_cidrs\":[]}");
+	own_fd int dir = dir_open(AT_FDCWD, f->dir, &err);
+	unlinkat(dir, "smolvm.db-wal", 0);
+	assert_int_equal(symlinkat("made", dir, "smolvm.db-wal"), 0);
+	assert_refused(smoldb_verify(&f->o, "m", &want, &err), &err, ERR_UNCONFINED, "database");
+	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "database");
+	assert_int_equal(faccessat(dir, "made", F_OK, 0), -1);
 }
 
 static void schemas_that_act_by_themselves_are_refused(void **state)
@@ -360,7 +401,7 @@ static void corrupt_and_foreign_files_are_refused_untouched(void **state)
 	assert_ok(file_write(d, "junk.db", before.data, before.len, 0600, &err), &err);
 	char path[160];
 	snprintf(path, sizeof path, "%s/junk.db", f->dir);
-	struct smoldb_options o = { path, 50 };
+	struct smoldb_options o = { .path = path, .busy_ms = 50 };
 	assert_refused(smoldb_enforce(&o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
 	               "not a database");
 	assert_ok(file_read(d, "junk.db", 65536, &after, &err), &err);
@@ -419,6 +460,8 @@ int main(void)
 		WITH_DB(a_missing_database_is_refused_and_not_made),
 		WITH_DB(a_missing_row_is_refused),
 		WITH_DB(a_symbolic_link_at_its_name_is_refused),
+		WITH_DB(below_a_directory_that_is_given_no_link_leads_anywhere),
+		WITH_DB(a_link_in_the_place_of_the_log_is_not_followed),
 		WITH_DB(schemas_that_act_by_themselves_are_refused),
 		WITH_DB(a_locked_database_is_refused_after_the_wait),
 		WITH_DB(a_patch_that_does_not_take_is_refused_with_both_values),

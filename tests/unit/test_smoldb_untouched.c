@@ -176,7 +176,7 @@ static void a_database_that_is_wrong_is_refused_and_stays_what_it_was(void **sta
 		struct err err = ERR_INIT;
 		bool written = false;
 		make(&p);
-		const struct smoldb_options o = { p.path, 20 };
+		const struct smoldb_options o = { .path = p.path, .busy_ms = 20 };
 		cases[i].damage(&p);
 		take(&p, &before);
 		int rc = smoldb_enforce(&o, "m", &want, &written, &err);
@@ -203,7 +203,7 @@ static int enforce_as_nobody(void *arg, struct err *err)
 {
 	struct place *p = arg;
 	own_strv struct strv want = STRV_INIT;
-	const struct smoldb_options o = { p->path, 20 };
+	const struct smoldb_options o = { .path = p->path, .busy_ms = 20 };
 	struct err why = ERR_INIT;
 	bool written;
 
