@@ -2,11 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "backend/limits.h"
 #include "base/file.h"
@@ -71,18 +68,6 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 	return machine_device_check(err);
 }
 
-static char *path_of(int dir, struct err *err)
-{
-	char link[64], path[PATH_MAX];
-
-	snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
-	ssize_t n = readlink(link, path, sizeof path - 1);
-	if (n > 0)
-		return xstrndup(path, (size_t)n);
-	fail_errno(err, "finding the path of the bottle's directory");
-	return NULL;
-}
-
 /* What a run before this one left is another machine's. */
 static int make_state(int dir, struct err *err)
 {
@@ -127,11 +112,9 @@ static int fill(struct machine *m, const struct guest_request *r, struct err *er
 	m->name = xasprintf("bot-bottle-%s", r->slug);
 	m->resources = *r->resources;
 	fill_image(m, r->made);
-	own_mem char *dir = path_of(r->dir, err);
-	if (!dir || make_state(r->dir, err) != 0)
+	const struct smoldb_env env = { .smolvm_data_dir = MACHINE_DIR };
+	if (make_state(r->dir, err) != 0)
 		return -1;
-	own_mem char *home = xasprintf("%s/" MACHINE_DIR, dir);
-	const struct smoldb_env env = { .smolvm_data_dir = home };
 	return smoldb_path(&env, &m->database, err) != 0 ? -1 : smolvm_find(r->smolvm, &m->smolvm, err);
 }
 

@@ -19,6 +19,8 @@
 #define MACHINE_PACKED  "/image.smolmachine"
 #define MACHINE_DIR     GUEST_MACHINE_DIR /* the smolvm home */
 #define MACHINE_GUEST   MACHINE_SHARE "/bin/bottle-guest"
+/* All that the machine may reach. */
+#define MACHINE_CIDR "100.96.0.1/32"
 
 /* smolvm's files, by their paths in the cage. */
 struct smolvm {
@@ -41,12 +43,18 @@ struct machine {
 	char *workdir;         /* likewise; NULL: null */
 	struct strv image_env; /* likewise, NAME=value */
 	int dir;               /* of the bottle, borrowed */
-	char *database;        /* on the host */
+	char *database;        /* below @dir */
 	json *given;           /* the row as it must be */
 	struct cage_ids ids;
 	pid_t init;        /* of the cage, as the host numbers it */
 	bool created;      /* a create was begun */
 	uint32_t programs; /* numbers given out */
+};
+
+/* As smolvm wrote it down: the number is the cage's. */
+struct machine_vmm {
+	pid_t pid;
+	unsigned long long start_time;
 };
 
 /* ---- the tree and the profile of the cage ---- */
@@ -68,9 +76,10 @@ extern const struct cage_calls machine_calls;
 /* ---- one smolvm command, run in the cage to its end ---- */
 
 enum { MACHINE_OUTPUT_MAX = 256 * 1024 };
-/* In milliseconds, one for each command. */
+/* In milliseconds, one for each thing that is waited for. */
 extern const struct machine_deadlines {
 	int version, create, start, stop, remove, prepare;
+	int look;    /* at the database and the files, by ourselves */
 	int channel; /* until the first command in the machine runs */
 } machine_deadlines;
 struct machine_output {
@@ -100,6 +109,16 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
 /* To the program that machine_run() started under that number. */
 int machine_signal(struct guest *g, uint32_t number, int signo, struct err *err);
-/* The VMM as the host sees it: in init's namespaces, without a right. @inside: its pid there. */
-int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time,
-                          struct err *err);
+/* The VMM as the host sees it: in init's namespaces, without a right. */
+int machine_process_check(const struct machine *m, const struct machine_vmm *seen, struct err *err);
+
+/* ---- what smolvm wrote down, each look in a process of its own ---- */
+
+/* Sets in the row what the flags could not say, and looks as the next one does. */
+int machine_declare(const struct machine *m, const struct guest_waiting *w, struct err *err);
+int machine_look_created(const struct machine *m, const struct guest_waiting *w, struct err *err);
+/* The row, and the file that says what was launched. */
+int machine_look_started(const struct machine *m, const struct guest_waiting *w, struct machine_vmm *out,
+                         struct err *err);
+/* 1 or 0; -1: the database could not be asked. */
+int machine_has_row(const struct machine *m, const struct guest_waiting *w, struct err *err);

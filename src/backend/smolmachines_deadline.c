@@ -1,4 +1,4 @@
-/* How long smolvm is waited for. The tests with a smolvm that hangs link a shorter table. */
+/* How long smolvm, and a look at what it wrote, are waited for. The tests with a smolvm that hangs link a shorter table. */
 #include "backend/smolmachines.h"
 
 #include "base/banned.h"
@@ -10,5 +10,6 @@ const struct machine_deadlines machine_deadlines = {
 	.stop = 20 * 1000,
 	.remove = 20 * 1000,
 	.prepare = 30 * 1000,
+	.look = 20 * 1000,    /* over SMOLDB_BUSY_MS, in which SQLite itself gives up */
 	.channel = 60 * 1000, /* of a host that is busy: smolvm itself waits for an answer only briefly */
 };

@@ -9,14 +9,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/msg.h"
-#include "base/sha256.h"
 #include "smoldb/posture.h"
-#include "smoldb/smoldb.h"
 #include "base/banned.h"
-
-enum { VM_NAME_HEX = 16, LAUNCHED_MAX = 64 * 1024 };
-
-#define ADDRESS_CIDR "100.96.0.1/32"
 
 static void add_words(struct strv *argv, const struct machine *m, const char *const *words)
 {
@@ -25,11 +19,6 @@ static void add_words(struct strv *argv, const struct machine *m, const char *co
 		strv_add(argv, *words);
 }
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
-static struct smoldb_options database(const struct machine *m)
-{
-	return (struct smoldb_options){ .path = m->database, .busy_ms = SMOLDB_BUSY_MS };
-}
 
 static int command(struct guest *g, const struct guest_waiting *w, const struct strv *argv, int in, int ms,
                    struct err *err)
@@ -115,7 +104,7 @@ static void create_words(const struct machine *m, struct strv *argv)
 {
 	add_words(argv, m,
 	          WORDS("machine", "create", "--name", m->name, "--net", "--net-backend", "virtio-net",
-	                "--allow-cidr", ADDRESS_CIDR, "-v", MACHINE_B ":" MACHINE_SHARE));
+	                "--allow-cidr", MACHINE_CIDR, "-v", MACHINE_B ":" MACHINE_SHARE));
 	strv_add(argv, "--cpus");
 	strv_addf(argv, "%lu", m->resources.cpus);
 	strv_add(argv, "--mem");
@@ -132,43 +121,10 @@ static void create_words(const struct machine *m, struct strv *argv)
 		strv_add(argv, *rest);
 }
 
-/* The whole row, read on a connection of its own. */
-static int check_row(const struct machine *m, enum posture_phase phase, struct str *row, struct err *err)
-{
-	const struct smoldb_options o = database(m);
-
-	if (smoldb_read(&o, m->name, row, err) != 0)
-		return -1;
-	return posture_check(row->data, row->len, m->given, phase, err);
-}
-
-/* The flag gives the list. That no name is answered can only be said in the database; and so can
- * a size that happens to be smolvm's default, in whose place it takes a .smolmachine's own. */
-static int enforce(const struct machine *m, struct err *err)
-{
-	const struct smoldb_options o = database(m);
-	own_mem char *cpus = xasprintf("%lu", m->resources.cpus);
-	own_mem char *mem = xasprintf("%lu", m->resources.memory_mib);
-	const struct {
-		const char *key, *value;
-	} fields[] = { { "dns_filter_hosts", "[]" }, { "cpus", cpus }, { "mem", mem } };
-	own_strv struct strv cidrs = STRV_INIT;
-	bool written;
-
-	strv_add(&cidrs, ADDRESS_CIDR);
-	if (smoldb_enforce(&o, m->name, &cidrs, &written, err) != 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		if (smoldb_set(&o, m->name, fields[i].key, fields[i].value, &written, err) != 0)
-			return -1;
-	return 0;
-}
-
 int machine_create(struct guest *g, const struct guest_waiting *w, struct err *err)
 {
 	struct machine *m = g->machine;
 	own_strv struct strv argv = STRV_INIT;
-	own_str struct str row = STR_INIT;
 
 	if (check_version(g, w, err) != 0)
 		return -1;
@@ -176,54 +132,25 @@ int machine_create(struct guest *g, const struct guest_waiting *w, struct err *e
 	m->given = posture_of(m);
 	create_words(m, &argv);
 	m->created = true;
-	if (command(g, w, &argv, -1, machine_deadlines.create, err) != 0 || enforce(m, err) != 0)
+	if (command(g, w, &argv, -1, machine_deadlines.create, err) != 0)
 		return -1;
-	return check_row(m, POSTURE_CREATED, &row, err);
-}
-
-/* The file beside the disks that says what was really launched. */
-static int check_launched(const struct machine *m, struct err *err)
-{
-	own_str struct str text = STR_INIT;
-	char hash[SHA256_TEXT];
-
-	sha256_text(m->name, strlen(m->name), hash);
-	own_mem char *path =
-		xasprintf(MACHINE_DIR "/.cache/smolvm/vms/%.*s/agent.config.json", VM_NAME_HEX, hash);
-	if (file_read(m->dir, path, LAUNCHED_MAX, &text, err) != 0) {
-		err->kind = ERR_UNCONFINED;
-		return fail_in(err, "what smolvm launched");
-	}
-	return posture_check_launched(text.data, text.len, m->given, err);
-}
-
-static int check_process(const struct machine *m, const struct str *row, struct err *err)
-{
-	own_json json *fields = NULL;
-
-	if (json_parse_unique(row->data, row->len, 16, &fields, err) != 0)
-		return -1;
-	int64_t pid = json_get_int(fields, "pid", 0), start = json_get_int(fields, "pid_start_time", 0);
-	if (pid <= 0 || pid > INT32_MAX || start <= 0)
-		return fail(err, ERR_UNCONFINED, "smolvm wrote down no VMM");
-	return machine_process_check(m, (pid_t)pid, (unsigned long long)start, err);
+	return machine_declare(m, w, err);
 }
 
 int machine_start(struct guest *g, const struct guest_waiting *w, struct err *err)
 {
 	const struct machine *m = g->machine;
 	own_strv struct strv argv = STRV_INIT;
-	own_str struct str before = STR_INIT, after = STR_INIT;
+	struct machine_vmm vmm;
 
 	/* Immediately before: whoever wrote since the last look is seen. */
-	if (check_row(m, POSTURE_CREATED, &before, err) != 0)
+	if (machine_look_created(m, w, err) != 0)
 		return -1;
 	add_words(&argv, m, WORDS("machine", "start", "--name", m->name));
-	if (command(g, w, &argv, -1, machine_deadlines.start, err) != 0)
+	if (command(g, w, &argv, -1, machine_deadlines.start, err) != 0 ||
+	    machine_look_started(m, w, &vmm, err) != 0)
 		return -1;
-	if (check_row(m, POSTURE_STARTED, &after, err) != 0 || check_launched(m, err) != 0)
-		return -1;
-	return check_process(m, &after, err);
+	return machine_process_check(m, &vmm, err);
 }
 
 /* smolvm asks the machine for a sign of life with a short deadline of its own, which a busy
@@ -281,9 +208,8 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 	if (!m || !m->created || g->dead)
 		return;
 	own_strv struct strv stop = STRV_INIT, delete = STRV_INIT;
-	const struct smoldb_options o = database(m);
 	m->created = false;
-	if (smoldb_has(&o, m->name, &err) == 0)
+	if (machine_has_row(m, w, &err) == 0)
 		return;
 	add_words(&stop, m, WORDS("machine", "stop", "--name", m->name));
 	add_words(&delete, m, WORDS("machine", "delete", "-f", "--name", m->name));
@@ -291,7 +217,7 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 		note(trouble, &err);
 	/* Its word that there is nothing to delete counts only if the database says so too. */
 	int rc = command(g, w, &delete, -1, machine_deadlines.remove, &err);
-	int left = smoldb_has(&o, m->name, &err);
+	int left = machine_has_row(m, w, &err);
 	if (left != 0) {
 		if (left > 0 && rc == 0)
 			fail(&err, ERR_SYSTEM, "smolvm deleted machine %s, and its row is still there",

@@ -116,19 +116,18 @@ static int check_ids(const struct machine *m, const struct str *status, struct e
 	return 0;
 }
 
-int machine_process_check(const struct machine *m, pid_t inside, unsigned long long start_time,
-                          struct err *err)
+int machine_process_check(const struct machine *m, const struct machine_vmm *seen, struct err *err)
 {
 	own_str struct str status = STR_INIT;
 	char value[128];
-	pid_t vmm = find_process(m->init, inside);
+	pid_t vmm = find_process(m->init, seen->pid);
 
 	if (vmm == 0)
 		return fail(err, ERR_UNCONFINED, "the VMM, process %ld of the cage, is not there",
-		            (long)inside);
-	if (start_time != 0 && proc_start_time(vmm) != start_time)
+		            (long)seen->pid);
+	if (proc_start_time(vmm) != seen->start_time)
 		return fail(err, ERR_UNCONFINED,
-		            "process %ld of the cage is not the VMM that smolvm wrote down", (long)inside);
+		            "process %ld of the cage is not the VMM that smolvm wrote down", (long)seen->pid);
 	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
 		if (!same_namespace(vmm, m->init, namespaces[i]) ||
 		    same_namespace(vmm, getpid(), namespaces[i]))

@@ -21,6 +21,8 @@ REFUSED = [
     (["nonsense-start"], "state"), (["hang-start"], "`smolvm machine start`"), (["late-start"], "too late"),
     (["drop-at-start"], "allowed_cidrs"), (["open-dns-at-start"], "dns_filter_hosts"),
     (["launch-wider"], "allowed_cidrs"), (["launch-nothing"], "what smolvm launched"),
+    (["link-home"], "no smolvm database"), (["link-launched"], "what smolvm launched"),
+    (["hold-database"], "an answer from smolvm's database did not come"), (["cut-database"], "ended by signal 7"),
     (["lie-pid"], "the VMM"), (["lie-start"], "not the VMM"), (["vmm-dies"], "the VMM"),
     (["own-namespace"], "a namespace of its own: EPERM"),
     (["die-ready"], "machine exec"), (["hang-ready"], "`smolvm machine exec`"), (["kill-ready"], "machine exec"),

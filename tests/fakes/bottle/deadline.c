@@ -9,5 +9,6 @@ const struct machine_deadlines machine_deadlines = {
 	.stop = 5000,
 	.remove = 5000,
 	.prepare = 5000,
+	.look = 5000,
 	.channel = 2000,
 };

@@ -4,7 +4,9 @@
  *   late-STEP                                                after it has done it
  * and by name, where they are looked at: lie-version, lie-inside, no-row, text-row, drop-allowlist,
  * field KEY JSON, add KEY JSON (in the row), rewrite (a second writer), launch-wider, launch-nothing,
- * drop-at-start, open-dns-at-start, lie-pid, lie-start, vmm-dies, stray, own-namespace, delete-lies. */
+ * drop-at-start, open-dns-at-start, lie-pid, lie-start, vmm-dies, stray, own-namespace, delete-lies; and
+ * what a VMM may do to the files of a machine that runs: link-home, link-launched, hold-database,
+ * cut-database. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>

@@ -213,6 +213,83 @@ static char *started(const char *row, pid_t vmm)
 	return with_field(row, "init_completed", "true");
 }
 
+/* A directory of the machine's home stands elsewhere, and a link in its place. */
+static void move_and_link(const char *name)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	snprintf(from, sizeof from, "%s/%s", getenv("SMOLVM_DATA_DIR"), name);
+	snprintf(to, sizeof to, "%s/moved", getenv("SMOLVM_DATA_DIR"));
+	if (rename(from, to) != 0 || symlink("moved", from) != 0)
+		die("%s: %s", from, strerror(errno));
+}
+
+static int open_beside_database(const char *ending)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/.local/share/smolvm/server/smolvm.db%s", getenv("SMOLVM_DATA_DIR"),
+	         ending);
+	return open(path, O_RDWR);
+}
+
+/* Of the index of SQLite's log, the bytes that stand for its locks, and the one by which its
+ * users know of each other. */
+enum { LOCKS = 120, LOCKS_COUNT = 8, USERS = 128 };
+
+/* Whoever reads waits for a lock with the index mapped; then there is no file behind the map. */
+static void cut_when_read(int fd)
+{
+	struct flock user;
+
+	do {
+		usleep(1000);
+		user = (struct flock){ .l_type = F_WRLCK, .l_start = USERS, .l_len = 1 };
+	} while (fcntl(fd, F_GETLK, &user) != 0 || user.l_type == F_UNLCK);
+	usleep(50000);
+	if (ftruncate(fd, 0) != 0)
+		_exit(1);
+}
+
+/* No reader gets past the lock of another process, which is held for ever. */
+static void spoil_database(const char *name, bool cut)
+{
+	struct flock all = { .l_type = F_WRLCK };
+	struct flock index = { .l_type = F_WRLCK, .l_start = LOCKS, .l_len = LOCKS_COUNT };
+	int ready[2], fd;
+	char byte;
+
+	close_database();
+	if (pipe(ready) != 0 || fork() != 0) {
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) != 1)
+			die("the database could not be spoilt");
+		return;
+	}
+	setsid();
+	/* While it is open the log and its index stay. */
+	open_database();
+	free(read_row(name));
+	fd = open_beside_database(cut ? "-shm" : "");
+	if (fcntl(fd, F_SETLK, cut ? &index : &all) != 0 || write(ready[1], "r", 1) != 1)
+		_exit(1);
+	for (int out = 0; out < 3; out++)
+		close(out);
+	if (cut)
+		cut_when_read(fd);
+	hang();
+}
+
+static void spoil(const char *name)
+{
+	if (is("link-home"))
+		move_and_link(".local");
+	if (is("link-launched"))
+		move_and_link(".cache");
+	if (is("hold-database") || is("cut-database"))
+		spoil_database(name, is("cut-database"));
+}
+
 void start(const struct options *o)
 {
 	char dir[PATH_MAX], *row;
@@ -237,6 +314,7 @@ void start(const struct options *o)
 	/* The one who starts it ends; it lives on. */
 	misbehave_after("start");
 	write_row(o->name, started(row, vmm));
+	spoil(o->name);
 	printf("Machine '%s' running (PID: %d, test double)\n", o->name, (int)vmm);
 }
 
