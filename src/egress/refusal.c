@@ -39,7 +39,7 @@ static const struct {
 	                     "private and local ones" },
 	[REFUSE_CREDENTIAL_CLEAR] = { 403, "credential-in-clear",
 	                              "over http the route's credential goes to private addresses only, and this host has a "
-	                              "public one; use https" },
+	                              "public one, or one that only the upstream proxy knows; use https" },
 	[REFUSE_CONNECT] = { 502, "connect-failed",
 	                     "no connection to the origin; it may be down, try again later" },
 	[REFUSE_CONNECT_TIME] = { 504, "connect-timeout",

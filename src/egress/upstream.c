@@ -94,57 +94,84 @@ static bool dial_next(struct upstream *up)
 	return false;
 }
 
-static void start_dialling(struct upstream *up, const struct addresses *found)
+/* May what this connection carries go to these addresses? False after a refusal. */
+static bool judge_addresses(struct upstream *up, const struct addresses *found)
 {
-	if (!found) {
-		fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_UNRESOLVED);
-		return;
-	}
-	/* Behind a proxy these are the proxy's, which the operator named. */
-	if (!behind_proxy(up) && !origin_addresses_fine(found, up->origin.allow_private)) {
+	if (!origin_addresses_fine(found, up->origin.allow_private)) {
 		fail_with(up, REFUSE_ADDRESS);
-		return;
+		return false;
 	}
 	if (up->origin.private_only && shows_public(found)) {
 		fail_with(up, REFUSE_CREDENTIAL_CLEAR);
-		return;
+		return false;
 	}
+	return true;
+}
+
+static void start_dialling(struct upstream *up, const struct addresses *found)
+{
 	up->addresses = *found;
 	up->next = 0;
 	if (!dial_next(up))
-		fail_with(up, REFUSE_CONNECT);
+		fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT);
 }
 
 static void on_resolved(void *arg, const struct addresses *found)
 {
 	struct upstream *up = arg;
 
-	start_dialling(up, found);
+	/* Behind a proxy these are the proxy's, which the operator named. */
+	if (!found)
+		fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_UNRESOLVED);
+	else if (behind_proxy(up) || judge_addresses(up, found))
+		start_dialling(up, found);
 	if (up->state == UPSTREAM_FAILED)
 		tell(up);
+}
+
+static struct addresses literal_of(const struct host *host)
+{
+	struct addresses literal = { .n = 1 };
+
+	literal.at[0].n = host->kind == HOST_V4 ? 4 : 16;
+	memcpy(literal.at[0].bytes, host->address, literal.at[0].n);
+	return literal;
+}
+
+static void dial_host(struct upstream *up, const struct host *host)
+{
+	if (host->kind == HOST_NAME) {
+		resolve_name(up->gateway->resolver, host->text, &up->lookup, on_resolved, up);
+		return;
+	}
+	struct addresses literal = literal_of(host);
+	start_dialling(up, &literal);
 }
 
 static void find_address(struct upstream *up)
 {
 	struct gateway *g = up->gateway;
-	struct host proxy, *host = &up->origin.host;
+	const struct host *host = &up->origin.host;
+	struct host proxy;
 	enum wire_fault fault;
-	struct addresses literal = { .n = 1 };
 
-	if (behind_proxy(up)) {
-		if (host_parse(slice_of(g->config.proxy_host), &proxy, &fault) != 0) {
-			fail_with(up, REFUSE_PROXY);
+	/* An address that the request itself names is judged, whoever dials it. */
+	if (host->kind != HOST_NAME) {
+		struct addresses literal = literal_of(host);
+		if (!judge_addresses(up, &literal))
 			return;
-		}
-		host = &proxy;
 	}
-	if (host->kind == HOST_NAME) {
-		resolve_name(g->resolver, host->text, &up->lookup, on_resolved, up);
+	if (!behind_proxy(up)) {
+		dial_host(up, host);
 		return;
 	}
-	literal.at[0].n = host->kind == HOST_V4 ? 4 : 16;
-	memcpy(literal.at[0].bytes, host->address, literal.at[0].n);
-	start_dialling(up, &literal);
+	/* Where a name leads only the proxy knows, and the way to the proxy is in the clear too. */
+	if (up->origin.private_only)
+		fail_with(up, REFUSE_CREDENTIAL_CLEAR);
+	else if (host_parse(slice_of(g->config.proxy_host), &proxy, &fault) != 0)
+		fail_with(up, REFUSE_PROXY);
+	else
+		dial_host(up, &proxy);
 }
 
 /* ---- from connected to ready ---- */

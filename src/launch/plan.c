@@ -270,12 +270,27 @@ static void plan_image(struct plan *p, const char *image, const struct plan_fact
 		p->image = xstrdup(image);
 }
 
+/* Behind a proxy nobody here sees where a name leads, so what may be reached can't be judged. */
+static int check_proxy(const struct plan *p, const struct manifest_egress *e, struct err *err)
+{
+	for (size_t i = 0; p->upstream_proxy && i < e->nroutes; i++)
+		if (e->routes[i].allow_private)
+			return fail(err, ERR_INPUT,
+			            "route %s: allow_private can't be judged behind upstream_proxy, which "
+			            "resolves the names; take it off the route, or upstream_proxy out of "
+			            "config.json",
+			            e->routes[i].host);
+	return 0;
+}
+
 static int plan_manifest(struct plan *p, const struct manifest_plan *m, const struct plan_facts *f,
                          struct err *err)
 {
 	own_json json *routes = manifest_routes_json(m);
 	own_str struct str text = STR_INIT;
 
+	if (check_proxy(p, &m->bottle.egress, err) != 0)
+		return -1;
 	json_print(routes, &text);
 	p->routes = str_steal(&text);
 	p->agent = copy(m->agent_name);

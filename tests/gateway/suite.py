@@ -619,6 +619,29 @@ class Suite(unittest.TestCase):
         self.assertEqual(gateway.ask("gone.test").json["reason"], "upstream-proxy")
         self.assertEqual(len(self.names.asked), asked)
 
+    def test_behind_an_upstream_proxy_addresses_are_judged_as_far_as_they_are_known(self):
+        """The proxy would reach the origin for each of these names, and is not asked."""
+        ours = room.ORIGIN_IP
+        proxy = room.UpstreamProxy(3129, {n: ours for n in ("169.254.169.254", "198.41.0.4", "plain.test", "lit.test")},
+                                   None)
+        auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
+        clear = {"plain": True, "allow_private": True, **auth}
+        rows = [{"host": "169.254.169.254", "plain": True}, {"host": "198.41.0.4", **clear}, {"host": "lit.test", **clear},
+                {"host": "127.0.0.80", "plain": True}, {"host": "plain.test", "plain": True}]
+        more = dict(routes=routes(*rows), credentials=[
+            {"host": h, "value": SECRET, "placeholder": PLACEHOLDER} for h in ("198.41.0.4", "lit.test")])
+        gateway = self.other(proxy_host="127.0.0.90", proxy_port=3129, **more)
+
+        def said(host):
+            answer = gateway.plain().ask(host, "http://%s/" % host)
+            return answer.status, answer.json.get("reason")
+        self.assertEqual(said("169.254.169.254"), (403, "address-forbidden"))
+        self.assertEqual(said("127.0.0.80"), (403, "address-forbidden"))
+        self.assertEqual(said("198.41.0.4"), (403, "credential-in-clear"))
+        self.assertEqual(said("lit.test"), (403, "credential-in-clear"))
+        self.assertEqual(proxy.asked, [])
+        self.assertEqual(said("plain.test")[0], 200)
+
     def test_new_resolver_files_are_used_at_once(self):
         gateway = self.other(hosts="127.0.0.66 api.test\n")
         self.assertEqual(gateway.ask("api.test").json["reason"], "origin-certificate")

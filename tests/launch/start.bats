@@ -175,6 +175,20 @@ token() { printf 'e30.%s.c2ln' "$(printf '{"exp":%s}' "$1" | base64 -w0 | tr '+/
 	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
 }
 
+@test "the dry run refuses allow_private behind an upstream proxy, and names both" {
+	printf -- '---\negress: {routes: [{host: near.example.com, allow_private: true}]}\n---\n' \
+		>"$HOME/.bot-bottle/bottles/near.md"
+	start --dry-run --bottle near -- true
+	expect_status 0
+	mkdir -p "$HOME/.config/bot-bottle"
+	echo '{"upstream_proxy": "http://proxy.example.com:3128"}' >"$HOME/.config/bot-bottle/config.json"
+	start --dry-run --bottle near -- true
+	expect_status 125
+	[[ $err == *near.example.com*allow_private*upstream_proxy* ]]
+	start --dry-run -- true
+	expect_status 0
+}
+
 @test "the dry run refuses a variable or a file that is not there, and asks nobody" {
 	printf -- '---\nenv: {ONE: "${NOT_SET_ANYWHERE}"}\n---\n' >"$HOME/.bot-bottle/bottles/variable.md"
 	printf -- '---\negress: {routes: [{host: a.example.com, auth: {scheme: bearer, token_ref: "file:/none/here"}}]}\n---\n' \

@@ -5,6 +5,7 @@
 
 #include "launch/plan.h"
 #include "launch/words.h"
+#include "manifest_files.h"
 
 static void make(struct plan *out, const struct plan_options *o)
 {
@@ -59,6 +60,44 @@ static void nothing_to_run_is_a_usage_error(void **state)
 
 	(void)state;
 	assert_refused(plan_make(NULL, &config, &o, &f, &p, &err), &err, ERR_USAGE, "nothing to run");
+}
+
+static void behind_a_proxy_no_route_may_be_private(void **state)
+{
+	static const struct {
+		const char *proxy, *routes, *refused;
+	} cases[] = {
+		{ "http://proxy.test:3128", "{host: far.test}, {host: near.test, allow_private: true}",
+		  "near.test" },
+		{ "http://proxy.test:3128", "{host: far.test}", NULL },
+		{ NULL, "{host: near.test, allow_private: true}", NULL },
+	};
+	own_strv struct strv command = STRV_INIT;
+	const struct plan_options o = { .backend = "namespace", .bundle = "embedded", .command = &command };
+	const struct plan_facts facts = { .home = "/home/somebody" };
+
+	(void)state;
+	strv_add(&command, "true");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_files struct files f;
+		own_host_config struct host_config config = HOST_CONFIG_INIT;
+		own_manifest_plan struct manifest_plan m = MANIFEST_PLAN_INIT;
+		own_plan struct plan p = PLAN_INIT;
+		own_mem char *yaml = xasprintf("egress: {routes: [%s]}", cases[i].routes);
+		struct err err = ERR_INIT;
+		files_up(&f);
+		put_bottle(&f, "one", yaml);
+		assert_ok(resolve_bottles(&f, "one", &m, &err), &err);
+		assert_ok(host_config_load(-1, "etc", -1, "user", &config, &err), &err);
+		config.upstream_proxy = cases[i].proxy ? xstrdup(cases[i].proxy) : NULL;
+		int rc = plan_make(&m, &config, &o, &facts, &p, &err);
+		if (!cases[i].refused) {
+			assert_ok(rc, &err);
+			continue;
+		}
+		assert_refused(rc, &err, ERR_INPUT, cases[i].refused);
+		assert_non_null(strstr(err.text, "upstream_proxy"));
+	}
 }
 
 static void a_plan_survives_the_record(void **state)
@@ -121,6 +160,7 @@ int main(void)
 		cmocka_unit_test(a_bare_command_reaches_nothing_and_has_the_usual_limits),
 		cmocka_unit_test(a_label_names_the_bottle),
 		cmocka_unit_test(nothing_to_run_is_a_usage_error),
+		cmocka_unit_test(behind_a_proxy_no_route_may_be_private),
 		cmocka_unit_test(a_plan_survives_the_record),
 		cmocka_unit_test(a_stored_plan_of_another_shape_is_refused),
 		cmocka_unit_test(words_are_filled_once_and_unknown_braces_stay),
