@@ -54,7 +54,8 @@ static const struct {
 	                           "the origin closed the connection before it answered" },
 	[REFUSE_ORIGIN_MALFORMED] = { 502, "origin-malformed", "the origin's answer is malformed" },
 	[REFUSE_ORIGIN_ENCODING] = { 502, "origin-encoding",
-	                             "the origin encoded its answer in a way that can't be checked for the credential" },
+	                             "the origin encoded its answer, or sent a part of it, in a way that can't be checked for "
+	                             "the credential" },
 	[REFUSE_ORIGIN_UPGRADE] = { 502, "origin-upgrade",
 	                            "the origin switched to a protocol that was not asked for" },
 	[REFUSE_IDLE] = { 504, "idle-timeout", "nothing moved for too long" },

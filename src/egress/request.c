@@ -142,9 +142,10 @@ static enum credential_finding judge_corpus(struct client *c, struct http_reques
 /* On a route with a credential everything that comes back must be readable, and whole. */
 static void make_readable(struct http_fields *fields)
 {
-	http_fields_strip(fields, "Accept-Encoding");
-	http_fields_strip(fields, "Range");
-	http_fields_strip(fields, "If-Range");
+	static const char *const names[] = { "Accept-Encoding", "Range", "Request-Range", "If-Range" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		http_fields_strip(fields, names[i]);
 }
 
 static void print_head(struct client *c, const struct http_request *r, const struct str *query)

@@ -11,6 +11,24 @@ static bool refuse(struct client *c, enum refusal why)
 	return true;
 }
 
+/* A part of an answer, though no part was asked for: from pieces of its own choice a guest could
+ * put together what is looked for in the whole. */
+static bool is_partial(const struct http_response *r)
+{
+	static const char *const types[] = { "multipart/byteranges", "multipart/x-byteranges" };
+	const struct http_field *type = NULL;
+
+	while ((type = http_field_next(&r->fields, type, "Content-Type"))) {
+		size_t n = 0;
+		while (n < type->value.n && !memchr("; \t", type->value.at[n], 3))
+			n++;
+		for (size_t i = 0; i < ARRAY_LEN(types); i++)
+			if (slice_is_nocase(slice_cut(type->value, 0, n), types[i]))
+				return true;
+	}
+	return r->status == 206;
+}
+
 /* On a route with a credential the body must be readable. False: it can't be. */
 static bool prepare_decoding(struct client *c, struct http_response *r)
 {
@@ -20,9 +38,7 @@ static bool prepare_decoding(struct client *c, struct http_response *r)
 
 	if (!coding || r->framing == HTTP_NO_BODY)
 		return true;
-	/* A part of an encoded whole can't be decoded by itself. */
-	if (r->status == 206 || http_field_next(&r->fields, coding, "Content-Encoding") ||
-	    !decode_known(coding->value, &kind))
+	if (http_field_next(&r->fields, coding, "Content-Encoding") || !decode_known(coding->value, &kind))
 		return false;
 	if (kind == DECODE_NONE)
 		return true;
@@ -74,7 +90,7 @@ static bool answer(struct client *c, struct http_response *r)
 	http_fields_strip(&r->fields, "Alt-Svc");
 	http_fields_strip(&r->fields, "Proxy-*");
 	if (x->credential) {
-		if (!prepare_decoding(c, r))
+		if (is_partial(r) || !prepare_decoding(c, r))
 			return refuse(c, REFUSE_ORIGIN_ENCODING);
 		response_scrub(x->credential, &r->fields);
 		response_scrub_text(x->credential, r->reason);

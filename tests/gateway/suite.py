@@ -11,6 +11,7 @@ import unittest
 
 import room
 from edges import Edges  # noqa: F401  (unittest finds it here)
+from leaks import Leaks  # noqa: F401
 from room import Gateway, NameServer, Origin, frame, respond, until
 
 SECRET = "s3cr3t-t0ken/with+signs"

@@ -1,0 +1,100 @@
+"""What may not come out of a route with a credential, and what may not go in: the credential itself,
+whole, in pieces and in other spellings; and the credentials of others."""
+import json
+import unittest
+
+import room
+from room import Gateway, Origin, respond
+
+IP = "127.0.0.71"
+SECRET = "s3cr3t-t0ken/with+signs"
+PLACEHOLDER = "bot-bottle-placeholder-0a1b2c3d"
+HIDDEN = b"*" * len(SECRET)
+
+
+def path_of(request):
+    return request.first.split()[1].split("?")[0]
+
+
+def echo(conn, request, reader):
+    room.respond_json(conn, {"first": request.first, "fields": request.fields})
+
+
+def ranges(conn, request, reader):
+    """A server that takes ranges by the name that only old clients use."""
+    body = json.dumps(request.fields).encode()
+    asked = request.get("Request-Range")
+    if not asked:
+        respond(conn, body)
+        return
+    first, last = (int(n) for n in asked.split("=")[1].split("-"))
+    respond(conn, body[first:last + 1], "206 Partial Content", ["Content-Range: bytes %d-%d/%d" % (first, last, len(body))])
+
+
+def part(status, *headers):
+    def handler(conn, request, reader):
+        respond(conn, b"a part", status, headers)
+    return handler
+
+
+def answer(conn, request, reader):
+    return PATHS.get(path_of(request), echo)(conn, request, reader)
+
+
+PATHS = {"/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
+         "/byteranges": part("200 OK", "Content-Type: Multipart/ByteRanges; boundary=x"),
+         "/x-byteranges": part("200 OK", "Content-Type: text/plain", "Content-Type: multipart/x-byteranges"),
+         "/mixed": part("200 OK", "Content-Type: multipart/mixed; boundary=x")}
+
+
+class Leaks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        room.bring_lo_up()
+        cls.where = room.scratch()
+        cls.certs = room.Certificates(cls.where)
+        names = [n + ".test" for n in ("free", "auth")]
+        cls.origin = Origin(443, answer, cls.certs.leaf("good", names), ip=IP)
+        cls.server = room.NameServer({n: [IP] for n in names}, "127.0.0.55")
+        private = {"allow_private": True}
+        auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
+        cls.config = dict(
+            extra_ca=cls.certs.ca, resolv_conf="nameserver 127.0.0.55\n", log=2,
+            routes={"routes": [{"host": "free.test", **private}, {"host": "auth.test", **private, **auth}]},
+            credentials=[{"host": "auth.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER}],
+            limits={"decoded_bytes": 1 << 20, "head_ms": 2000})
+        cls.gateway = Gateway(cls.where, **cls.config)
+        assert cls.gateway.died is None, cls.gateway.died
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.stop()
+        room.remove(cls.where)
+
+    def denied(self, answer, status, reason):
+        self.assertEqual(answer.status, status, answer.body)
+        self.assertEqual(answer.json["reason"], reason)
+        record = self.gateway.record(id=answer.json["request_id"])
+        self.assertEqual((record["verdict"], record["reason"]), ("deny", reason))
+
+    def ok(self, answer):
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer
+
+    # ---- in pieces ----
+
+    def test_no_part_of_an_answer_can_be_asked_for(self):
+        whole = self.ok(self.gateway.ask("auth.test", "/ranges")).body
+        for field in ("Request-Range", "request_range", "Range"):
+            answer = self.ok(self.gateway.ask("auth.test", "/ranges", headers=[field + ": bytes=40-49"]))
+            self.assertEqual(answer.body, whole)
+        self.assertIn(HIDDEN, whole)
+        # The control: a route without a credential has nothing to look for.
+        answer = self.gateway.ask("free.test", "/ranges", headers=["Request-Range: bytes=0-9"])
+        self.assertEqual((answer.status, len(answer.body)), (206, 10))
+
+    def test_a_part_that_nobody_asked_for_is_refused(self):
+        for path in ("/206", "/byteranges", "/x-byteranges"):
+            self.denied(self.gateway.ask("auth.test", path), 502, "origin-encoding")
+            self.assertEqual(self.gateway.ask("free.test", path).body, b"a part")
+        self.assertEqual(self.ok(self.gateway.ask("auth.test", "/mixed")).body, b"a part")
