@@ -20,6 +20,28 @@ static void know(struct credential *c, struct echo_set *secrets, const char *val
 	echo_set_add(secrets, value, n);
 }
 
+/* What an origin that checks a field takes out of it, and may give back alone: of "Bot TOKEN" what
+ * stands behind the blank, of "session=TOKEN; lang=en" each value. Shorter ones are too much like
+ * ordinary text. */
+static void know_parts(struct credential *c, struct echo_set *secrets, struct slice value)
+{
+	enum { SHORTEST_PART = 8 };
+	size_t from = value.n;
+
+	while (from > 0 && value.at[from - 1] != ' ')
+		from--;
+	if (value.n - from >= SHORTEST_PART)
+		know(c, secrets, value.at + from, value.n - from);
+	for (size_t at = 0, end; at < value.n; at = end + 1) {
+		for (end = at; end < value.n && value.at[end] != ';';)
+			end++;
+		const char *equals = memchr(value.at + at, '=', end - at);
+		size_t n = equals ? (size_t)(value.at + end - equals) - 1 : 0;
+		if (n >= SHORTEST_PART)
+			know(c, secrets, equals + 1, n);
+	}
+}
+
 static void compose(struct credential *c, struct echo_set *secrets)
 {
 	const struct egress_credential *row = c->row;
@@ -47,6 +69,8 @@ static void compose(struct credential *c, struct echo_set *secrets)
 	const char *colon = row->scheme == EGRESS_BASIC ? memchr(bytes, ':', n) : NULL;
 	if (colon)
 		know(c, secrets, colon + 1, n - (size_t)(colon + 1 - bytes));
+	if (row->scheme == EGRESS_HEADER)
+		know_parts(c, secrets, (struct slice){ bytes, n });
 	echo_set_ready(&c->echo);
 }
 

@@ -10,6 +10,9 @@ IP = "127.0.0.71"
 SECRET = "s3cr3t-t0ken/with+signs"
 PLACEHOLDER = "bot-bottle-placeholder-0a1b2c3d"
 HIDDEN = b"*" * len(SECRET)
+# Values of `auth: {header: ...}`, and what of each an origin may give back alone.
+BOT = ("Bot ", "MTk4NjIyNDgzNDcx.Cl2FMQ.ZnCjm1XVW7vRze")
+PAIRS = ("session=", "0f1e2d3c4b5a69788796", "; lang=en")
 
 
 def path_of(request):
@@ -37,11 +40,17 @@ def part(status, *headers):
     return handler
 
 
+def token(conn, request, reader):
+    """What it found behind the scheme, or in the cookie."""
+    value = request.get("Authorization") or request.get("Cookie").split(";")[0].split("=", 1)[1]
+    room.respond_json(conn, {"token": value.split(" ")[-1], "lang": "lang=en"})
+
+
 def answer(conn, request, reader):
     return PATHS.get(path_of(request), echo)(conn, request, reader)
 
 
-PATHS = {"/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
+PATHS = {"/token": token, "/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
          "/byteranges": part("200 OK", "Content-Type: Multipart/ByteRanges; boundary=x"),
          "/x-byteranges": part("200 OK", "Content-Type: text/plain", "Content-Type: multipart/x-byteranges"),
          "/mixed": part("200 OK", "Content-Type: multipart/mixed; boundary=x")}
@@ -53,15 +62,21 @@ class Leaks(unittest.TestCase):
         room.bring_lo_up()
         cls.where = room.scratch()
         cls.certs = room.Certificates(cls.where)
-        names = [n + ".test" for n in ("free", "auth")]
+        names = [n + ".test" for n in ("free", "auth", "bot", "cookie")]
         cls.origin = Origin(443, answer, cls.certs.leaf("good", names), ip=IP)
         cls.server = room.NameServer({n: [IP] for n in names}, "127.0.0.55")
         private = {"allow_private": True}
         auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
         cls.config = dict(
             extra_ca=cls.certs.ca, resolv_conf="nameserver 127.0.0.55\n", log=2,
-            routes={"routes": [{"host": "free.test", **private}, {"host": "auth.test", **private, **auth}]},
-            credentials=[{"host": "auth.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER}],
+            routes={"routes": [{"host": "free.test", **private}, {"host": "auth.test", **private, **auth},
+                               {"host": "bot.test", "auth": {"header": "Authorization", "token_ref": "T"}, **private},
+                               {"host": "cookie.test", "auth": {"header": "Cookie", "token_ref": "T"}, **private}]},
+            credentials=[{"host": "auth.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
+                         {"host": "bot.test", "scheme": 3, "header": "Authorization", "value": "".join(BOT),
+                          "placeholder": PLACEHOLDER + "bot"},
+                         {"host": "cookie.test", "scheme": 3, "header": "Cookie", "value": "".join(PAIRS),
+                          "placeholder": PLACEHOLDER + "cookie"}],
             limits={"decoded_bytes": 1 << 20, "head_ms": 2000})
         cls.gateway = Gateway(cls.where, **cls.config)
         assert cls.gateway.died is None, cls.gateway.died
@@ -98,3 +113,11 @@ class Leaks(unittest.TestCase):
             self.denied(self.gateway.ask("auth.test", path), 502, "origin-encoding")
             self.assertEqual(self.gateway.ask("free.test", path).body, b"a part")
         self.assertEqual(self.ok(self.gateway.ask("auth.test", "/mixed")).body, b"a part")
+
+    def test_a_part_of_a_field_that_an_origin_gives_back_alone_is_overwritten(self):
+        for host, value in (("bot.test", BOT[1]), ("cookie.test", PAIRS[1])):
+            answer = self.ok(self.gateway.ask(host, "/token"))
+            self.assertEqual(answer.json, {"token": "*" * len(value), "lang": "lang=en"})
+            # Nor does the record show it, of whichever route.
+            self.gateway.ask("free.test", "/told/" + value)
+            self.assertNotIn(value, json.dumps(self.gateway.record(host="free.test", path="/told/" + "*" * len(value))))
