@@ -34,20 +34,23 @@ static void wipe(struct str *s)
 /* A text of Base64 as it stands inside JSON and inside a query: "/" and "+" are escaped there. */
 static void add_base64_text(struct echo_set *set, const char *at, size_t n)
 {
-	struct str spelled[4] = { STR_INIT, STR_INIT, STR_INIT, STR_INIT };
-	static const char *const slashes[] = { "_", "\\/", "%2F", "%2f" };
-	static const char *const pluses[] = { "-", "+", "%2B", "%2b" };
+	static const struct {
+		const char *slash, *plus;
+	} spellings[] = {
+		{ "/", "+" },   { "_", "-" },   { "\\/", "+" },     { "%2F", "%2B" },   { "%2f", "%2b" },
+		{ "/", "%2B" }, { "/", "%2b" }, { "/", "\\u002B" }, { "/", "\\u002b" },
+	};
 
-	add_pattern(set, at, n);
-	for (size_t k = 0; k < ARRAY_LEN(spelled); k++) {
+	for (size_t k = 0; k < ARRAY_LEN(spellings); k++) {
+		struct str text = STR_INIT;
 		for (size_t i = 0; i < n; i++) {
 			if (at[i] == '/' || at[i] == '+')
-				str_add(&spelled[k], at[i] == '/' ? slashes[k] : pluses[k]);
+				str_add(&text, at[i] == '/' ? spellings[k].slash : spellings[k].plus);
 			else
-				str_addc(&spelled[k], at[i]);
+				str_addc(&text, at[i]);
 		}
-		add_pattern(set, str_c(&spelled[k]), spelled[k].len);
-		wipe(&spelled[k]);
+		add_pattern(set, str_c(&text), text.len);
+		wipe(&text);
 	}
 }
 
@@ -68,31 +71,76 @@ static void add_base64(struct echo_set *set, const void *value, size_t n)
 	}
 }
 
-static bool is_unreserved(char c)
+static bool is_one_of(char c, const char *chars)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
+	return c && strchr(chars, c);
 }
 
-static void add_escaped(struct echo_set *set, const char *value, size_t n)
+static bool is_alphanumeric(char c)
 {
-	struct str upper = STR_INIT, lower = STR_INIT, json = STR_INIT, slashed = STR_INIT;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
-	for (size_t i = 0; i < n; i++) {
-		str_addf(&upper, is_unreserved(value[i]) ? "%c" : "%%%02X", (unsigned char)value[i]);
-		str_addf(&lower, is_unreserved(value[i]) ? "%c" : "%%%02x", (unsigned char)value[i]);
-		const char *quote = value[i] == '"' || value[i] == '\\' ? "\\" : "";
-		str_addf(&json, "%s%c", quote, value[i]);
-		str_addf(&slashed, "%s%c", value[i] == '/' ? "\\" : quote, value[i]);
+/* Percent-encoded, in upper and lower case. Encoders differ in what they leave as it is. */
+static void add_percent(struct echo_set *set, const char *value, size_t n)
+{
+	static const struct {
+		const char *kept, *blank;
+	} encoders[] = {
+		{ "-._~", "%20" },                 /* RFC 3986 */
+		{ "-._~/", "%20" },                /* of paths: quote() of Python */
+		{ "-._~!*'()", "%20" },            /* encodeURIComponent() */
+		{ "-._~!*'();,/?:@&=+$#", "%20" }, /* encodeURI() */
+		{ "-._*", "+" },                   /* URLSearchParams, and so for each form below */
+		{ "-._", "+" },                    /* urlencode() of PHP */
+		{ "-._~", "+" },                   /* quote_plus() of Python */
+	};
+
+	for (size_t k = 0; k < 2 * ARRAY_LEN(encoders); k++) {
+		const char *kept = encoders[k / 2].kept;
+		struct str text = STR_INIT;
+		for (size_t i = 0; i < n; i++) {
+			if (value[i] == ' ')
+				str_add(&text, encoders[k / 2].blank);
+			else if (is_alphanumeric(value[i]) || is_one_of(value[i], kept))
+				str_addc(&text, value[i]);
+			else
+				str_addf(&text, k % 2 ? "%%%02x" : "%%%02X", (unsigned char)value[i]);
+		}
+		add_pattern(set, str_c(&text), text.len);
+		wipe(&text);
 	}
-	add_pattern(set, upper.data, upper.len);
-	add_pattern(set, lower.data, lower.len);
-	add_pattern(set, json.data, json.len);
-	add_pattern(set, slashed.data, slashed.len);
-	wipe(&upper);
-	wipe(&lower);
-	wipe(&json);
-	wipe(&slashed);
+}
+
+/* As a JSON string, by number in upper and lower case. Encoders differ in what they name so, and
+ * in whether they escape a slash. */
+static void add_json(struct echo_set *set, const char *value, size_t n)
+{
+	static const struct {
+		const char *numbered, *backslashed;
+	} encoders[] = {
+		{ "", "\"\\" },       /* what JSON itself asks for */
+		{ "", "\"\\/" },      /* PHP */
+		{ "&<>", "\"\\" },    /* Go, Rails */
+		{ "&'<=>", "\"\\" },  /* Gson */
+		{ "\"&'<>", "\\" },   /* Json.NET for HTML */
+		{ "\"&'<>", "\\/" },  /* PHP for HTML */
+		{ "\"&'+<>`", "\\" }, /* System.Text.Json */
+	};
+
+	for (size_t k = 0; k < 2 * ARRAY_LEN(encoders); k++) {
+		struct str text = STR_INIT;
+		for (size_t i = 0; i < n; i++) {
+			if (is_one_of(value[i], encoders[k / 2].numbered)) {
+				str_addf(&text, k % 2 ? "\\u00%02x" : "\\u00%02X", (unsigned char)value[i]);
+				continue;
+			}
+			str_add(&text, is_one_of(value[i], encoders[k / 2].backslashed) ? "\\" : "");
+			str_addc(&text, value[i]);
+		}
+		add_pattern(set, str_c(&text), text.len);
+		wipe(&text);
+	}
 }
 
 void echo_set_add_bare(struct echo_set *set, const void *value, size_t n)
@@ -109,7 +157,8 @@ void echo_set_add_plain(struct echo_set *set, const void *value, size_t n)
 void echo_set_add(struct echo_set *set, const void *value, size_t n)
 {
 	echo_set_add_plain(set, value, n);
-	add_escaped(set, value, n);
+	add_percent(set, value, n);
+	add_json(set, value, n);
 }
 
 static unsigned pair_slot(const char *p)

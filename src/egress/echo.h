@@ -1,8 +1,8 @@
 #pragma once
 /* Overwrites an injected credential wherever an origin sends it back, at the same length and
- * while it streams. It is looked for as it is, percent-encoded, JSON-escaped, and inside
- * Base64 in each of its alignments and both alphabets, also with "/" and "+" escaped. Only a
- * suffix that could still become a match is held back. */
+ * while it streams. It is looked for as it is, as the usual encoders of URLs and of JSON spell
+ * it, and inside Base64 in each of its alignments and both alphabets, also with "/" and "+"
+ * escaped. Only a suffix that could still become a match is held back. */
 #include <stdbool.h>
 #include "base/secret.h"
 #include "base/slice.h"
