@@ -276,6 +276,22 @@ static size_t open_suffix(const struct echo_set *set, const char *text, size_t n
 	return 0;
 }
 
+/* The longest suffix that is more than half of a value, though not all of it: with what can be
+ * guessed that is as good as the value. */
+static size_t telling_suffix(const struct echo_set *set, const char *text, size_t n)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		size_t len = secret_len(&set->patterns[i]);
+		const char *p = secret_expose(&set->patterns[i]);
+		for (size_t part = n < len - 1 ? n : len - 1; part > longest && part * 2 > len; part--)
+			if (memcmp(text + n - part, p, part) == 0)
+				longest = part;
+	}
+	return longest;
+}
+
 void echo_begin(struct echo *e, const struct echo_set *set)
 {
 	e->set = set;
@@ -297,6 +313,7 @@ void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out)
 		return;
 	char *text = e->held.data;
 	size_t go = last ? n : n - open_suffix(e->set, text, n);
+	size_t telling = last ? telling_suffix(e->set, text, n) : 0;
 	struct run run = { .from = 0, .to = e->condemned };
 	search(e->set, text, n, go, &run);
 	/* What is held stays as it came, for the search that goes on; that its front belongs to a
@@ -306,22 +323,12 @@ void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out)
 		run.to = go;
 	overwrite(&run, text);
 	e->overwritten += run.total;
+	memset(text + n - telling, MASK, telling);
+	e->overwritten += telling;
 	size_t gone = e->gone < go ? e->gone : go;
 	str_addn(out, text + gone, go - gone);
 	e->gone -= gone;
 	str_cut_front(&e->held, go);
-}
-
-/* Is what is held more than half of a value? */
-static bool says_much(const struct echo_set *set, const struct str *held)
-{
-	for (size_t i = 0; i < set->n; i++) {
-		size_t n = secret_len(&set->patterns[i]);
-		if (held->len < n && held->len * 2 > n &&
-		    memcmp(held->data, secret_expose(&set->patterns[i]), held->len) == 0)
-			return true;
-	}
-	return false;
 }
 
 void echo_pause(struct echo *e, struct str *out)
@@ -329,13 +336,14 @@ void echo_pause(struct echo *e, struct str *out)
 	if (e->held.len == e->gone)
 		return;
 	size_t from = out->len, n = e->held.len - e->gone;
+	size_t telling = telling_suffix(e->set, e->held.data, e->held.len);
+	size_t condemned = e->condemned > e->gone ? e->condemned - e->gone : 0;
 	str_addn(out, e->held.data + e->gone, n);
-	if (says_much(e->set, &e->held)) {
-		memset(out->data + from, MASK, n);
-		e->overwritten += n;
-	} else if (e->condemned > e->gone) {
-		memset(out->data + from, MASK, e->condemned - e->gone);
-	}
+	memset(out->data + from, MASK, condemned);
+	if (telling > n)
+		telling = n;
+	memset(out->data + from + n - telling, MASK, telling);
+	e->overwritten += telling;
 	e->gone = e->held.len;
 }
 

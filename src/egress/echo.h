@@ -36,7 +36,8 @@ struct echo {
 };
 void echo_begin(struct echo *e, const struct echo_set *set);
 void echo_end(struct echo *e);
-/* Adds what can go on to @out. With @last nothing is held back. */
+/* Adds what can go on to @out. With @last nothing is held back, and a value that is cut short by
+ * the end is overwritten too, if more than half of it is there. */
 void echo_feed(struct echo *e, struct slice bytes, bool last, struct str *out);
 /* The end of a message, of which there are more on this connection: everything goes on. What of
  * the value stands at its end goes too, but no more than half of it; the next message is searched

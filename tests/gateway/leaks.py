@@ -46,11 +46,15 @@ def token(conn, request, reader):
     room.respond_json(conn, {"token": value.split(" ")[-1], "lang": "lang=en"})
 
 
+def truncated(conn, request, reader):
+    respond(conn, b"bad token: " + request.get("Authorization")[len("Bearer "):-1].encode())
+
+
 def answer(conn, request, reader):
     return PATHS.get(path_of(request), echo)(conn, request, reader)
 
 
-PATHS = {"/token": token, "/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
+PATHS = {"/token": token, "/truncated": truncated, "/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
          "/byteranges": part("200 OK", "Content-Type: Multipart/ByteRanges; boundary=x"),
          "/x-byteranges": part("200 OK", "Content-Type: text/plain", "Content-Type: multipart/x-byteranges"),
          "/mixed": part("200 OK", "Content-Type: multipart/mixed; boundary=x")}
@@ -113,6 +117,9 @@ class Leaks(unittest.TestCase):
             self.denied(self.gateway.ask("auth.test", path), 502, "origin-encoding")
             self.assertEqual(self.gateway.ask("free.test", path).body, b"a part")
         self.assertEqual(self.ok(self.gateway.ask("auth.test", "/mixed")).body, b"a part")
+
+    def test_an_echo_that_the_end_cuts_short_is_overwritten(self):
+        self.assertEqual(self.ok(self.gateway.ask("auth.test", "/truncated")).body, b"bad token: " + HIDDEN[:-1])
 
     def test_a_part_of_a_field_that_an_origin_gives_back_alone_is_overwritten(self):
         for host, value in (("bot.test", BOT[1]), ("cookie.test", PAIRS[1])):

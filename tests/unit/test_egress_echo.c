@@ -149,6 +149,31 @@ static void ordinary_text_is_not_held_back(void **state)
 	echo_set_clear(&set);
 }
 
+/* Also where the beginning of another value is its end. */
+static void a_value_that_the_end_cuts_short_shows_at_most_half(void **state)
+{
+	struct echo_set set = { 0 };
+	const char value[] = "0123456789abcdefghij", other[] = "fghijKLMN";
+	size_t n = strlen(value);
+
+	(void)state;
+	echo_set_add_bare(&set, value, n);
+	echo_set_add_bare(&set, other, strlen(other));
+	echo_set_ready(&set);
+	for (size_t part = 0; part < n; part++) {
+		own_mem char *text = xasprintf("<%.*s", (int)part, value);
+		own_mem char *wanted = xstrdup(text);
+		if (part * 2 > n)
+			memset(wanted + 1, '*', part);
+		check_every_split(&set, text, part + 1, wanted);
+		check_byte_by_byte(&set, text, part + 1, wanted);
+	}
+	check_every_split(&set, "9abcdefghijKLM", 14, "9abcde********");
+	/* The control: behind it the text goes on. */
+	check_every_split(&set, "<0123456789abcdefghi>", 21, "<0123456789abcdefghi>");
+	echo_set_clear(&set);
+}
+
 /* Messages of one connection: what the guest can put together is never more than half. */
 static void a_value_over_several_messages_shows_at_most_half(void **state)
 {
@@ -253,6 +278,7 @@ int main(void)
 		cmocka_unit_test(percent_and_json_spellings_are_overwritten),
 		cmocka_unit_test(overlapping_values_leave_nothing),
 		cmocka_unit_test(ordinary_text_is_not_held_back),
+		cmocka_unit_test(a_value_that_the_end_cuts_short_shows_at_most_half),
 		cmocka_unit_test(a_value_over_several_messages_shows_at_most_half),
 		cmocka_unit_test(a_message_that_only_begins_like_a_value_is_left_alone),
 		cmocka_unit_test(base64_with_its_slashes_escaped_is_overwritten),
