@@ -2,14 +2,25 @@
 
 #include <string.h>
 
-#include "wire/chars.h"
+#include "wire/percent.h"
+#include "wire/query.h"
 #include "base/banned.h"
 
 /* Fields that say who is asking, at one service or another. */
 static const char *const credential_fields[] = {
-	"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Private-Token", "X-Auth-Token", "Cookie",
+	"Authorization", "X-Api-Key",    "Api-Key",      "X-Goog-Api-Key", "Private-Token",
+	"Job-Token",     "Deploy-Token", "X-Auth-Token", "Cookie",
 };
-static const char *const credential_parameters[] = { "key", "access_token" };
+/* The last one holds whole fields, to Google's services. */
+static const char *const credential_parameters[] = {
+	"key", "api_key", "access_token", "oauth_token", "job_token", "private_token", "$httpHeaders",
+};
+/* A WebSocket of a browser can't set fields, so some services take a key as one of its protocols:
+ * what such a protocol begins with. */
+static const char *const credential_protocols[] = {
+	"openai-insecure-api-key.",
+	"base64url.bearer.authorization.k8s.io.",
+};
 
 /* ---- compiling ---- */
 
@@ -213,48 +224,32 @@ static const char *placeholder_of(const struct credential *mine)
 }
 
 /* As it stands, and as a server reads it that decodes it as often as it can. */
-static bool text_shows_others(const struct credentials *c, const struct credential *mine, struct slice text)
+static enum credential_finding find_others(const struct credentials *c, const struct credential *mine,
+                                           struct slice text)
 {
 	own_str struct str plain = STR_INIT;
-	size_t before = text.n + 1;
+	const char *except = placeholder_of(mine);
 
-	if (echo_finds(&c->placeholders, text, placeholder_of(mine)))
-		return true;
+	if (echo_finds(&c->placeholders, text, except))
+		return CREDENTIAL_ELSEWHERE;
 	if (text.n == 0 || !memchr(text.at, '%', text.n))
-		return false;
+		return CREDENTIAL_FINE;
 	str_addn(&plain, text.at, text.n);
-	while (plain.len < before) {
-		size_t to = 0;
-		before = plain.len;
-		for (size_t i = 0; i < before; i++) {
-			int byte = char_escape((struct slice){ plain.data + i, before - i });
-			plain.data[to++] = byte >= 0 ? (char)byte : plain.data[i];
-			i += byte >= 0 ? 2 : 0;
-		}
-		plain.len = to;
+	for (unsigned layer = 0; layer <= PERCENT_LAYERS; layer++) {
+		size_t shorter = percent_decode(plain.data, plain.len);
+		if (shorter == plain.len)
+			return echo_finds(&c->placeholders, (struct slice){ plain.data, plain.len }, except) ?
+			               CREDENTIAL_ELSEWHERE :
+			               CREDENTIAL_FINE;
+		plain.len = shorter;
 	}
-	return echo_finds(&c->placeholders, (struct slice){ plain.data, plain.len }, placeholder_of(mine));
+	return CREDENTIAL_OBSCURED;
 }
 
-/* The name of a query parameter as a server reads it. */
 static bool names_credential(struct slice name)
 {
-	char plain[32];
-	size_t n = 0;
-
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.at[i];
-		if (c == '%' && i + 2 < name.n && char_hex(name.at[i + 1]) >= 0 &&
-		    char_hex(name.at[i + 2]) >= 0) {
-			c = (char)(char_hex(name.at[i + 1]) * 16 + char_hex(name.at[i + 2]));
-			i += 2;
-		}
-		if (n == sizeof plain)
-			return false;
-		plain[n++] = c;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(credential_parameters); i++)
-		if (slice_is_nocase((struct slice){ plain, n }, credential_parameters[i]))
+		if (query_name_is(name, credential_parameters[i]))
 			return true;
 	return false;
 }
@@ -262,44 +257,80 @@ static bool names_credential(struct slice name)
 /* Copies @query without the parameters that hold our placeholder. False: one holds another's. */
 static bool filter_query(const struct credential *mine, struct slice query, struct str *out)
 {
-	for (size_t at = 0; at < query.n;) {
-		size_t end = at, equals;
-		while (end < query.n && query.at[end] != '&' && query.at[end] != ';')
-			end++;
-		for (equals = at; equals < end && query.at[equals] != '=';)
-			equals++;
-		struct slice value = slice_cut(query, equals < end ? equals + 1 : end, end);
-		bool credential = names_credential(slice_cut(query, at, equals));
-		if (credential && value.n && !has(value, mine->row->placeholder))
-			return false;
-		if (!credential) {
+	struct query_parameter p;
+
+	while (query_next(&query, &p)) {
+		if (!names_credential(p.name)) {
 			if (out->len)
-				str_addc(out, query.at[at - 1]);
-			str_addn(out, query.at + at, end - at);
+				str_addc(out, p.whole.at[-1]); /* what stands between it and the one before */
+			str_addn(out, p.whole.at, p.whole.n);
+		} else if (p.value.n && !has(p.value, mine->row->placeholder)) {
+			return false;
 		}
-		at = end + 1;
 	}
 	return true;
+}
+
+/* Does a list of WebSocket protocols carry a key that isn't ours? */
+static bool offers_key(const struct credential *mine, struct slice list)
+{
+	for (size_t at = 0, end; at < list.n; at = end + 1) {
+		for (end = at; end < list.n && list.at[end] != ',';)
+			end++;
+		while (at < end && (list.at[at] == ' ' || list.at[at] == '\t'))
+			at++;
+		for (size_t i = 0; i < ARRAY_LEN(credential_protocols); i++) {
+			size_t n = strlen(credential_protocols[i]);
+			if (end - at > n &&
+			    slice_is_nocase(slice_cut(list, at, at + n), credential_protocols[i]) &&
+			    !shows(slice_cut(list, at + n, end), mine->row->placeholder))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What of the guest's own credential is replaced by ours is marked .skip. */
+static enum credential_finding judge_fields(const struct credentials *c, const struct credential *mine,
+                                            struct http_fields *fields)
+{
+	for (size_t i = 0; i < fields->n; i++) {
+		struct http_field *f = &fields->at[i];
+		if (f->skip)
+			continue;
+		if (field_shows_others(c, mine, f))
+			return CREDENTIAL_ELSEWHERE;
+		if (!mine)
+			continue;
+		bool own = is_credential_field(mine, f->name);
+		bool foreign =
+			own ? f->value.n && !shows(f->value, mine->row->placeholder) :
+			      http_name_is(f->name, "Sec-WebSocket-Protocol") && offers_key(mine, f->value);
+		if (foreign)
+			return CREDENTIAL_FOREIGN;
+		f->skip = own;
+	}
+	return CREDENTIAL_FINE;
+}
+
+static enum credential_finding judge_head(const struct credentials *c, const struct credential *mine,
+                                          struct http_request *request, struct slice path)
+{
+	enum credential_finding found = find_others(c, mine, path);
+
+	if (found == CREDENTIAL_FINE)
+		found = find_others(c, mine, request->query);
+	return found == CREDENTIAL_FINE ? judge_fields(c, mine, &request->fields) : found;
 }
 
 enum credential_finding credential_judge(const struct credentials *c, const struct credential *mine,
                                          struct http_request *request, struct slice path,
                                          struct str *query_out)
 {
-	if (c->n && (text_shows_others(c, mine, path) || text_shows_others(c, mine, request->query)))
-		return CREDENTIAL_ELSEWHERE;
-	for (size_t i = 0; c->n && i < request->fields.n; i++) {
-		struct http_field *f = &request->fields.at[i];
-		if (f->skip)
-			continue;
-		if (field_shows_others(c, mine, f))
-			return CREDENTIAL_ELSEWHERE;
-		if (!mine || !is_credential_field(mine, f->name))
-			continue;
-		if (f->value.n && !shows(f->value, mine->row->placeholder))
-			return CREDENTIAL_FOREIGN;
-		f->skip = true;
-	}
+	enum credential_finding found = c->n ? judge_head(c, mine, request, path) : CREDENTIAL_FINE;
+
+	if (found != CREDENTIAL_FINE)
+		return found;
 	if (!mine)
 		str_addn(query_out, request->query.at, request->query.n);
 	else if (!filter_query(mine, request->query, query_out))

@@ -39,6 +39,7 @@ enum credential_finding {
 	CREDENTIAL_FINE,
 	CREDENTIAL_FOREIGN,   /* a credential that isn't ours, on a route that has one */
 	CREDENTIAL_ELSEWHERE, /* a placeholder of another route */
+	CREDENTIAL_OBSCURED,  /* a query in more layers of encoding than can be looked through */
 };
 
 /* Judges a head as the guest sent it; @path is canonical. @mine: NULL for a route without.

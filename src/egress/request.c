@@ -183,6 +183,8 @@ static bool accept_request(struct client *c, struct http_request *r, bool keep)
 	own_str struct str query = STR_INIT;
 	enum credential_finding finding = judge_corpus(c, r, &query);
 
+	if (finding == CREDENTIAL_OBSCURED)
+		return refuse_fault(c, WIRE_QUERY);
 	if (finding != CREDENTIAL_FINE)
 		return refuse(c,
 		              finding == CREDENTIAL_FOREIGN ? REFUSE_FOREIGN_CREDENTIAL :

@@ -1,8 +1,11 @@
 #include "policy/compiled.h"
 
-#include "wire/chars.h"
+#include "wire/percent.h"
+#include "wire/query.h"
 
 #include "base/banned.h"
+
+#define QUERY_FIELDS "$httpHeaders"
 
 enum {
 	LABEL_MAX = 40,  /* under a wildcard; longer is data */
@@ -86,6 +89,17 @@ void policy_decide_connect(const struct policy *policy, const struct host *host,
 
 /* ---- which match */
 
+/* Does a parameter of the query have this name and value? @value NULL: any value. */
+static bool query_has(struct slice query, const char *name, const char *value)
+{
+	struct query_parameter p;
+
+	while (query_next(&query, &p))
+		if (query_name_is(p.name, name) && (!value || (p.has_value && percent_equal(p.value, value))))
+			return true;
+	return false;
+}
+
 /* "/v1" is a prefix of "/v1" and "/v1/x", not of "/v10". */
 static bool path_has_prefix(struct slice path, struct slice prefix)
 {
@@ -147,17 +161,18 @@ static bool paths_fit(const struct policy_match *match, struct slice text, int *
 	return match->npaths == 0;
 }
 
-static bool headers_fit(const struct policy_match *match, const struct http_fields *fields)
+/* Google's services take fields from the query too; those can't be judged. */
+static bool headers_fit(const struct policy_match *match, const struct policy_request *request)
 {
 	for (size_t i = 0; i < match->nheaders; i++)
-		if (!header_fits(&match->headers[i], fields))
+		if (!header_fits(&match->headers[i], request->fields))
 			return false;
-	return true;
+	return match->nheaders == 0 || !query_has(request->query, QUERY_FIELDS, NULL);
 }
 
 static bool match_fits(const struct policy_match *match, const struct policy_request *request, int *path)
 {
-	return method_fits(match, request->method) && headers_fit(match, request->fields) &&
+	return method_fits(match, request->method) && headers_fit(match, request) &&
 	       paths_fit(match, request->path, path);
 }
 
@@ -197,41 +212,6 @@ static bool sent_value_has(const struct http_fields *fields, const char *name, c
 	return false;
 }
 
-/* The byte at *@at, and how many characters spell it: "%2561" is an "a" to who decodes twice. */
-static char decoded_at(struct slice text, size_t *at)
-{
-	struct slice rest = slice_cut(text, *at, text.n);
-	size_t used = 1;
-	char c = rest.at[0];
-
-	for (int byte = char_escape(rest); byte >= 0; byte = -1) {
-		c = (char)byte;
-		used = 3;
-		while (c == '%' && used + 2 <= rest.n && char_hex(rest.at[used]) >= 0 &&
-		       char_hex(rest.at[used + 1]) >= 0) {
-			c = (char)(char_hex(rest.at[used]) << 4 | char_hex(rest.at[used + 1]));
-			used += 2;
-		}
-	}
-	*at += used;
-	return c;
-}
-
-/* The same text in another encoding of its characters? */
-static bool equal_decoded(struct slice encoded, const char *text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < encoded.n;) {
-		char c = decoded_at(encoded, &i);
-
-		if (!text[n] || ascii_lower(c) != ascii_lower(text[n]))
-			return false;
-		n++;
-	}
-	return !text[n];
-}
-
 static bool is_separator(char c)
 {
 	return c == '/' || c == '\\';
@@ -247,12 +227,12 @@ static bool finds_element(struct slice path, const char *name, bool last)
 		size_t from = at, end = at;
 		while (at < path.n) {
 			end = at;
-			if (is_separator(decoded_at(path, &at)))
+			if (is_separator(percent_byte(path, &at)))
 				break;
 			end = at;
 		}
 		const char *mark = end > from ? memchr(path.at + from, ';', end - from) : NULL;
-		if (equal_decoded(slice_cut(path, from, mark ? (size_t)(mark - path.at) : end), name))
+		if (percent_equal(slice_cut(path, from, mark ? (size_t)(mark - path.at) : end), name))
 			found = true;
 		else if (end > from && last)
 			found = false;
@@ -268,25 +248,6 @@ static bool last_element_is(struct slice path, const char *name)
 static bool has_element(struct slice path, const char *name)
 {
 	return finds_element(path, name, false);
-}
-
-/* Does a parameter of the query have this name and value? @value NULL: any value. */
-static bool query_has(struct slice query, const char *name, const char *value)
-{
-	for (size_t at = 0; at < query.n;) {
-		size_t to = at;
-		/* Some servers split at ";" too. */
-		while (to < query.n && query.at[to] != '&' && query.at[to] != ';')
-			to++;
-		const char *equal = memchr(query.at + at, '=', to - at);
-		size_t key = equal ? (size_t)(equal - query.at) : to;
-
-		if (equal_decoded(slice_cut(query, at, key), name) &&
-		    (!value || (equal && equal_decoded(slice_cut(query, key + 1, to), value))))
-			return true;
-		at = to + 1;
-	}
-	return false;
 }
 
 static bool asks_push(const struct policy_request *r)
@@ -336,13 +297,19 @@ static bool opens_dns(const struct policy_verdict *v)
 static bool overrides_method(const struct policy_request *r)
 {
 	static const char *const names[] = { "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override" };
+	/* The last two are what Google's services know. */
+	static const char *const parameters[] = { "_method", "X-HTTP-Method-Override", "$httpMethod",
+		                                  QUERY_FIELDS };
 
 	for (size_t n = 0; r->fields && n < ARRAY_LEN(names); n++)
 		for (size_t i = 0; i < r->fields->n; i++)
 			if (!r->fields->at[i].skip && http_name_is(r->fields->at[i].name, names[n]) &&
 			    !slice_equal(r->fields->at[i].value, r->method))
 				return true;
-	return query_has(r->query, "_method", NULL) || query_has(r->query, "X-HTTP-Method-Override", NULL);
+	for (size_t n = 0; n < ARRAY_LEN(parameters); n++)
+		if (query_has(r->query, parameters[n], NULL))
+			return true;
+	return false;
 }
 
 static bool limits_methods(const struct policy_route *route)

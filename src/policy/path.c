@@ -2,10 +2,9 @@
 
 #include "base/own.h"
 #include "wire/chars.h"
+#include "wire/percent.h"
 
 #include "base/banned.h"
-
-enum { DECODINGS_MAX = 8 }; /* more layers of encoding than anybody means */
 
 /* Has a "." or ".." segment? Parameters (";x") don't hide one: some origins drop them first. */
 static bool has_dots(const char *text, size_t n)
@@ -40,21 +39,6 @@ static bool has_trick(const char *text, size_t n)
 	return false;
 }
 
-/* One layer of percent-encoding, in place; returns the new length. */
-static size_t decode_once(char *text, size_t n)
-{
-	size_t to = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		int byte = char_escape((struct slice){ text + i, n - i });
-
-		if (byte >= 0)
-			i += 2;
-		text[to++] = byte >= 0 ? (char)byte : text[i];
-	}
-	return to;
-}
-
 static int judge(const char *text, size_t n, enum wire_fault *fault)
 {
 	if (has_trick(text, n)) {
@@ -74,10 +58,10 @@ static int judge_decoded(struct slice raw, enum wire_fault *fault)
 		return judge(raw.at, raw.n, fault);
 	own_mem char *text = xstrndup(raw.at, raw.n);
 	size_t n = raw.n;
-	for (unsigned layer = 0; layer <= DECODINGS_MAX; layer++) {
+	for (unsigned layer = 0; layer <= PERCENT_LAYERS; layer++) {
 		if (judge(text, n, fault) < 0)
 			return -1;
-		size_t shorter = decode_once(text, n);
+		size_t shorter = percent_decode(text, n);
 		if (shorter == n)
 			return 0;
 		n = shorter;

@@ -46,6 +46,7 @@ static const struct {
 	[WIRE_PORT] = { "bad-port", "the port is not a decimal number from 1 to 65535", 400 },
 	[WIRE_PATH] = { "bad-path", "the path is malformed, or holds encoded control bytes", 400 },
 	[WIRE_PATH_DOTS] = { "path-dots", "the path has a \".\" or \"..\" segment, maybe encoded", 400 },
+	[WIRE_QUERY] = { "bad-query", "the query is percent-encoded more often than anybody means", 400 },
 	[WIRE_CLIENT_HELLO] = { "bad-client-hello", "the TLS ClientHello is malformed or too large", 400 },
 	[WIRE_SNI] = { "bad-sni", "the server name of the ClientHello is malformed", 400 },
 };

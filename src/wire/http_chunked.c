@@ -84,6 +84,8 @@ static bool may_trail(struct slice name)
 		"api-key",
 		"x-goog-api-key",
 		"private-token",
+		"job-token",
+		"deploy-token",
 		"x-auth-token",
 		"cache-control",
 		"max-forwards",

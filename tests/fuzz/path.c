@@ -3,21 +3,14 @@
 
 #include "policy/path.h"
 #include "wire/chars.h"
+#include "wire/percent.h"
 
 static void goes_nowhere_up(struct str *text)
 {
 	for (size_t layer = 0; layer < 4; layer++) {
-		size_t to = 0;
-
 		must(!memmem(text->data, text->len, "/../", 4) && !memmem(text->data, text->len, "/./", 3));
 		must(!memmem(text->data, text->len, "\\..\\", 4) && !memchr(text->data, '\0', text->len));
-		for (size_t i = 0; i < text->len; i++) {
-			int byte = char_escape((struct slice){ text->data + i, text->len - i });
-
-			text->data[to++] = byte >= 0 ? (char)byte : text->data[i];
-			i += byte >= 0 ? 2 : 0;
-		}
-		text->len = to;
+		text->len = percent_decode(text->data, text->len);
 	}
 }
 

@@ -128,3 +128,21 @@ class Leaks(unittest.TestCase):
             # Nor does the record show it, of whichever route.
             self.gateway.ask("free.test", "/told/" + value)
             self.assertNotIn(value, json.dumps(self.gateway.record(host="free.test", path="/told/" + "*" * len(value))))
+
+    # ---- of others ----
+
+    def test_a_key_of_another_account_is_refused_in_whatever_place_a_service_takes_it(self):
+        before = len(self.origin.requests)
+        for query in ("private_token=x", "job_token=x", "oauth_token=x", "api_key=x", "access.token=x", "+access_token=x",
+                      "%20access_token=x", "access[token=x", "%24httpHeaders=Authorization%3ABearer%20x"):
+            self.denied(self.gateway.ask("auth.test", "/?" + query), 403, "foreign-credential")
+        for field in ("Job-Token: x", "Deploy-Token: x", "Sec-WebSocket-Protocol: a, openai-insecure-api-key.x"):
+            self.denied(self.gateway.ask("auth.test", headers=[field]), 403, "foreign-credential")
+        self.assertEqual(len(self.origin.requests), before)
+        self.ok(self.gateway.ask("auth.test", "/?q=private_token", headers=["Sec-WebSocket-Protocol: realtime"]))
+        self.ok(self.gateway.ask("free.test", "/?private_token=x", headers=["Job-Token: x"]))
+
+    def test_a_query_encoded_for_ever_is_refused(self):
+        client = self.gateway.tunnel("free.test")
+        self.ok(client.ask("free.test", "/?%" + "25" * 7 + "41"))
+        self.denied(client.ask("free.test", "/?%" + "25" * 15000), 400, "bad-query")

@@ -65,6 +65,7 @@ static enum credential_finding judge(const struct fixture *f, size_t route, cons
 }
 
 enum { FINE = CREDENTIAL_FINE, FOREIGN = CREDENTIAL_FOREIGN, ELSEWHERE = CREDENTIAL_ELSEWHERE };
+#define PROTOCOL "Sec-WebSocket-Protocol"
 
 static void each_showing_of_a_credential_is_judged(void **state)
 {
@@ -100,6 +101,30 @@ static void each_showing_of_a_credential_is_judged(void **state)
 		{ 0, NULL, NULL, "/", "key=mine", FOREIGN },
 		{ 0, NULL, NULL, "/", "a;access%5Ftoken=mine", FOREIGN },
 		{ 0, NULL, NULL, "/", "monkey=mine", FINE },
+		{ 0, "Job-Token", "mine", "/", "", FOREIGN },
+		{ 0, "deploy_token", "mine", "/", "", FOREIGN },
+		{ 0, "Deploy-Token", "placeholder-a", "/", "", FINE },
+		{ 0, NULL, NULL, "/", "private_token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "job_token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "oauth_token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "api_key=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "api-key=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "%24httpHeaders=Authorization%3ABearer%20mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "access.token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "access[token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "a&+access_token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "%20%20access+token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "%2561ccess_token=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "key%00x=mine", FOREIGN },
+		{ 0, NULL, NULL, "/", "access.token=placeholder-a", FINE },
+		{ 0, NULL, NULL, "/", "access_tokens=mine&the_key=mine&tokens=1&accesstoken=2", FINE },
+		{ 2, NULL, NULL, "/", "private_token=mine", FINE },
+		{ 0, PROTOCOL, "realtime, OpenAI-insecure-api-key.mine", "/", "", FOREIGN },
+		{ 0, PROTOCOL, "openai-insecure-api-key.mine,realtime", "/", "", FOREIGN },
+		{ 0, PROTOCOL, "base64url.bearer.authorization.k8s.io.bWluZQ", "/", "", FOREIGN },
+		{ 0, PROTOCOL, "realtime, openai-insecure-api-key.placeholder-a", "/", "", FINE },
+		{ 0, PROTOCOL, "realtime, openai-beta.realtime-v1", "/", "", FINE },
+		{ 2, PROTOCOL, "openai-insecure-api-key.mine", "/", "", FINE },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -120,6 +145,26 @@ static void a_placeholder_in_the_query_is_taken_out(void **state)
 	assert_string_equal(query.data, "a=1&b=2");
 }
 
+/* Looking through every layer would cost the square of the length. */
+static void a_query_in_too_many_layers_is_not_looked_through(void **state)
+{
+	static const struct {
+		size_t layers;
+		int finding;
+	} cases[] = {
+		{ 7, ELSEWHERE }, { 8, ELSEWHERE }, { 9, CREDENTIAL_OBSCURED }, { 30000, CREDENTIAL_OBSCURED }
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str text = STR_INIT, out = STR_INIT;
+		str_add(&text, "a=%");
+		for (size_t k = 1; k < cases[i].layers; k++)
+			str_add(&text, "25");
+		str_add(&text, "70laceholder-a");
+		assert_int_equal(judge(*state, 2, NULL, NULL, "/", text.data, &out), cases[i].finding);
+	}
+}
+
 static void trailers_carry_none(void **state)
 {
 	const struct fixture *f = *state;
@@ -132,6 +177,7 @@ static void trailers_carry_none(void **state)
 		{ "X-Sum", "placeholder-a", false, false },
 		{ "X-Sum", "placeholder-b", false, false },
 		{ "X_Auth_Token", "mine", false, true },
+		{ "Job-Token", "mine", false, true },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -204,6 +250,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_showing_of_a_credential_is_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_placeholder_in_the_query_is_taken_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_query_in_too_many_layers_is_not_looked_through, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(trailers_carry_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rows_and_routes_must_fit_each_other, set_up, tear_down),
 		cmocka_unit_test(every_refusal_has_a_word_and_a_sentence_of_its_own),
