@@ -142,6 +142,10 @@ void exchange_end(struct client *c)
 {
 	struct exchange *x = &c->x;
 	struct stream *s = &c->up->stream;
+
+	/* Reading may have stopped exactly at the answer's end. */
+	if (x->origin_keeps && x->request.done)
+		stream_fill(s, 1);
 	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken &&
 	                buffer_len(&s->in) == 0 && buffer_len(&s->out) == 0;
 

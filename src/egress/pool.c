@@ -14,8 +14,7 @@ static void on_idle_event(void *arg)
 {
 	struct upstream *up = arg;
 
-	stream_fill(&up->stream, 1);
-	if (buffer_len(&up->stream.in) > 0 || up->stream.eof || up->stream.broken)
+	if (!stream_is_quiet(&up->stream))
 		upstream_drop(&up);
 }
 
@@ -28,9 +27,17 @@ static bool is_same(const struct origin *a, const struct origin *b)
 
 struct upstream *pool_take(struct gateway *g, const struct origin *origin)
 {
-	for (struct upstream *up = g->idle; up; up = up->after) {
+	struct upstream *next;
+
+	for (struct upstream *up = g->idle; up; up = next) {
+		next = up->after;
 		if (!is_same(&up->origin, origin))
 			continue;
+		/* What it says now would be taken for the answer to a question it has not heard. */
+		if (!stream_is_quiet(&up->stream)) {
+			upstream_drop(&up);
+			continue;
+		}
 		pool_remove(up);
 		up->state = UPSTREAM_READY;
 		up->reused = true;

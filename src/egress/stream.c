@@ -233,6 +233,22 @@ bool stream_fill(struct stream *s, size_t most)
 	return any;
 }
 
+bool stream_is_quiet(struct stream *s)
+{
+	char byte;
+	ssize_t n = s->eof || s->broken || buffer_len(&s->in) > 0 ? 0 : recv(s->fd, &byte, 1, MSG_PEEK);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0)
+		return false;
+	/* Of TLS it may be a ticket, which is nothing to the owner. */
+	s->readable = true;
+	s->drained = false;
+	stream_fill(s, 1);
+	return !s->eof && !s->broken && buffer_len(&s->in) == 0;
+}
+
 static size_t write_some(struct stream *s, struct slice view)
 {
 	if (!s->ssl) {

@@ -51,6 +51,9 @@ int stream_handshake(struct stream *s);
 
 /* Reads until `in` holds @most bytes or nothing is left to read. True: bytes came. */
 bool stream_fill(struct stream *s, size_t most);
+/* Has nothing come that nobody asked for, nor an end? Asks the kernel itself: what came since the
+ * last event is known to it alone. */
+bool stream_is_quiet(struct stream *s);
 /* Writes what it can of `out`. True: bytes went. */
 bool stream_flush(struct stream *s);
 /* Says that nothing more will be sent. */

@@ -83,6 +83,32 @@ def early(conn, request, reader):
     GO.wait(room.DEADLINE)
 
 
+POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
+# The gateway that is held while an origin says something, so that it all comes at once.
+HELD = []
+
+
+def leftover(conn, request, reader):
+    """An answer that ends where a full read of the gateway does, and what nobody asked for behind it."""
+    size = 65537
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    body = b"a" * (size - len(head % size))
+    with HELD[0].held():
+        conn.sendall(head % len(body) + body + POISON)
+
+
+def speaks_later(conn, request, reader):
+    """Answers, and says more when its connection is idle."""
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    respond(conn, b"first")
+    GO.wait(room.DEADLINE)
+    conn.sendall(POISON)
+    SAID.set()
+
+
+SAID = threading.Event()
+
+
 def coded(coding):
     def handler(conn, request, reader):
         respond(conn, CODED[path_of(request)], headers=["Content-Encoding: " + coding])
@@ -101,7 +127,7 @@ def websocket(conn, request, reader):
         conn.sendall(room.websocket_read(reader))
 
 
-PATHS = {"/half-a-head": half_a_head, "/hundreds": hundreds, "/interims": other_interims, "/304": not_modified,
+PATHS = {"/leftover": leftover, "/speaks-later": speaks_later, "/half-a-head": half_a_head, "/hundreds": hundreds, "/interims": other_interims, "/304": not_modified,
          "/204": no_content, "/head": head, "/drip": drip, "/silent": silent, "/endless": endless,
          "/br": coded("br"), "/br-bomb": coded("br"), "/zstd": coded("zstd"), "/zstd-bomb": coded("zstd"),
          "/ws2": websocket, "/ws3": websocket, "/ws": websocket}
@@ -127,7 +153,7 @@ class Edges(unittest.TestCase):
         cls.leaf = cls.certs.leaf("good", cls.names + ["::1"])
         cls.origin = Origin(443, answer, cls.leaf, ip=IP, early={"/early": early})
         cls.plain = Origin(80, answer, ip=IP)
-        cls.server = room.NameServer({"clear.test": [IP], "far.test": ["198.41.0.4"], **{n: [IP] for n in cls.names if n != "six.test"}}, "127.0.0.54", {"six.test": ["::1"]})
+        cls.server = room.NameServer({"clear.test": [IP], "open.test": [IP], "far.test": ["198.41.0.4"], **{n: [IP] for n in cls.names if n != "six.test"}}, "127.0.0.54", {"six.test": ["::1"]})
         private = {"allow_private": True}
         auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
         rule = {"matches": [{"paths": [{"type": "prefix", "value": "/v1"}], "methods": ["GET"]}]}
@@ -140,6 +166,7 @@ class Edges(unittest.TestCase):
                 {"host": "six.test", **private}, {"host": "[::1]", **private},
                 {"host": "nginx.test", "port": 9443, **private}, {"host": "node.test", "port": 9444, **private},
                 {"host": "ruled.test", **private, **rule},
+                {"host": "open.test", "plain": True, **private},
                 {"host": "clear.test", "plain": True, **private, **auth},
                 {"host": "far.test", "plain": True, **private, **auth}]},
             credentials=[
@@ -305,6 +332,26 @@ class Edges(unittest.TestCase):
         client.sock.settimeout(5)
         self.denied(client.ask("one.test", "/half-a-head"), 502, "origin-closed")
         self.ok(client.ask("one.test"))
+
+    # ---- what an origin says too much ----
+
+    def test_what_stands_behind_an_answer_is_no_answer_to_the_next_request(self):
+        HELD[:] = [self.gateway]
+        for client, url, host in ((self.gateway.tunnel("one.test"), "", "one.test"),
+                                  (self.gateway.plain(), "http://open.test", "open.test")):
+            self.assertEqual(self.ok(client.ask(host, url + "/leftover")).body.strip(b"a"), b"")
+            self.assertNotIn(b"POISON", self.ok(client.ask(host, url + "/second")).body)
+
+    def test_what_an_idle_origin_says_is_no_answer_to_the_next_request(self):
+        client, host = self.gateway.plain(), "open.test"
+        self.assertEqual(self.ok(client.ask(host, "http://open.test/speaks-later")).body, b"first")
+        SAID.clear()
+        # Both at once, and the guest's first: so the connection is taken before its own event is seen.
+        with self.gateway.held():
+            client.send("GET http://open.test/next HTTP/1.1\r\nHost: open.test\r\n\r\n")
+            GO.set()
+            SAID.wait(room.DEADLINE)
+        self.assertNotIn(b"POISON", self.ok(client.reader.message()).body)
 
     # ---- bodies ----
 

@@ -1,12 +1,14 @@
 """What the gateway's tests stand on: a network of their own, certificates, origins that do
 what a test tells them, a name server, the gateway itself, and raw clients."""
 import base64
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import queue
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -413,6 +415,16 @@ class Gateway:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise AssertionError("no VmRSS")
+
+    @contextlib.contextmanager
+    def held(self):
+        """What happens meanwhile it sees at once, and in the order in which it came."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            until(lambda: open("/proc/%d/stat" % self.pid).read().rsplit(")", 1)[1].split()[0] in "Tt", "it stands still")
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def stop(self):
         self.proc.stdin.close()
