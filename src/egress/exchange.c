@@ -146,7 +146,7 @@ void exchange_end(struct client *c)
 	/* Reading may have stopped exactly at the answer's end. */
 	if (x->origin_keeps && x->request.done)
 		stream_fill(s, 1);
-	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken &&
+	bool reusable = x->origin_keeps && x->request.done && !s->eof && !s->broken && !s->deaf &&
 	                buffer_len(&s->in) == 0 && buffer_len(&s->out) == 0;
 
 	client_record(c, true, "allowed", x->status);

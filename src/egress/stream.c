@@ -45,6 +45,14 @@ static int bio_read(BIO *bio, char *out, size_t room, size_t *got)
 	return 0;
 }
 
+/* After a write that failed: has the other side only stopped listening? What it said before that
+ * still waits to be read, and may be the answer. */
+static bool takes_no_more(struct stream *s)
+{
+	s->deaf = s->deaf || (s->hears_out && (errno == EPIPE || errno == ECONNRESET));
+	return s->deaf;
+}
+
 static int bio_write(BIO *bio, const char *bytes, size_t n, size_t *put)
 {
 	struct stream *s = BIO_get_data(bio);
@@ -53,6 +61,11 @@ static int bio_write(BIO *bio, const char *bytes, size_t n, size_t *put)
 	ssize_t sent = send(s->fd, bytes, n, MSG_NOSIGNAL | (s->more ? MSG_MORE : 0));
 	if (sent >= 0) {
 		*put = (size_t)sent;
+		return 1;
+	}
+	if (takes_no_more(s)) {
+		/* OpenSSL reads on only where it knows of no error. */
+		*put = n;
 		return 1;
 	}
 	if (errno == EAGAIN || errno == EINTR)
@@ -192,9 +205,10 @@ static size_t read_some(struct stream *s, char *room, size_t n)
 		ssize_t got = receive(s, room, n);
 		if (got > 0)
 			return (size_t)got;
-		if (got == 0)
+		/* A reset that a write was told of looks like a clean end to who reads on. */
+		if (got == 0 && !s->deaf)
 			s->eof = true;
-		else if (errno != EAGAIN && errno != EINTR)
+		else if (got == 0 || (errno != EAGAIN && errno != EINTR))
 			s->broken = true;
 		s->readable = false;
 		return 0;
@@ -257,7 +271,7 @@ static size_t write_some(struct stream *s, struct slice view)
 			return (size_t)n;
 		if (errno == EAGAIN || errno == EINTR)
 			s->writable = false;
-		else
+		else if (!takes_no_more(s))
 			s->broken = true;
 		return 0;
 	}
@@ -275,7 +289,7 @@ bool stream_flush(struct stream *s)
 {
 	bool any = false;
 
-	while (s->writable && !s->broken && buffer_len(&s->out) > 0) {
+	while (s->writable && !s->broken && !s->deaf && buffer_len(&s->out) > 0) {
 		size_t n = write_some(s, buffer_view(&s->out));
 		if (n == 0)
 			break;
@@ -283,6 +297,9 @@ bool stream_flush(struct stream *s)
 		s->sent += n;
 		any = true;
 	}
+	/* What nobody hears must not fill up: the owner goes on for the sake of the answer. */
+	if (s->deaf)
+		buffer_take(&s->out, buffer_len(&s->out));
 	if (any)
 		s->moved = s->loop->now;
 	return any;

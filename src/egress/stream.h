@@ -27,6 +27,8 @@ struct stream {
 	bool ending;             /* the kernel spoke of an end: no further edge may come */
 	bool eof;                /* the other side ends cleanly: FIN, close_notify */
 	bool broken;             /* reset, cut or a TLS error: nothing moves any more */
+	bool hears_out;          /* the owner wants what was said before a write failed */
+	bool deaf;               /* a write did fail: what is sent goes nowhere, what came is read */
 	uint64_t moved;          /* loop time of the last byte */
 	uint64_t received, sent;
 	void (*fn)(void *arg); /* something may have changed */

@@ -88,6 +88,7 @@ static bool dial_next(struct upstream *up)
 			continue;
 		if (stream_open(&up->stream, up->gateway->loop, fd_steal(&fd), on_stream, up, &err) != 0)
 			continue;
+		up->stream.hears_out = true;
 		up->state = UPSTREAM_CONNECTING;
 		return true;
 	}

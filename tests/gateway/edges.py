@@ -109,6 +109,20 @@ def speaks_later(conn, request, reader):
 SAID = threading.Event()
 
 
+def too_large(conn, request, reader):
+    """Says so and goes, over a body that it has not read: the kernel resets the connection."""
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    conn.sendall(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 10000\r\nConnection: close\r\n\r\n" + b"y" * 10000)
+
+
+def no_end(conn, request, reader):
+    """The same, of an answer whose end only a clean close would show."""
+    conn.sendall(b"HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\n\r\n" + b"y" * 10000)
+
+
+EARLY = {"/early": early, "/too-large": too_large, "/no-end": no_end}
+
+
 def coded(coding):
     def handler(conn, request, reader):
         respond(conn, CODED[path_of(request)], headers=["Content-Encoding: " + coding])
@@ -151,8 +165,8 @@ class Edges(unittest.TestCase):
         cls.certs = room.Certificates(cls.where)
         cls.names = [n + ".test" for n in ("one", "auth", "other", "ws", "wsauth", "six", "nginx", "node")]
         cls.leaf = cls.certs.leaf("good", cls.names + ["::1"])
-        cls.origin = Origin(443, answer, cls.leaf, ip=IP, early={"/early": early})
-        cls.plain = Origin(80, answer, ip=IP)
+        cls.origin = Origin(443, answer, cls.leaf, ip=IP, early=EARLY)
+        cls.plain = Origin(80, answer, ip=IP, early=EARLY)
         cls.server = room.NameServer({"clear.test": [IP], "open.test": [IP], "far.test": ["198.41.0.4"], **{n: [IP] for n in cls.names if n != "six.test"}}, "127.0.0.54", {"six.test": ["::1"]})
         private = {"allow_private": True}
         auth = {"auth": {"scheme": "bearer", "token_ref": "T"}}
@@ -394,6 +408,23 @@ class Edges(unittest.TestCase):
         self.assertNotIn(b"HTTP/1.1", client.reader.data)
         GO.set()
         self.gateway.record(path="/early", verdict="deny", reason="bad-chunk")
+
+    def send_much(self, client, host, url):
+        client.send("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (url, host, 8 << 20))
+        for _ in range(8):
+            client.send(b"x" * (1 << 20))
+        return client.reader.message()
+
+    def test_an_answer_that_came_before_the_origin_stopped_listening_is_passed_on(self):
+        for _ in range(3):
+            for client, url, host in ((self.gateway.plain(), "http://open.test", "open.test"),
+                                      (self.gateway.tunnel("one.test"), "", "one.test")):
+                answer = self.send_much(client, host, url + "/too-large")
+                self.assertEqual((answer.status, answer.body), (413, b"y" * 10000))
+        # The control: what can't be known to be whole does not pass for it.
+        with self.assertRaises((ValueError, OSError, TypeError)):
+            self.send_much(self.gateway.plain(), "open.test", "http://open.test/no-end")
+        self.gateway.record(path="/no-end", reason="origin-closed")
 
     # ---- placeholders ----
 
