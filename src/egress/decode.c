@@ -31,24 +31,42 @@ bool decode_known(struct slice coding, enum decode_kind *out)
 	return false;
 }
 
-bool decoder_begin(struct decoder *d, enum decode_kind kind, uint64_t most)
+static void *make_gzip(void)
 {
+	z_stream *z = xcalloc(1, sizeof *z);
+
+	if (inflateInit2(z, ANY_ZLIB) == Z_OK)
+		return z;
+	free(z);
+	return NULL;
+}
+
+static void *make_zstd(void)
+{
+	ZSTD_DStream *z = ZSTD_createDStream();
+
+	if (z)
+		ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	return z;
+}
+
+bool decoder_begin(struct decoder *d, enum decode_kind kind, uint64_t most, size_t *wide)
+{
+	bool narrow = kind == DECODE_GZIP;
+
 	*d = (struct decoder){ .kind = kind, .left = most };
-	if (kind == DECODE_GZIP) {
-		z_stream *z = xcalloc(1, sizeof *z);
-		d->state = z;
-		if (inflateInit2(z, ANY_ZLIB) != Z_OK) {
-			mem_drop(&d->state);
-			return false;
-		}
-	} else if (kind == DECODE_BROTLI) {
-		d->state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
-	} else if (kind == DECODE_ZSTD) {
-		d->state = ZSTD_createDStream();
-		if (d->state)
-			ZSTD_DCtx_setParameter(d->state, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	if (!narrow && *wide >= DECODERS_WIDE)
+		return false;
+	d->state = narrow                ? make_gzip() :
+	           kind == DECODE_BROTLI ? (void *)BrotliDecoderCreateInstance(NULL, NULL, NULL) :
+	                                   make_zstd();
+	if (!d->state)
+		return false;
+	if (!narrow) {
+		d->wide = wide;
+		++*wide;
 	}
-	return d->state != NULL;
+	return true;
 }
 
 void decoder_end(struct decoder *d)
@@ -61,6 +79,8 @@ void decoder_end(struct decoder *d)
 	} else if (d->kind == DECODE_ZSTD) {
 		ZSTD_freeDStream(d->state);
 	}
+	if (d->wide)
+		--*d->wide;
 	*d = (struct decoder)DECODER_INIT;
 }
 

@@ -46,6 +46,7 @@ struct gateway {
 	size_t nclients;
 	struct upstream *idle; /* newest first */
 	size_t nidle;
+	size_t wide_decoders; /* that are open */
 	char id_prefix[9];
 	uint64_t ids;
 	/* One head is parsed and judged at a time: its tables need no memory of their own. */

@@ -30,19 +30,22 @@ static bool is_partial(const struct http_response *r)
 }
 
 /* On a route with a credential the body must be readable. False: it can't be. */
-static bool prepare_decoding(struct client *c, struct http_response *r)
+static bool prepare_decoding(struct client *c, struct http_response *r, enum refusal *why)
 {
 	struct exchange *x = &c->x;
+	struct gateway *g = c->gateway;
 	const struct http_field *coding = http_field_find(&r->fields, "Content-Encoding");
 	enum decode_kind kind;
 
 	if (!coding || r->framing == HTTP_NO_BODY)
 		return true;
+	*why = REFUSE_ORIGIN_ENCODING;
 	if (http_field_next(&r->fields, coding, "Content-Encoding") || !decode_known(coding->value, &kind))
 		return false;
 	if (kind == DECODE_NONE)
 		return true;
-	if (!decoder_begin(&x->decoder, kind, c->gateway->config.limits.decoded_bytes))
+	*why = REFUSE_SYSTEM;
+	if (!decoder_begin(&x->decoder, kind, g->config.limits.decoded_bytes, &g->wide_decoders))
 		return false;
 	x->decoding = true;
 	http_fields_strip(&r->fields, "Content-Encoding");
@@ -90,8 +93,9 @@ static bool answer(struct client *c, struct http_response *r)
 	http_fields_strip(&r->fields, "Alt-Svc");
 	http_fields_strip(&r->fields, "Proxy-*");
 	if (x->credential) {
-		if (is_partial(r) || !prepare_decoding(c, r))
-			return refuse(c, REFUSE_ORIGIN_ENCODING);
+		enum refusal why = REFUSE_ORIGIN_ENCODING;
+		if (is_partial(r) || !prepare_decoding(c, r, &why))
+			return refuse(c, why);
 		response_scrub(x->credential, &r->fields);
 		response_scrub_text(x->credential, r->reason);
 		echo_begin(&x->echo, &x->credential->echo);

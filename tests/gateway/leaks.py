@@ -1,6 +1,8 @@
 """What may not come out of a route with a credential, and what may not go in: the credential itself,
 whole, in pieces and in other spellings; and the credentials of others."""
+import gzip
 import json
+import threading
 import unittest
 
 import room
@@ -50,11 +52,25 @@ def truncated(conn, request, reader):
     respond(conn, b"bad token: " + request.get("Authorization")[len("Bearer "):-1].encode())
 
 
+CODED = {"br": b"\x0b\x02\x80hello\x03", "gzip": gzip.compress(b"hello")}
+GO = threading.Event()
+
+
+def slow(conn, request, reader):
+    """Half of an encoded body, and the rest when it is told to."""
+    coding = request.first.split()[1].split("?")[1]
+    body = CODED[coding]
+    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding.encode(), len(body)))
+    conn.sendall(body[:5])
+    GO.wait(room.DEADLINE)
+    conn.sendall(body[5:])
+
+
 def answer(conn, request, reader):
     return PATHS.get(path_of(request), echo)(conn, request, reader)
 
 
-PATHS = {"/token": token, "/truncated": truncated, "/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
+PATHS = {"/slow": slow, "/token": token, "/truncated": truncated, "/ranges": ranges, "/206": part("206 Partial Content", "Content-Range: bytes 0-5/9"),
          "/byteranges": part("200 OK", "Content-Type: Multipart/ByteRanges; boundary=x"),
          "/x-byteranges": part("200 OK", "Content-Type: text/plain", "Content-Type: multipart/x-byteranges"),
          "/mixed": part("200 OK", "Content-Type: multipart/mixed; boundary=x")}
@@ -120,6 +136,26 @@ class Leaks(unittest.TestCase):
 
     def test_an_echo_that_the_end_cuts_short_is_overwritten(self):
         self.assertEqual(self.ok(self.gateway.ask("auth.test", "/truncated")).body, b"bad token: " + HIDDEN[:-1])
+
+    def test_few_decoders_that_look_far_back_are_open_at_once(self):
+        GO.clear()
+
+        def begin(coding, host="auth.test"):
+            client = self.gateway.tunnel(host)
+            client.send("GET /slow?%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (coding, host))
+            return client
+        slow = [begin("br") for _ in range(8)]
+        for client in slow:
+            self.assertEqual(client.reader.head().status, 200)
+        self.denied(begin("br").reader.message(), 503, "system")
+        # The control: those that look back a little, and where nothing is decoded.
+        others = [begin("gzip"), begin("br", "free.test")]
+        for client in others:
+            self.assertEqual(client.reader.head().status, 200)
+        GO.set()
+        for client in slow:
+            self.assertEqual(b"".join(client.reader.chunks()), b"hello")
+        self.assertEqual(begin("br").reader.message().body, b"hello")
 
     def test_a_part_of_a_field_that_an_origin_gives_back_alone_is_overwritten(self):
         for host, value in (("bot.test", BOT[1]), ("cookie.test", PAIRS[1])):
