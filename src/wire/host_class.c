@@ -38,12 +38,17 @@ static const struct range v4[] = {
 	{ { 240 }, 4, HOST_RESERVED }, /* with 255.255.255.255 */
 };
 
-/* Outside 2000::/3 nothing is public, so the last row takes all that is left. */
+/* Outside 2000::/3 nothing is public, so the last row takes all that is left. The metadata
+ * addresses are those of the clouds' own manuals; OCI's is that of its SDK (the signer for
+ * instance principals), Alibaba's that of the data source that its people keep in cloud-init. */
 static const struct range v6[] = {
-	{ { 0xfd, 0x00, 0x0e, 0xc2 }, 32, HOST_METADATA },                 /* EC2 */
-	{ { 0xfd, 0x20, 0x00, 0xce }, 32, HOST_METADATA },                 /* GCE */
-	{ { 0xfd, 0x00, 0x00, 0x42, [15] = 0x42 }, 128, HOST_METADATA },   /* Scaleway */
-	{ { 0xfe, 0x80, [12] = 169, 254, 169, 254 }, 128, HOST_METADATA }, /* OpenStack */
+	{ { 0xfd, 0x00, 0x0e, 0xc2 }, 32, HOST_METADATA },                                 /* EC2 */
+	{ { 0xfd, 0x20, 0x00, 0xce }, 32, HOST_METADATA },                                 /* GCE */
+	{ { 0xfd, 0x00, 0x00, 0x42, [15] = 0x42 }, 128, HOST_METADATA },                   /* Scaleway */
+	{ { 0xfd, 0x00, 0x00, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe }, 128, HOST_METADATA }, /* OCI */
+	{ { 0xfd, 0x00, 0xa9, 0xfe, 0xa9, 0xfe, [15] = 1 }, 128, HOST_METADATA },          /* Linode */
+	{ { 0xfd, 0x00, 0x01, 0x00, [12] = 1, 0, 2, 0 }, 128, HOST_METADATA },             /* Alibaba */
+	{ { 0xfe, 0x80, [12] = 169, 254, 169, 254 }, 128, HOST_METADATA },                 /* OpenStack */
 	{ { [15] = 1 }, 128, HOST_LOOPBACK },
 	{ { 0xfc }, 7, HOST_PRIVATE },
 	{ { 0xfe, 0x80 }, 10, HOST_LINK_LOCAL },
