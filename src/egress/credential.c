@@ -6,6 +6,8 @@
 #include "wire/query.h"
 #include "base/banned.h"
 
+enum { HTTPS_PORT = 443 };
+
 /* Fields that say who is asking, at one service or another. */
 static const char *const credential_fields[] = {
 	"Authorization", "X-Api-Key",    "Api-Key",      "X-Goog-Api-Key", "Private-Token",
@@ -85,13 +87,13 @@ static void compose(struct credential *c, struct echo_set *secrets)
 	echo_set_ready(&c->echo);
 }
 
-/* Port 0 of a route means the scheme's own, of which a row may name either. */
+/* A route without a port is one for 443, whatever else it serves: 80 may be another route's. */
 static bool row_fits(const struct egress_credential *row, const struct policy_route *route)
 {
 	if (!str_is(row->host, route->host))
 		return false;
 	if (route->port == 0)
-		return row->port == 0 || row->port == 443 || row->port == 80;
+		return row->port == 0 || row->port == HTTPS_PORT;
 	return row->port == (uint32_t)route->port;
 }
 

@@ -207,6 +207,35 @@ static void rows_and_routes_must_fit_each_other(void **state)
 	               "no credential came");
 }
 
+static void two_routes_of_one_host_have_each_their_own_row(void **state)
+{
+	static const char routes[] =
+		"{\"routes\":[{\"host\":\"a.test\",\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"T\"}},"
+		"{\"host\":\"a.test\",\"port\":80,\"plain\":true,\"allow_private\":true,"
+		"\"auth\":{\"scheme\":\"bearer\",\"token_ref\":\"T\"}}]}";
+	static const uint32_t ports[] = { 443, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		own_egress_config struct egress_config config = EGRESS_CONFIG_INIT;
+		own_policy struct policy *policy = NULL;
+		struct credentials c = CREDENTIALS_INIT;
+		struct err err = ERR_INIT;
+		egress_config_init(&config);
+		add_row(&config, "a.test", EGRESS_BEARER, "of-80", "placeholder-80");
+		add_row(&config, "a.test", EGRESS_BEARER, "of-443", "placeholder-443");
+		config.credentials[0].port = 80;
+		config.credentials[1].port = ports[i];
+		assert_ok(policy_compile(routes, strlen(routes), &policy, &err), &err);
+		assert_ok(credentials_compile(policy, &config, &c, &err), &err);
+		assert_string_equal(credential_of(&c, policy_route_at(policy, 0))->row->placeholder,
+		                    "placeholder-443");
+		assert_string_equal(credential_of(&c, policy_route_at(policy, 1))->row->placeholder,
+		                    "placeholder-80");
+		credentials_clear(&c);
+	}
+}
+
 static void every_refusal_has_a_word_and_a_sentence_of_its_own(void **state)
 {
 	(void)state;
@@ -254,6 +283,7 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(trailers_carry_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rows_and_routes_must_fit_each_other, set_up, tear_down),
+		cmocka_unit_test(two_routes_of_one_host_have_each_their_own_row),
 		cmocka_unit_test(every_refusal_has_a_word_and_a_sentence_of_its_own),
 		cmocka_unit_test(a_refusal_escapes_what_it_repeats),
 	};
