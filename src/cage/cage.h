@@ -90,7 +90,8 @@ struct cage_mount {
  * belongs to them on disk. Returns a descriptor. */
 int cage_mapping_open(const struct cage_ids *ids, uid_t disk_uid, gid_t disk_gid, struct err *err);
 /* For a root parent: a detached copy of the mount at @dirfd/@path, to be handed in by number,
- * through a @mapping (an idmapped mount); -1: none, and what is mounted below comes along. */
+ * through a @mapping (an idmapped mount); -1: none, and what is mounted below comes along. It is
+ * private: no mount made on it appears on the host, nor the other way round. */
 int cage_tree_open(int dirfd, const char *path, int mapping, struct err *err);
 
 /* ---- what it may do ---- */

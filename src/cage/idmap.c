@@ -87,11 +87,17 @@ int cage_tree_open(int dirfd, const char *path, int mapping, struct err *err)
 	own_fd int tree = open_tree(dirfd, path,
 	                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mapped ? 0 : AT_RECURSIVE) |
 	                                    (*path ? 0 : AT_EMPTY_PATH));
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)mapping };
+	/* A clone is of its origin's peer group, and keeps to it wherever it is attached: what is
+	 * mounted on either appears on the other, and stays there when the cage has gone. */
+	struct mount_attr attr = { .propagation = MS_PRIVATE };
 
 	if (tree < 0)
 		return fail_mount(path, err);
-	if (mapped && mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+	if (mapped) {
+		attr.attr_set = MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (uint64_t)mapping;
+	}
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
 		return fail_mount(path, err);
 	/* Above the standard ones, since 0 stands for none in the tables. */
 	int high = fcntl(tree, F_DUPFD_CLOEXEC, 3);
