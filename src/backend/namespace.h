@@ -5,6 +5,8 @@
 /* Every row of the guest's root, in order. Opens, for a root parent, what only root can reach. */
 int tree_build(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, struct err *err);
 
+/* Below a home: what holds credentials. Ends with NULL. */
+extern const char *const credential_dirs[];
 /* Refuses a tools directory that is missing, or that holds or contains credentials. */
 int tools_check(const struct strv *tools, const char *operator_home, struct err *err);
 

@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 /* Below a person's home: where programs keep what proves who somebody is. */
-static const char *const credential_dirs[] = {
+const char *const credential_dirs[] = {
 	".ssh",
 	".gnupg",
 	".aws",
@@ -42,6 +42,7 @@ static const char *const credential_dirs[] = {
 	".npmrc",
 	".pypirc",
 	".git-credentials",
+	NULL,
 };
 /* Of the host: what is not anybody's programs, or is a cage's own. */
 static const char *const host_dirs[] = {
@@ -88,7 +89,7 @@ static int check_tool(const char *tool, const char *home, struct err *err)
 		if (lies_in(shared_dirs[i], real))
 			return fail(err, ERR_DENIED,
 			            "tools: %s is not one program's; name its directory alone", tool);
-	for (size_t i = 0; home && i < ARRAY_LEN(credential_dirs); i++) {
+	for (size_t i = 0; home && credential_dirs[i]; i++) {
 		own_mem char *sensitive = xasprintf("%s/%s", home, credential_dirs[i]);
 		if (check_against(tool, real, sensitive, err) != 0)
 			return -1;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/known.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "base/banned.h"
@@ -115,31 +116,42 @@ int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct
 	return 0;
 }
 
+int tree_add_known(struct tree *t, const struct cage_ids *ids, struct cage_mount row, const char *inode,
+                   struct err *err)
+{
+	own_fd int held = known_open(row.source, inode, err);
+	struct stat st;
+
+	if (held < 0)
+		return -1;
+	if (ids->as_root) {
+		if (fstat(held, &st) != 0)
+			return fail_errno(err, "%s", row.source);
+		row.tree = tree_keep_mapped(t, ids, held, "", st.st_uid, st.st_gid, err);
+		if (row.tree < 0)
+			return fail_in(err, "%s", row.source);
+		row.source = NULL;
+	}
+	tree_add(t, row);
+	return 0;
+}
+
 static int add_overlay(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                        const char *at, struct err *err)
 {
-	struct cage_mount row = { CAGE_OVERLAY, .target = at,
+	struct cage_mount row = { CAGE_OVERLAY, .target = at, .source = r->workspace_path,
 		                  .flags = r->removed_at_end ? CAGE_VOLATILE : 0 };
-	struct stat st;
 
 	if (!ids->as_root) {
-		row.source = r->workspace_path;
 		row.layers = path_of(t, r->dir, "workspace", err);
 		if (!row.layers)
 			return -1;
-		tree_add(t, row);
-		return 0;
+	} else {
+		row.layers_tree = tree_keep_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
+		if (row.layers_tree < 0)
+			return fail_in(err, "the workspace's upper layer");
 	}
-	if (stat(r->workspace_path, &st) != 0)
-		return fail_errno(err, "workspace %s", r->workspace_path);
-	row.layers_tree = tree_keep_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
-	if (row.layers_tree < 0)
-		return fail_in(err, "the workspace's upper layer");
-	row.tree = tree_keep_mapped(t, ids, AT_FDCWD, r->workspace_path, st.st_uid, st.st_gid, err);
-	if (row.tree < 0)
-		return fail_in(err, "workspace %s", r->workspace_path);
-	tree_add(t, row);
-	return 0;
+	return tree_add_known(t, ids, row, r->workspace_inode, err);
 }
 
 int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind,
@@ -220,10 +232,10 @@ int tree_add_workspace(struct tree *t, const struct guest_request *r, const stru
 		tree_add(t, (struct cage_mount){ CAGE_TMPFS, at, .mode = 0755 });
 		return 0;
 	case MANIFEST_WORKSPACE_MOUNT:
-		if (tree_add_directory_of_host(t, ids, CAGE_BIND, r->workspace_path, at, err) != 0)
-			return -1;
 		/* The agent works on the real files; only what a tool of the host obeys stays read-only. */
-		t->rows[t->n - 1].flags = 0;
+		if (tree_add_known(t, ids, (struct cage_mount){ CAGE_BIND, at, .source = r->workspace_path },
+		                   r->workspace_inode, err) != 0)
+			return -1;
 		if (add_obeyed(t, r, ids, at, err) != 0)
 			return -1;
 		break;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/known.h"
 #include "base/banned.h"
 
 void bottle_clear(struct bottle *b)
@@ -46,7 +47,8 @@ int layers_open(const struct bottle *b, struct layers *out, struct err *err)
 		return fail(err, ERR_MISSING,
 		            "bottle %s has no layer of changes: its workspace mode is \"%s\"", r->slug,
 		            r->workspace_mode ? r->workspace_mode : "none");
-	made.lower = dir_open(AT_FDCWD, r->workspace, err);
+	/* Whoever may write above it could have put a link there since. An older record knows no inode. */
+	made.lower = known_open(r->workspace, json_get_string(r->plan, "workspace_inode", NULL), err);
 	if (made.lower < 0)
 		return fail_in(err, "the workspace of %s", r->slug);
 	made.upper = dir_open(b->dir, RECORD_UPPER, err);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "backend/backend.h"
 #include "manifest/config.h"
 #include "preflight/preflight.h"
 #include "registry/paths.h"
@@ -88,4 +89,26 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 	ui_note(&c->ui, "this host can't run the backend %s; the weaker tier runs here:\n  %s", backend,
 	        str_c(&shown));
 	return -1;
+}
+
+int backend_check(struct command *c, struct plan *p, struct err *err)
+{
+	const struct backend *backend;
+	const struct paths *paths = command_paths(c, err);
+	const struct manifest_resources resources = plan_wants(p);
+
+	if (!paths || backend_find(p->backend, &backend, err) != 0)
+		return -1;
+	const struct guest_request request = {
+		.smolvm = p->smolvm,
+		.image = p->image,
+		.tools = &p->tools,
+		.operator_home = paths->home,
+		.resources = &resources,
+		.workspace = (enum manifest_workspace)p->workspace_mode,
+		.workspace_path = p->workspace,
+	};
+	/* As this host is today, not as it was at an earlier launch. */
+	strv_clear(&p->unlimited);
+	return backend->check(&request, &p->unlimited, err);
 }

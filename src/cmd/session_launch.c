@@ -1,6 +1,6 @@
 #include "cmd/session.h"
+#include "cmd/bottles.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,8 +9,6 @@
 #include "base/proc.h"
 #include "keeper/keeper.h"
 #include "proto/keeper.h"
-#include "registry/registry.h"
-#include "workspace/workspace.h"
 #include "base/banned.h"
 
 enum { COUNT_LIMIT = 10000 };
@@ -89,34 +87,31 @@ int session_launch(struct command *c, const struct plan *plan, const struct laun
 	return fd_steal(&ours);
 }
 
-static size_t count_changes(const struct record *r, int dir, bool *more)
+static size_t count_changes(const struct bottle *b, bool *more)
 {
+	own_layers struct layers layers = LAYERS_INIT;
 	struct err ignored = ERR_INIT;
 	size_t n = 0;
-	own_fd int lower = r->workspace ? open(r->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	own_fd int upper = openat(dir, RECORD_UPPER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct workspace w = { lower, upper, &r->workspace_exclude };
 
 	*more = false;
-	if (lower >= 0 && upper >= 0 && str_is(r->workspace_mode, "copy"))
-		workspace_count(&w, COUNT_LIMIT, &n, more, &ignored);
+	if (layers_open(b, &layers, &ignored) == 0)
+		workspace_count(&layers.workspace, COUNT_LIMIT, &n, more, &ignored);
 	return n;
 }
 
 void session_summary(struct command *c, const char *slug)
 {
-	own_record struct record r = RECORD_INIT;
+	own_bottle struct bottle b = BOTTLE_INIT;
 	struct err ignored = ERR_INIT;
-	int bottles = command_bottles(c, &ignored);
-	own_fd int dir = bottles < 0 || *slug == '\0' ? -1 : registry_open(bottles, slug, &ignored);
 	bool more;
 
 	/* Gone already: start --rm. */
-	if (dir < 0 || registry_load(dir, &r, &ignored) != 0)
+	if (*slug == '\0' || bottle_open(c, slug, &b, &ignored) != 0)
 		return;
-	size_t n = count_changes(&r, dir, &more);
+	size_t n = count_changes(&b, &more);
 	ui_note(&c->ui, "%zu file%s changed%s, %llu request%s refused", n, n == 1 ? "" : "s",
-	        more ? " at least" : "", (unsigned long long)r.refused, r.refused == 1 ? "" : "s");
+	        more ? " at least" : "", (unsigned long long)b.record.refused,
+	        b.record.refused == 1 ? "" : "s");
 	ui_note(&c->ui, "  bottle diff %s      what changed", slug);
 	ui_note(&c->ui, "  bottle export %s    bring it out", slug);
 	ui_note(&c->ui, "  bottle audit %s     what was asked for, and the answers", slug);

@@ -2,11 +2,10 @@
 #include "cmd/cmd.h"
 #include "cmd/gather.h"
 #include "cmd/host_check.h"
+#include "cmd/project.h"
 #include "cmd/session.h"
 #include "cmd/summary.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/backend.h"
@@ -62,33 +61,13 @@ static int confirm_suggestion(struct command *c, const struct manifest_plan *m, 
 	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
 }
 
-/* The workspace must be a project: not a whole home with its keys, nor what holds our state. */
+/* Where none is named, it is where we are. */
 static int find_workspace(struct command *c, char **out, struct err *err)
 {
 	const char *given = command_value(c, "workspace");
 	const char *path = given ? given : command_cwd(c, err);
-	const struct paths *paths = path ? command_paths(c, err) : NULL;
 
-	if (!paths)
-		return -1;
-	own_mem char *real = realpath(path, NULL);
-	if (!real)
-		return fail_errno(err, "workspace %s", path);
-	own_mem char *home = realpath(paths->home, NULL);
-	own_mem char *state = realpath(paths->state, NULL);
-	const char *const inside[] = { home, state };
-	for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
-		size_t n = strlen(real);
-		bool holds = inside[i] && str_starts(inside[i], real) &&
-		             (inside[i][n] == '/' || inside[i][n] == '\0');
-		if (holds || str_is(real, "/"))
-			return fail(err, ERR_DENIED,
-			            "workspace %s holds your home or bot-bottle's own state; "
-			            "go to a project, or name one with --workspace",
-			            real);
-	}
-	*out = mem_steal(&real);
-	return 0;
+	return path ? project_find(c, path, out, err) : -1;
 }
 
 static int check_bundle(const char *bundle, struct err *err)
@@ -157,27 +136,6 @@ static int make_plan(struct command *c, const struct manifest_plan *m, struct pl
 	return plan_make(m, config, &options, &facts, out, err);
 }
 
-/* The backend's own word on what it can't honour, before anything is acquired. */
-static int ask_backend(struct command *c, struct plan *p, struct err *err)
-{
-	const struct backend *backend;
-	const struct paths *paths = command_paths(c, err);
-	const struct manifest_resources resources = plan_wants(p);
-
-	if (!paths || backend_find(p->backend, &backend, err) != 0)
-		return -1;
-	struct guest_request request = {
-		.smolvm = p->smolvm,
-		.image = p->image,
-		.tools = &p->tools,
-		.operator_home = paths->home,
-		.resources = &resources,
-		.workspace = (enum manifest_workspace)p->workspace_mode,
-		.workspace_path = p->workspace,
-	};
-	return backend->check(&request, &p->unlimited, err);
-}
-
 static int confirm_plan(struct command *c, const struct plan *p, struct err *err)
 {
 	bool yes = false;
@@ -223,7 +181,7 @@ static int run(struct command *c, struct err *err)
 	/* First, so that a host that lacks something hears of that. A plan alone needs no host. */
 	if (!command_has(c, "dry-run") && host_check(c, plan.backend, plan.bundle, err) != 0)
 		return -1;
-	if (ask_backend(c, &plan, err) != 0)
+	if (backend_check(c, &plan, err) != 0 || project_note(&plan, err) != 0)
 		return -1;
 	if (command_has(c, "dry-run"))
 		return print_plan(c, &plan, err);

@@ -57,11 +57,13 @@ struct plan {
 	char *backend, *bundle;
 	struct strv command; /* what runs, with its arguments */
 	bool headless, detach, remove_at_end;
-	char *workspace;              /* absolute; NULL: none */
+	char *workspace;              /* absolute, without links; NULL: none */
+	char *workspace_inode;        /* which directory that was (base/known.h) */
 	unsigned long workspace_mode; /* enum manifest_workspace */
 	struct strv workspace_exclude;
 	struct strv tools;
-	struct strv path; /* directories of the guest's PATH */
+	struct strv tools_real; /* where each led, without links */
+	struct strv path;       /* directories of the guest's PATH */
 	struct plan_env *env;
 	size_t nenv;
 	struct plan_secret *secrets;
@@ -123,7 +125,7 @@ struct plan_facts {
 };
 
 /* @manifest NULL: a bare command without a manifest, which reaches nothing. The caller fills
- * in `unlimited` after asking the backend. */
+ * in `unlimited` after asking the backend, and which directories the paths mean. */
 int plan_make(const struct manifest_plan *manifest, const struct host_config *config,
               const struct plan_options *options, const struct plan_facts *facts, struct plan *out,
               struct err *err);
