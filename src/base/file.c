@@ -1,6 +1,5 @@
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -177,63 +176,6 @@ int dir_make(int dirfd, const char *path, mode_t mode, struct err *err)
 	if (mkdirat(dirfd, path, mode) != 0 && errno != EEXIST)
 		return fail_errno(err, "make directory %s", path);
 	return dir_open(dirfd, path, err);
-}
-
-static void dir_stream_drop(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-	*d = NULL;
-}
-
-/* @fd is taken. One level of recursion per directory level; the kernel's path limit does
- * not apply, so a hostile depth is bounded here. */
-enum { REMOVE_DEPTH = 2048 };
-
-static int remove_entries(int fd, int depth, struct err *err)
-{
-	__attribute__((cleanup(dir_stream_drop))) DIR *d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return fail_errno(err, "read a directory");
-	}
-	if (depth > REMOVE_DEPTH)
-		return fail(err, ERR_INPUT, "directories nested deeper than %d", REMOVE_DEPTH);
-	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
-		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
-			continue;
-		if (unlinkat(dirfd(d), e->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM)
-			return fail_errno(err, "remove %s", e->d_name);
-		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (sub < 0 && errno == EACCES && fchmodat(dirfd(d), e->d_name, 0700, 0) == 0)
-			sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (sub < 0)
-			return fail_errno(err, "open %s", e->d_name);
-		/* A directory that we may not write can't be emptied. */
-		fchmod(sub, 0700);
-		if (remove_entries(sub, depth + 1, err) != 0)
-			return -1;
-		if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-			return fail_errno(err, "remove directory %s", e->d_name);
-	}
-	return errno == 0 ? 0 : fail_errno(err, "read a directory");
-}
-
-int dir_remove(int dirfd, const char *name, struct err *err)
-{
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
-		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return fail_errno(err, "open %s", name);
-	fchmod(fd, 0700);
-	if (remove_entries(fd, 0, err) != 0)
-		return fail_in(err, "%s", name);
-	return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : fail_errno(err, "remove directory %s", name);
 }
 
 int file_sealed(const char *name, const void *bytes, size_t n, struct err *err)

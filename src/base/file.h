@@ -30,8 +30,8 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 int dir_open(int dirfd, const char *path, struct err *err);
 int dir_make(int dirfd, const char *path, mode_t mode, struct err *err);
 
-/* Removes a tree below @dirfd without following links or crossing out of it. Missing is
- * success. Directories without permissions are opened up first (they may be another
+/* Removes a tree below @dirfd, however deep, without following links or crossing out of it.
+ * Missing is success. Directories without permissions are opened up first (they may be another
  * program's leavings). */
 int dir_remove(int dirfd, const char *name, struct err *err);
 
