@@ -55,10 +55,10 @@ struct guest_request {
 	const struct closure *closure;  /* programs for a host without /usr; NULL: the host's own alone */
 	const char *operator_home;      /* of whom we run for; NULL: unknown */
 	enum manifest_workspace workspace;
-	const char *workspace_path;  /* without links; NULL with MANIFEST_WORKSPACE_NONE */
-	const char *workspace_inode; /* of base/known.h; NULL: not remembered */
-	bool removed_at_end;         /* what the guest changes there goes with the bottle */
-	const struct strv *hidden;   /* paths below the workspace that the guest does not see */
+	const char *workspace_path; /* without links; NULL with MANIFEST_WORKSPACE_NONE */
+	int workspace_dir;          /* of up(): the same, held: it was looked through, and it is mounted */
+	bool removed_at_end;        /* what the guest changes there goes with the bottle */
+	const struct strv *hidden;  /* paths below the workspace that the guest does not see */
 	const struct strv *obeyed; /* those that a tool of the host would run or obey: read-only in a mount */
 	const struct manifest_resources *resources;
 	int dir;           /* the bottle's directory: "home", "workspace/{upper,work}", "etc" */

@@ -140,12 +140,8 @@ int tree_build(struct tree *t, const struct guest_request *r, const struct cage_
 		return -1;
 	/* Through an overlay, as /opt is: their sockets lead nowhere. */
 	for (size_t i = 0; i < r->tools->n; i++)
-		if (tree_add_known(
-			    t, ids,
-			    (struct cage_mount){ CAGE_OVERLAY, r->tools->v[i],
-		                                 .source = (r->tools_real ? r->tools_real : r->tools)->v[i],
-		                                 .flags = CAGE_READ_ONLY },
-			    NULL, err) != 0)
+		if (tree_add_directory_of_host(t, ids, (r->tools_real ? r->tools_real : r->tools)->v[i],
+		                               r->tools->v[i], err) != 0)
 			return fail_in(err, "tools");
 	return 0;
 }

@@ -116,60 +116,62 @@ int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct
 	return 0;
 }
 
-int tree_add_known(struct tree *t, const struct cage_ids *ids, struct cage_mount row, const char *inode,
-                   struct err *err)
+/* What @held is, whatever its name @path leads to by now. All below it comes along, with one
+ * mapping: what is its owner's belongs to the agent, what is another's does not. */
+static int add_held(struct tree *t, const struct cage_ids *ids, struct cage_mount row, int held,
+                    const char *path, struct err *err)
 {
-	own_fd int held = known_open(row.source, inode, err);
 	struct stat st;
 
-	if (held < 0)
-		return -1;
 	if (ids->as_root) {
 		if (fstat(held, &st) != 0)
-			return fail_errno(err, "%s", row.source);
+			return fail_errno(err, "%s", path);
 		row.tree = tree_keep_mapped(t, ids, held, "", st.st_uid, st.st_gid, err);
 		if (row.tree < 0)
-			return fail_in(err, "%s", row.source);
-		row.source = NULL;
+			return fail_in(err, "%s", path);
+	} else {
+		row.source = path;
+		row.held = held;
 	}
 	tree_add(t, row);
 	return 0;
+}
+
+int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, const char *path,
+                               const char *target, struct err *err)
+{
+	int held = known_open(path, NULL, err);
+
+	if (held < 0)
+		return -1;
+	return add_held(t, ids, (struct cage_mount){ CAGE_OVERLAY, target, .flags = CAGE_READ_ONLY },
+	                tree_keep_fd(t, held), path, err);
+}
+
+static int add_work(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+                    struct cage_mount row, struct err *err)
+{
+	int rc = add_held(t, ids, row, r->workspace_dir, r->workspace_path, err);
+
+	return rc == 0 ? 0 : fail_in(err, "workspace");
 }
 
 static int add_overlay(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                        const char *at, struct err *err)
 {
-	struct cage_mount row = { CAGE_OVERLAY, .target = at, .source = r->workspace_path,
+	struct cage_mount row = { CAGE_OVERLAY, .target = at,
 		                  .flags = r->removed_at_end ? CAGE_VOLATILE : 0 };
 
-	if (!ids->as_root) {
-		row.layers = path_of(t, r->dir, "workspace", err);
-		if (!row.layers)
-			return -1;
-	} else {
+	if (ids->as_root) {
 		row.layers_tree = tree_keep_mapped(t, ids, r->dir, "workspace", geteuid(), getegid(), err);
 		if (row.layers_tree < 0)
 			return fail_in(err, "the workspace's upper layer");
+	} else {
+		row.layers = path_of(t, r->dir, "workspace", err);
+		if (!row.layers)
+			return -1;
 	}
-	return tree_add_known(t, ids, row, r->workspace_inode, err);
-}
-
-int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind,
-                               const char *path, const char *target, struct err *err)
-{
-	struct cage_mount row = { kind, target, .source = path, .flags = CAGE_READ_ONLY };
-	struct stat st;
-
-	if (ids->as_root) {
-		if (stat(path, &st) != 0)
-			return fail_errno(err, "%s", path);
-		row.tree = tree_keep_mapped(t, ids, AT_FDCWD, path, st.st_uid, st.st_gid, err);
-		if (row.tree < 0)
-			return fail_in(err, "%s", path);
-		row.source = NULL;
-	}
-	tree_add(t, row);
-	return 0;
+	return add_work(t, r, ids, row, err);
 }
 
 static bool is_in(const struct strv *list, const char *text)
@@ -180,15 +182,20 @@ static bool is_in(const struct strv *list, const char *text)
 	return false;
 }
 
+static void add_pin(struct tree *t, const char *at, const char *below, unsigned flags)
+{
+	tree_add(t, (struct cage_mount){ CAGE_PIN, tree_keep(t, xasprintf("%s/%s", at, below)),
+	                                 .flags = flags });
+}
+
 /* Every directory on the way to what stays read-only becomes a mount point, which can't be
  * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc. */
-static int pin_ways(struct tree *t, const struct guest_request *r, const struct cage_ids *ids, const char *at,
-                    struct err *err)
+static int pin_ways(struct tree *t, const struct strv *obeyed, const char *at, struct err *err)
 {
 	own_strv struct strv pinned = STRV_INIT;
 
-	for (size_t i = 0; i < r->obeyed->n; i++) {
-		const char *below = r->obeyed->v[i];
+	for (size_t i = 0; i < obeyed->n; i++) {
+		const char *below = obeyed->v[i];
 		for (const char *slash = strchr(below, '/'); slash; slash = strchr(slash + 1, '/')) {
 			own_mem char *way = xstrndup(below, (size_t)(slash - below));
 			if (is_in(&pinned, way))
@@ -200,27 +207,24 @@ static int pin_ways(struct tree *t, const struct guest_request *r, const struct 
 					"use workspace: copy",
 					TREE_PINS_MAX);
 			strv_add(&pinned, way);
-			const char *path = tree_keep(t, xasprintf("%s/%s", r->workspace_path, way));
-			const char *target = tree_keep(t, xasprintf("%s/%s", at, way));
-			if (tree_add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
-				return -1;
-			t->rows[t->n - 1].flags = 0;
+			add_pin(t, at, way, 0);
 		}
 	}
 	return 0;
 }
 
-static int add_obeyed(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
+/* The agent works on the real files; only what a tool of the host obeys stays read-only. */
+static int add_shared(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                       const char *at, struct err *err)
 {
-	if (r->obeyed && pin_ways(t, r, ids, at, err) != 0)
+	if (add_work(t, r, ids, (struct cage_mount){ CAGE_BIND, .target = at }, err) != 0)
 		return -1;
-	for (size_t i = 0; r->obeyed && i < r->obeyed->n; i++) {
-		const char *path = tree_keep(t, xasprintf("%s/%s", r->workspace_path, r->obeyed->v[i]));
-		const char *target = tree_keep(t, xasprintf("%s/%s", at, r->obeyed->v[i]));
-		if (tree_add_directory_of_host(t, ids, CAGE_BIND, path, target, err) != 0)
-			return -1;
-	}
+	if (!r->obeyed)
+		return 0;
+	if (pin_ways(t, r->obeyed, at, err) != 0)
+		return -1;
+	for (size_t i = 0; i < r->obeyed->n; i++)
+		add_pin(t, at, r->obeyed->v[i], CAGE_READ_ONLY);
 	return 0;
 }
 
@@ -232,11 +236,7 @@ int tree_add_workspace(struct tree *t, const struct guest_request *r, const stru
 		tree_add(t, (struct cage_mount){ CAGE_TMPFS, at, .mode = 0755 });
 		return 0;
 	case MANIFEST_WORKSPACE_MOUNT:
-		/* The agent works on the real files; only what a tool of the host obeys stays read-only. */
-		if (tree_add_known(t, ids, (struct cage_mount){ CAGE_BIND, at, .source = r->workspace_path },
-		                   r->workspace_inode, err) != 0)
-			return -1;
-		if (add_obeyed(t, r, ids, at, err) != 0)
+		if (add_shared(t, r, ids, at, err) != 0)
 			return -1;
 		break;
 	case MANIFEST_WORKSPACE_COPY:

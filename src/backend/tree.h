@@ -36,14 +36,9 @@ void tree_add_like_host(struct tree *t, const char *path);
 /* One of the bottle's own directories, as the agent's user inside and as us on disk. */
 int tree_add_own_dir(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                      struct cage_mount row, const char *name, struct err *err);
-/* A directory of the host, read-only: as a bind, or as an overlay, through which the host's
- * sockets lead nowhere. */
-int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, enum cage_mount_kind kind,
-                               const char *path, const char *target, struct err *err);
+/* A directory of the host, read-only, through an overlay: the host's sockets lead nowhere there. */
+int tree_add_directory_of_host(struct tree *t, const struct cage_ids *ids, const char *path,
+                               const char *target, struct err *err);
 /* The work, as the manifest wants it, with what it hides. */
-/* A directory of the host at @row's source, of which @inode is known (base/known.h), or only that
- * no link leads to it. */
-int tree_add_known(struct tree *t, const struct cage_ids *ids, struct cage_mount row, const char *inode,
-                   struct err *err);
 int tree_add_workspace(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                        const char *target, struct err *err);

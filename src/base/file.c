@@ -67,23 +67,31 @@ int file_read_beneath(int dirfd, const char *path, size_t limit, struct str *out
 	return read_regular(fd, path, limit, out, err);
 }
 
-int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+/* EAGAIN: a rename elsewhere raced with a ".." check of the kernel's; paths here have none, but
+ * the kernel may say so all the same. */
+static int open_resolved(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
-	struct open_how how = {
-		.flags = (unsigned)flags | O_CLOEXEC,
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+		                .mode = mode,
+		                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | resolve };
 	long fd;
 
-	/* EAGAIN: a rename elsewhere raced with a ".." check of the kernel's; paths here have none,
-	 * but the kernel may say so all the same. */
 	for (int tries = 0; tries < 100; tries++) {
 		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
 	return (int)fd;
+}
+
+int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(dirfd, path, flags, mode, RESOLVE_BENEATH);
+}
+
+int file_open_exactly(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	return open_resolved(dirfd, path, flags, 0, resolve);
 }
 
 int file_write_all(int fd, const void *bytes, size_t n, struct err *err)

@@ -1,6 +1,7 @@
 #pragma once
 /* Files, by name below a held directory. Reads are bounded; writes are whole or not at all. */
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "base/err.h"
 #include "base/str.h"
@@ -24,6 +25,9 @@ int file_write_all(int fd, const void *bytes, size_t n, struct err *err);
 /* openat2() that stays beneath @dirfd and passes no symlink; -1 with errno. With O_PATH and
  * O_NOFOLLOW the last component may be a symlink, which is then what was opened. */
 int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
+/* openat(2) that passes no symbolic link, in whatever component: -1 with errno, ELOOP for a link.
+ * @resolve: more bits of openat2(2), RESOLVE_NO_XDEV and the like; 0: none. */
+int file_open_exactly(int dirfd, const char *path, int flags, uint64_t resolve);
 
 /* Opens @path (may be relative to @dirfd) as a directory, making missing components with
  * @mode. A component that is a symlink is followed only where it existed before. */

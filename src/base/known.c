@@ -2,10 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
+#include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "base/banned.h"
@@ -19,9 +18,7 @@ char *known_inode(int fd)
 
 int known_open(const char *path, const char *inode, struct err *err)
 {
-	const struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		                      .resolve = RESOLVE_NO_SYMLINKS };
-	own_fd int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	own_fd int fd = file_open_exactly(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
 		return fail(err, ERR_DENIED,

@@ -53,8 +53,12 @@ enum cage_mount_kind {
 	CAGE_MQUEUE,
 	CAGE_OVERLAY, /* lower: @source or @tree; above it "upper" and "work" below @layers or
 			 * @layers_tree, or nothing: read-only, which is for masks in a shared directory */
+	CAGE_PIN,     /* the file or directory that an earlier row brought to @target, over itself: it
+			 * can't be moved away or removed, nor, with CAGE_READ_ONLY, changed. It must be
+			 * there, and no link is followed to it */
 	CAGE_MASK,    /* what would stand at @target is not visible: below an overlay of this table it
-			 * does not exist, elsewhere it is empty and can't be opened. Missing is success */
+			 * does not exist, elsewhere it is empty and can't be opened. Missing is success;
+			 * no link is followed to it */
 };
 
 enum cage_mount_flag {
@@ -77,6 +81,7 @@ struct cage_mount {
 	const char *source;
 	const char *layers; /* CAGE_OVERLAY: a directory that holds "upper" and "work" */
 	int tree;           /* CAGE_BIND, CAGE_OVERLAY: in place of @source, from cage_tree_open() */
+	int held;           /* the same two: @source must be this very one, and no link leads to it */
 	int layers_tree;    /* CAGE_OVERLAY: in place of @layers, likewise */
 	unsigned flags;
 	mode_t mode; /* 0: 0755, files 0644 */

@@ -8,9 +8,10 @@ enum { CAGE_HIGH_FD = 256 }; /* descriptors of ours stay above every number a cu
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err);
 int tree_check_given(struct err *err);
 
-/* mount.c: one detached mount, or -1. ENOENT and ENOTDIR leave errno for the caller to see. */
+/* mount.c: one detached mount, or -1. ENOENT and ENOTDIR leave errno for the caller to see; of
+ * what is cloned, an empty @path is @dirfd itself. */
 int mount_make(const char *kind, const char *const (*options)[2], unsigned attributes, struct err *err);
-int mount_clone(const char *path);
+int mount_clone(int dirfd, const char *path);
 int mount_restrict(int tree, unsigned flags, struct err *err);
 int mount_attach(int tree, int at, struct err *err);
 

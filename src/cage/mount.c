@@ -31,9 +31,10 @@ int mount_make(const char *kind, const char *const (*options)[2], unsigned attri
 
 /* Recursive: a mount that came from a more privileged namespace can't be taken apart from
  * what covers parts of it, and must not be. */
-int mount_clone(const char *path)
+int mount_clone(int dirfd, const char *path)
 {
-	return open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	return open_tree(dirfd, path,
+	                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH));
 }
 
 /* Only ever adds: flags that the host's mount has stay, locked or not. */

@@ -123,10 +123,10 @@ static int enter_child(void *arg, struct err *err)
 static void start_clear(struct start *s)
 {
 	for (size_t i = 0; s->mounts && i < s->spec->nmounts; i++) {
-		if (s->mounts[i].tree)
-			close(s->mounts[i].tree);
-		if (s->mounts[i].layers_tree)
-			close(s->mounts[i].layers_tree);
+		const int fds[] = { s->mounts[i].tree, s->mounts[i].layers_tree, s->mounts[i].held };
+		for (size_t n = 0; n < ARRAY_LEN(fds); n++)
+			if (fds[n])
+				close(fds[n]);
 	}
 	mem_drop(&s->mounts);
 	fd_drop(&s->report);
@@ -156,6 +156,7 @@ static int copy_mounts(struct start *s, struct err *err)
 		s->mounts[i] = spec->mounts[i];
 		rc |= move_high(&s->mounts[i].tree, err);
 		rc |= move_high(&s->mounts[i].layers_tree, err);
+		rc |= move_high(&s->mounts[i].held, err);
 	}
 	return rc;
 }

@@ -51,6 +51,12 @@ static int open_inside(int root, const char *path, int flags)
 	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
 }
 
+/* What stands there by this very name: no link is followed, whoever made it, and when. */
+static int open_exactly(int root, const char *path)
+{
+	return file_open_exactly(root, path + strspn(path, "/"), O_PATH, RESOLVE_BENEATH);
+}
+
 /* The directory that holds @path's last component, made with what leads to it. */
 static int open_parent(int root, const char *path, const char **last, struct err *err)
 {
@@ -244,6 +250,33 @@ static int attach_empty_file(const struct tree *t, int at, struct err *err)
 	                                                                      mount_attach(file, at, err);
 }
 
+static int fail_replaced(struct err *err)
+{
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return fail(err, ERR_BUSY,
+		            "something else stands there than was looked at: it is being changed meanwhile");
+	return fail_errno(err, "open it");
+}
+
+/* Resolved once, in the tree that it is part of: what is opened is both what is mounted and
+ * where, so nothing outside of that tree can come to lie there, and the owners are the tree's. */
+static int add_pin(const struct tree *t, const struct cage_mount *row, struct err *err)
+{
+	struct stat st;
+	own_fd int at = open_exactly(t->root, row->target);
+
+	if (at < 0)
+		return fail_replaced(err);
+	if (fstat(at, &st) != 0)
+		return fail_errno(err, "stat");
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return fail(err, ERR_BUSY, "it is neither a file nor a directory");
+	own_fd int mount = mount_clone(at, "");
+	if (mount < 0)
+		return fail_errno(err, "a mount of it");
+	return mount_restrict(mount, row->flags, err) != 0 ? -1 : mount_attach(mount, at, err);
+}
+
 static bool is_masked_by_overlay(const struct tree *t, const char *target)
 {
 	for (const struct cage_mount *o = t->rows; o < t->rows + t->n; o++) {
@@ -263,9 +296,9 @@ static int add_mask(const struct tree *t, const struct cage_mount *row, struct e
 
 	if (is_masked_by_overlay(t, row->target))
 		return 0;
-	own_fd int at = open_inside(t->root, row->target, O_PATH);
+	own_fd int at = open_exactly(t->root, row->target);
 	if (at < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : fail_errno(err, "open it");
+		return errno == ENOENT || errno == ENOTDIR ? 0 : fail_replaced(err);
 	if (fstat(at, &st) != 0)
 		return fail_errno(err, "stat");
 	if (!S_ISDIR(st.st_mode))
@@ -280,8 +313,26 @@ static int (*const add[])(const struct tree *t, const struct cage_mount *row, st
 	[CAGE_DIR] = add_dir,       [CAGE_FILE] = add_file,     [CAGE_LINK] = add_link,
 	[CAGE_BIND] = add_bind,     [CAGE_TMPFS] = add_tmpfs,   [CAGE_PROC] = add_proc,
 	[CAGE_DEVPTS] = add_devpts, [CAGE_MQUEUE] = add_mqueue, [CAGE_OVERLAY] = add_overlay,
-	[CAGE_MASK] = add_mask,
+	[CAGE_PIN] = add_pin,       [CAGE_MASK] = add_mask,
 };
+
+/* A descriptor from another mount namespace is no source of a mount in this one. So the name is
+ * walked again, and must lead to what is held: as long as that is, no other file has its number. */
+static int clone_held(const char *path, int held, int *out, struct err *err)
+{
+	struct stat wanted, found;
+	own_fd int fd = file_open_exactly(AT_FDCWD, path, O_PATH, 0);
+
+	if (fd < 0)
+		return errno == ELOOP ? fail(err, ERR_BUSY, "%s: a symbolic link leads there now", path) :
+		                        fail_errno(err, "%s", path);
+	if (fstat(held, &wanted) != 0 || fstat(fd, &found) != 0)
+		return fail_errno(err, "%s", path);
+	if (wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)
+		return fail(err, ERR_BUSY, "%s was replaced meanwhile", path);
+	*out = mount_clone(fd, "");
+	return *out >= 0 ? 0 : fail_errno(err, "%s", path);
+}
 
 static int open_source(const struct cage_mount *row, const char *path, int tree, int *out, struct err *err)
 {
@@ -292,7 +343,7 @@ static int open_source(const struct cage_mount *row, const char *path, int tree,
 	}
 	if (!path)
 		return 0;
-	*out = mount_clone(path);
+	*out = mount_clone(AT_FDCWD, path);
 	if (*out >= 0 || ((row->flags & CAGE_OPTIONAL) && (errno == ENOENT || errno == ENOTDIR)))
 		return 0;
 	return fail_errno(err, "%s", path);
@@ -307,7 +358,9 @@ static int open_sources(struct tree *t, struct err *err)
 		const struct cage_mount *row = &t->rows[i];
 		if (row->kind != CAGE_BIND && row->kind != CAGE_OVERLAY)
 			continue;
-		if (open_source(row, row->source, row->tree, &t->sources[i].main, err) != 0 ||
+		int rc = row->held ? clone_held(row->source, row->held, &t->sources[i].main, err) :
+		                     open_source(row, row->source, row->tree, &t->sources[i].main, err);
+		if (rc != 0 ||
 		    open_source(row, row->layers, row->layers_tree, &t->sources[i].layers, err) != 0)
 			return fail_in(err, "mounting %s", row->target);
 	}

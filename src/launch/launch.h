@@ -86,6 +86,7 @@ struct launch {
 	char *group; /* the control group in the record; NULL: none is delegated */
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
+	int workspace; /* the directory, held while the cage stands; -1: there is none */
 	struct strv
 		obeyed; /* workspace: mount: what a tool of the host would run or obey there, at the start */
 	struct closure closure; /* the programs that the guest sees, where the host has a list */
@@ -102,7 +103,7 @@ struct launch {
 };
 /* clang-format off */
 #define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .settling = PROC_INIT, .guest = GUEST_INIT, \
-		      .gateway = SIDECAR_INIT, \
+		      .gateway = SIDECAR_INIT, .workspace = -1, \
 		      .docker = LAUNCH_DOCKER_INIT, .image = IMAGE_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 /* clang-format on */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/known.h"
 #include "base/own.h"
 #include "launch/fault.h"
 #include "workspace/workspace.h"
@@ -43,14 +44,15 @@ void guest_hosts(const struct plan *p, const char *address, struct str *out)
 }
 
 /* What of the workspace is hidden (excluded), and what a tool of the host would obey. */
-static int look_through_workspace(const struct plan *p, struct strv *hidden, struct strv *obeyed,
+static int look_through_workspace(const struct launch *l, struct strv *hidden, struct strv *obeyed,
                                   struct err *err)
 {
+	const struct plan *p = l->plan;
 	bool mount = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
 
-	if (!p->workspace || (p->workspace_exclude.n == 0 && !mount))
+	if (l->workspace < 0 || (p->workspace_exclude.n == 0 && !mount))
 		return 0;
-	return workspace_look(p->workspace, &p->workspace_exclude, hidden, mount ? obeyed : NULL, err);
+	return workspace_look(l->workspace, &p->workspace_exclude, hidden, mount ? obeyed : NULL, err);
 }
 
 static void guest_died(void *arg, const struct err *why)
@@ -87,8 +89,10 @@ int cage_up(void *arg, struct err *err)
 	own_mem char *share = xasprintf("%s/" LAUNCH_SHARE, l->libexec);
 	const struct manifest_resources resources = plan_wants(p);
 
+	if (p->workspace && (l->workspace = known_open(p->workspace, p->workspace_inode, err)) < 0)
+		return -1;
 	if (backend_find(p->backend, &l->backend, err) != 0 ||
-	    look_through_workspace(p, &hidden, &l->obeyed, err) != 0 ||
+	    look_through_workspace(l, &hidden, &l->obeyed, err) != 0 ||
 	    (!l->backend->create && closure_load(share, &l->closure, err) != 0))
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
@@ -105,7 +109,7 @@ int cage_up(void *arg, struct err *err)
 		.closure = &l->closure,
 		.workspace = (enum manifest_workspace)p->workspace_mode,
 		.workspace_path = p->workspace,
-		.workspace_inode = p->workspace_inode,
+		.workspace_dir = l->workspace,
 		.removed_at_end = p->remove_at_end,
 		.hidden = &hidden,
 		.obeyed = &l->obeyed,
@@ -142,7 +146,7 @@ static void tell_of_new(struct launch *l)
 	json *paths = json_array_of();
 	struct err err = ERR_INIT;
 
-	if (look_through_workspace(l->plan, &hidden, &now, &err) != 0)
+	if (look_through_workspace(l, &hidden, &now, &err) != 0)
 		l->events->log(l->arg, LOG_ERROR, err.text);
 	for (size_t i = 0; i < now.n; i++) {
 		own_str struct str shown = STR_INIT;

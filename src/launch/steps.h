@@ -49,6 +49,6 @@ void guest_hosts(const struct plan *p, const char *address, struct str *out);
 char *random_text(void);
 /* Walks a workspace: adds what the globs hide to @hidden, and what a tool of the host would run
  * or obey to @obeyed, both as paths below it. NULL @obeyed: it will be a copy. Else it will be
- * shared, and sockets and pipes of the host are hidden too. */
-int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
+ * shared: sockets and pipes of the host are hidden too, and a link by such a name is refused. */
+int workspace_look(int dir, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
                    struct err *err);

@@ -3,18 +3,23 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/own.h"
 #include "workspace/workspace.h"
 #include "base/banned.h"
 
-enum { FOUND_MAX = 2000, LOOK_DEPTH = 64 };
+enum { FOUND_MAX = 2000, LOOK_DEPTH = 64, PATH_SHOWN = 200 };
 
 struct look {
 	const struct strv *globs;
 	struct strv *hidden, *obeyed;
-	bool within; /* something that is obeyed whole */
+	bool within;      /* something that is obeyed whole */
+	bool mount_alone; /* of what is mounted below it, the guest sees nothing */
 };
 
 static void close_dir(DIR **d)
@@ -43,6 +48,18 @@ static bool leads_to_host(const struct look *k, unsigned char type)
 	return k->obeyed && (type == DT_SOCK || type == DT_FIFO);
 }
 
+static int fail_link(const char *path, bool hidden, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+
+	str_add_escaped(&shown, path, strlen(path), PATH_SHOWN);
+	return fail(err, ERR_DENIED,
+	            "workspace: %s is a symbolic link%s: in a shared directory it can't be %s; put a file or "
+	            "a directory in its place, or use workspace: copy",
+	            str_c(&shown), hidden ? "" : ", by a name that a tool of the host obeys",
+	            hidden ? "hidden" : "kept as it is");
+}
+
 static int look_at(struct look *k, int dir, const struct dirent *e, const char *below, int depth,
                    struct err *err)
 {
@@ -51,6 +68,9 @@ static int look_at(struct look *k, int dir, const struct dirent *e, const char *
 	bool hidden = workspace_excluded(k->globs, path) || leads_to_host(k, type);
 	bool obeyed = !hidden && k->obeyed && !k->within && workspace_executable(path);
 
+	/* A bind would lie over what the link leads to, and the link itself could be replaced. */
+	if (k->obeyed && type == DT_LNK && (hidden || obeyed))
+		return fail_link(path, hidden, err);
 	if (hidden)
 		strv_add(k->hidden, path);
 	if (obeyed)
@@ -74,12 +94,13 @@ static int look_in(struct look *k, int parent, const char *name, const char *bel
 {
 	if (depth > LOOK_DEPTH)
 		return fail(err, ERR_INPUT, "the workspace is over %d directories deep", LOOK_DEPTH);
-	own_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth ? O_NOFOLLOW : 0));
+	own_fd int fd =
+		file_open_exactly(parent, name, O_RDONLY | O_DIRECTORY, k->mount_alone ? RESOLVE_NO_XDEV : 0);
 	if (fd < 0)
 		/* What we may not read, the guest may not either: it has no more rights than we. */
-		return depth && errno == EACCES ?
+		return depth && (errno == EACCES || errno == EXDEV) ?
 		               0 :
-		               fail_errno(err, "workspace: open %s", *below ? below : name);
+		               fail_errno(err, "workspace: open %s", below);
 	OWN(close_dir) DIR *d = fdopendir(fd);
 	if (!d)
 		return fail_errno(err, "workspace: read %s", below);
@@ -93,10 +114,11 @@ static int look_in(struct look *k, int parent, const char *name, const char *bel
 	return 0;
 }
 
-int workspace_look(const char *path, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
+int workspace_look(int dir, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
                    struct err *err)
 {
-	struct look k = { .globs = globs, .hidden = hidden, .obeyed = obeyed };
+	/* Root's cage is given the one mount, through a mapping; an ordinary user's all that lies below. */
+	struct look k = { .globs = globs, .hidden = hidden, .obeyed = obeyed, .mount_alone = geteuid() == 0 };
 
-	return look_in(&k, AT_FDCWD, path, "", 0, err);
+	return look_in(&k, dir, ".", "", 0, err);
 }

@@ -56,6 +56,42 @@ class Launcher(Attack):
             self.assertNotIn("host-only", run("grep", "-rsh", "", to).stdout)
         w.bottle("stop", slug)
 
+    def test_links_in_a_shared_directory_bind_nothing_of_the_host(self):
+        w = self.world
+        work = os.path.join(w.where, "links-shared")
+        w.write("links-shared/plain.txt", "mine\n")
+        secret = w.write("home/.ssh/id", "host-only\n")
+        slug = w.detach("shared", "shared", cwd=work)
+        w.inside(slug, "ln", "-s", os.path.dirname(secret), "/workspace/.config")
+        self.assertEqual(open(work + "/.config/id").read(), "host-only\n")  # control: on the host it leads there
+        w.bottle("stop", slug)
+        # The next bottle would have had it bound at the place that it leads to.
+        got = w.start("shared", "cat", "/workspace/.config/id", secret, cwd=work)
+        self.refused(got, ".config is a symbolic link")
+        self.assertNotIn("host-only", got.stdout)
+        os.unlink(work + "/.config")
+        got = w.start("shared", "cat", "/workspace/plain.txt", cwd=work, options=("--rm",))
+        self.assertEqual(got.stdout, "mine\n", got.stderr)  # control
+
+    def test_a_swap_while_another_bottle_starts_wins_nothing(self):
+        w = self.world
+        work = os.path.join(w.where, "swap-shared")
+        secret = w.write("home/.ssh/id", "host-only\n")
+        w.write("home/.profile", ":\n")
+        w.write("swap-shared/plain.txt", "mine\n")
+        swap = ("import ctypes\nlibc = ctypes.CDLL(None)\nwhile True: libc.renameat2(-100, b'/workspace/x', -100, b'/workspace/y', 2)")
+        # What was there at the start of the first is held in it: so it makes its own.
+        slug = w.detach("shared", "swap", "sh", "-c", "mkdir /workspace/x; echo : >/workspace/x/.profile; ln -s %s /workspace/y; exec python3 -c \"%s\"" % (w.home, swap), cwd=work)
+        room.until(lambda: os.path.islink(work + "/x"), "the exchange goes on")  # control: it is the host's that is swapped
+        for _ in range(12):
+            got = w.start("shared", "sh", "-c", "cat /workspace/[xy]/.ssh/id; echo x >>/workspace/x/.ssh/id; echo x >>/workspace/y/.ssh/id",
+                          cwd=work, options=("--rm",))
+            self.assertNotIn("host-only", got.stdout)
+        self.assertEqual(open(secret).read(), "host-only\n")
+        w.bottle("stop", slug)
+        os.unlink(work + "/x" if os.path.islink(work + "/x") else work + "/y")
+        self.assertEqual(w.start("shared", cwd=work, options=("--rm",)).returncode, 0)  # control
+
     def test_what_a_tool_of_the_host_would_run_stays_in_the_copy(self):
         w = self.world
         slug = w.detach("main", "tools")

@@ -1,10 +1,11 @@
 /* Runs a program in the guest's cage, as the namespace backend makes it, and ends with its
  * status: what the tests of this directory are run through.
  *
- *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-s SMOLVM] PROGRAM [ARGUMENT...]
+ *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] [-s SMOLVM] PROGRAM [ARGUMENT...]
  *
- * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -t run it on a
- * terminal. -s the cage of a machine's monitor instead, around the smolvm that is named; there
+ * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -o one that stays
+ * read-only in a mount, -e what a shell does when the workspace has been opened and is not mounted
+ * yet, -t run it on a terminal. -s the cage of a machine's monitor instead, around the smolvm that is named; there
  * something answers on 127.0.0.1:9099. The bottle's directory is a temporary one, removed at the
  * end. */
 #include <fcntl.h>
@@ -27,7 +28,8 @@
 
 struct options {
 	struct guest_request request;
-	struct strv hidden, tools;
+	struct strv hidden, obeyed, tools;
+	const char *meanwhile;
 	struct manifest_resources resources;
 	bool terminal;
 	const struct backend *backend;
@@ -54,7 +56,7 @@ static void answer_on(int listener)
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-	for (int c; (c = getopt(argc, argv, "+w:mx:ts:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "+w:mx:o:e:ts:")) != -1;) {
 		switch (c) {
 		case 'w':
 			o->request.workspace = o->request.workspace == MANIFEST_WORKSPACE_MOUNT ?
@@ -67,6 +69,12 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'x':
 			strv_add(&o->hidden, optarg);
+			break;
+		case 'o':
+			strv_add(&o->obeyed, optarg);
+			break;
+		case 'e':
+			o->meanwhile = optarg;
 			break;
 		case 't':
 			o->terminal = true;
@@ -160,6 +168,22 @@ static int make_places(int dir, struct err *err)
 	return 0;
 }
 
+/* The workspace is held from here on; whatever its names lead to by the time it is mounted. */
+static int open_workspace(const struct options *o, struct err *err)
+{
+	const char *path = o->request.workspace_path;
+	int fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : 0, status;
+
+	if (fd < 0)
+		return fail_errno(err, "%s", path);
+	pid_t pid = o->meanwhile ? fork() : 0;
+	if (o->meanwhile && pid == 0)
+		_exit(execl("/bin/sh", "sh", "-c", o->meanwhile, (char *)NULL));
+	if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0))
+		return fail(err, ERR_SYSTEM, "what was to happen meanwhile ended with %d", status);
+	return fd;
+}
+
 int main(int argc, char **argv)
 {
 	char name[] = "/tmp/enter-XXXXXX";
@@ -174,12 +198,14 @@ int main(int argc, char **argv)
 		                            .program = program,
 		                            .tools = &o.tools,
 		                            .hidden = &o.hidden,
+		                            .obeyed = &o.obeyed,
 		                            .workspace = MANIFEST_WORKSPACE_NONE,
 		                            .resources = &o.resources,
 		                            .hosts = "127.0.0.1 localhost\n" };
 	if (!program || read_options(argc, argv, &o) != 0) {
 		fprintf(stderr,
-		        "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... [-s SMOLVM] PROGRAM [ARGUMENT...]\n");
+		        "GUEST=bottle-guest enter [-t] [-w DIR] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] "
+		        "[-s SMOLVM] PROGRAM [ARGUMENT...]\n");
 		return 2;
 	}
 	if (!mkdtemp(name))
@@ -187,6 +213,8 @@ int main(int argc, char **argv)
 	own_fd int dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	o.request.dir = dir;
 	int rc = make_places(dir, &err);
+	o.request.workspace_dir = rc == 0 ? open_workspace(&o, &err) : -1;
+	rc = o.request.workspace_dir < 0 ? -1 : rc;
 	if (rc == 0)
 		rc = o.backend->up(&o.request, &guest, &listener, &err);
 	answer_on(listener);
@@ -195,5 +223,6 @@ int main(int argc, char **argv)
 	o.backend->down(&guest);
 	dir_remove(AT_FDCWD, name, &err);
 	strv_clear(&o.hidden);
+	strv_clear(&o.obeyed);
 	return status;
 }

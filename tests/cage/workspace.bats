@@ -55,6 +55,78 @@ hide=(-x .env -x a/b/.env -x hidden -x not/there)
 	[ "$(cat "$work/.env")" = secret ]
 }
 
+@test "mount: what is obeyed can be neither changed, moved nor removed, and its neighbours can (control)" {
+	run "$enter" -w "$work" -m -o a/b/.env -o hidden sh -c 'cd /workspace; echo x >>a/b/.env; rm -f a/b/.env; mv a c; mv a/b a/c
+		echo x >hidden/new; mv hidden x; echo more >>a/file && mkdir a/d && echo made'
+	[ "${lines[-1]}" = made ]
+	[ "$(cat "$work/a/b/.env" "$work/hidden/file" "$work/a/file")" = $'secret\nsecret\nkept\nmore' ]
+	[ ! -e "$work/hidden/new" ]
+}
+
+# refused_meanwhile WORDS ENTER-OPTIONS...: nothing runs, and it says why.
+refused_meanwhile() {
+	local words=$1
+	shift
+	run "$enter" -w "$work" -m "$@" echo booted
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"$words"* && "$output" != *booted* ]] || { echo "$output"; return 1; }
+}
+
+@test "mount: a name that becomes a link before it is mounted binds nothing of the host" {
+	outside=$(mktemp -d /tmp/cage-test.XXXXXX)
+	echo host >"$outside/.env"
+	swap="cd $work/a && mv b c && ln -s $outside b"
+	refused_meanwhile "something else stands there" -o a/b/.env -e "$swap"
+	refused_meanwhile "something else stands there" -x a/b/.env
+	rm "$work/a/b" && mv "$work/a/c" "$work/a/b"
+	refused_meanwhile "something else stands there" -o a/b/.env -e "cd $work/a/b && rm .env && ln -s $outside/.env .env"
+	refused_meanwhile "something else stands there" -x a/b/.env
+	refused_meanwhile "something else stands there" -o a/b/.env -e "rm $work/a/b/.env"
+	mkfifo "$work/a/b/.env"
+	refused_meanwhile "neither a file nor a directory" -o a/b/.env
+	# The control: the same with a file in its place, and what is bound by its name (as root, who may).
+	rm "$work/a/b/.env" && echo secret >"$work/a/b/.env"
+	run "$enter" -w "$work" -m -o a/b/.env -e true echo booted
+	[ "$output" = booted ]
+	if [ "$(id -u)" = 0 ]; then
+		ln -sf "$outside/.env" "$work/link"
+		run unshare -m sh -c "mount --bind $work/link $work/a/b/.env && cat $work/a/b/.env"
+		[ "$output" = host ]
+	fi
+	rm -rf "$outside"
+}
+
+@test "the workspace itself is the directory that was opened, or nothing starts" {
+	outside=$(mktemp -d /tmp/cage-test.XXXXXX)
+	echo host >"$outside/file"
+	chmod 755 "$outside"
+	for mode in "" -m; do
+		# Root hands in what it holds; an ordinary user's cage can only look again.
+		# shellcheck disable=SC2086 # none, or a word
+		run "$enter" -w "$work" $mode -e "mv $work $work.moved && ln -s $outside $work" cat /workspace/file /workspace/a/file
+		rm "$work" && mv "$work.moved" "$work"
+		[[ "$output" != *host* ]]
+		if [ "$(id -u)" = 0 ]; then [[ "$output" == *kept* ]]; else [[ "$output" == *"symbolic link"* ]]; fi
+		# shellcheck disable=SC2086
+		run "$enter" -w "$work" $mode -e "mv $work $work.moved && cp -r $outside $work" cat /workspace/file /workspace/a/file
+		rm -r "$work" && mv "$work.moved" "$work"
+		[[ "$output" != *host* ]]
+		if [ "$(id -u)" = 0 ]; then [[ "$output" == *kept* ]]; else [[ "$output" == *"was replaced"* ]]; fi
+	done
+	rm -rf "$outside"
+}
+
+@test "and the same for an ordinary user, when root runs this" {
+	[ "$(id -u)" = 0 ] || skip "this run is an ordinary user's already"
+	mine=$(mktemp -d /tmp/cage-test.XXXXXX)
+	chown 65001:65001 "$mine"
+	run setpriv --reuid 65001 --regid 65001 --clear-groups env BUILD="$BUILD" TMPDIR="$mine" HOME="$mine" \
+		bats -f 'binds nothing|that was opened|is obeyed' "$BATS_TEST_FILENAME"
+	rm -rf "$mine"
+	[ "$status" = 0 ] || { echo "$output"; return 1; }
+	[ "${lines[0]}" = 1..3 ]
+}
+
 @test "a link out of the workspace leads nowhere" {
 	ln -s /root/.ssh "$work/link"
 	ln -s ../../../../etc/shadow "$work/up"
