@@ -127,6 +127,17 @@ refused_meanwhile() {
 	[ "${lines[0]}" = 1..3 ]
 }
 
+@test "a mount of the host that is shared is not shared with the cage" {
+	[ "$(id -u)" = 0 ] || skip "only root hands mounts in"
+	for how in "" -m; do
+		run unshare -m --propagation shared "$enter" -w "$work" $how cat /proc/self/mountinfo
+		[ "$status" = 0 ] && [[ "$output" == *" /workspace "* ]]
+		[[ "$output" != *" shared:"* && "$output" != *" master:"* ]]
+	done
+	run unshare -m --propagation shared cat /proc/self/mountinfo # control
+	[[ "$output" == *" shared:"* ]]
+}
+
 @test "a link out of the workspace leads nowhere" {
 	ln -s /root/.ssh "$work/link"
 	ln -s ../../../../etc/shadow "$work/up"
