@@ -47,6 +47,11 @@ static void stop_for(struct client *c, enum refusal why)
 	client_stop(c, refusal_status(why), refusal_word(why), refusal_text(why));
 }
 
+static void stop_for_fault(struct client *c, enum wire_fault fault)
+{
+	client_stop(c, wire_fault_status(fault), wire_fault_word(fault), wire_fault_text(fault));
+}
+
 /* The guest's body as the guest sent it, piece by piece: what looks for secrets in it belongs
  * before body_write(). */
 static bool push_request(struct client *c)
@@ -67,8 +72,7 @@ static bool push_request(struct client *c)
 			break;
 		any = true;
 		if (step == BODY_BAD) {
-			client_stop(c, wire_fault_status(fault), wire_fault_word(fault),
-			            wire_fault_text(fault));
+			stop_for_fault(c, fault);
 			return true;
 		}
 		if (step == BODY_PIECE) {
@@ -82,6 +86,10 @@ static bool push_request(struct client *c)
 		}
 		if (!credential_allows_trailers(&g->credentials, x->credential, &g->trailers)) {
 			stop_for(c, REFUSE_TRAILER_CREDENTIAL);
+			return true;
+		}
+		if (!policy_allows_trailers(x->route, &g->trailers)) {
+			stop_for_fault(c, WIRE_TRAILER);
 			return true;
 		}
 		body_write_end(x->request.framing, &g->trailers, out);

@@ -320,6 +320,53 @@ static bool limits_methods(const struct policy_route *route)
 	return false;
 }
 
+/* A path that is no part of the URL: where WebDAV copies or moves to, where object stores copy from. */
+static bool names_path(const struct http_field *field)
+{
+	static const char *const names[] = { "Destination", "X-Amz-Copy-Source", "X-Goog-Copy-Source",
+		                             "X-Ms-Copy-Source", "X-Copy-From" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (http_name_is(field->name, names[i]))
+			return true;
+	return false;
+}
+
+static bool has_rule_for(const struct policy_match *match, const struct http_field *field)
+{
+	for (size_t i = 0; i < match->nheaders; i++)
+		if (http_name_equal(match->headers[i].name, field->name))
+			return true;
+	return false;
+}
+
+/* Behind a rule for paths no other path may be named, but by a field that has a rule of its own. */
+static bool names_second_path(const struct policy_verdict *v, const struct policy_request *r)
+{
+	const struct policy_match *match = v->match >= 0 ? &v->route->matches[v->match] : NULL;
+	bool limited = match ? match->npaths > 0 : v->route->nmatches > 0;
+
+	for (size_t i = 0; limited && r->fields && i < r->fields->n; i++) {
+		const struct http_field *field = &r->fields->at[i];
+
+		if (!field->skip && names_path(field) && !(match && has_rule_for(match, field)))
+			return true;
+	}
+	return false;
+}
+
+bool policy_allows_trailers(const struct policy_route *route, const struct http_fields *trailers)
+{
+	for (size_t i = 0; route->nmatches && i < trailers->n; i++) {
+		if (names_path(&trailers->at[i]))
+			return false;
+		for (size_t k = 0; k < route->nmatches; k++)
+			if (has_rule_for(&route->matches[k], &trailers->at[i]))
+				return false;
+	}
+	return true;
+}
+
 static enum policy_reason judge_matched(const struct policy_verdict *v, const struct policy_request *r)
 {
 	if (asks_push(r))
@@ -330,6 +377,8 @@ static enum policy_reason judge_matched(const struct policy_verdict *v, const st
 		return POLICY_UPGRADE;
 	if (limits_methods(v->route) && overrides_method(r))
 		return POLICY_METHOD_OVERRIDE;
+	if (names_second_path(v, r))
+		return POLICY_SECOND_PATH;
 	if (asks_dns(r) && !opens_dns(v))
 		return POLICY_DNS_OVER_HTTPS;
 	return POLICY_ALLOWED;

@@ -42,6 +42,7 @@ enum policy_reason {
 	POLICY_NO_MATCH,
 	POLICY_METHOD_FORBIDDEN,
 	POLICY_METHOD_OVERRIDE,
+	POLICY_SECOND_PATH,
 	POLICY_UPGRADE,
 	POLICY_GIT_PUSH,
 	POLICY_GIT_FETCH,
@@ -93,6 +94,10 @@ void policy_decide_connect(const struct policy *policy, const struct host *host,
                            struct policy_verdict *out);
 void policy_decide(const struct policy *policy, const struct policy_request *request,
                    struct policy_verdict *out);
+
+/* May these fields come behind a body whose head was allowed? Not one that was to be judged with
+ * the head: an origin may put both together. */
+bool policy_allows_trailers(const struct policy_route *route, const struct http_fields *trailers);
 
 const char *policy_reason_word(enum policy_reason reason); /* "host-not-routed" */
 /* The rule that decided: "routes[2].matches[0].paths[1] prefix /v1", "routes[2]", "" for none. */

@@ -21,6 +21,9 @@ static const struct {
 	[POLICY_METHOD_FORBIDDEN] = { "method-forbidden", "the method %m is never passed on" },
 	[POLICY_METHOD_OVERRIDE] = { "method-override",
 	                             "the request asks the origin to read %m as another method, and %r limits methods" },
+	[POLICY_SECOND_PATH] = { "second-path",
+	                         "a field of the request names another path beside %u, and %r limits paths; a header rule "
+	                         "can allow its value" },
 	[POLICY_UPGRADE] = { "upgrade",
 	                     "%r does not allow this protocol upgrade; only \"websocket: true\" opens WebSocket" },
 	[POLICY_GIT_PUSH] = { "git-push",

@@ -119,6 +119,8 @@ bool http_list_has(struct slice list, const char *token);
 size_t http_fields_strip(struct http_fields *fields, const char *name);
 /* What a guest may not say to an origin: whom it speaks for (Proxy-*, Forwarded, X-Forwarded-*,
  * Via, X-Real-IP), and another host or path than the one that was judged (X-Original-*, ...). */
+bool http_name_forwards(struct slice name);
+/* Marks all of those. */
 void http_strip_forwarding(struct http_fields *fields);
 /* A value that may stand in a field: no control byte but TAB, no blank at either end. */
 bool http_value_is_fine(struct slice value);

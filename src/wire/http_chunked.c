@@ -96,15 +96,13 @@ static bool may_trail(struct slice name)
 		"expires",
 		"date",
 		"retry-after",
-		"forwarded",
-		"via",
 		"alt-svc",
 		"x-http-method-override",
 		"x-http-method",
 		"x-method-override",
 	};
 
-	if (name.n >= 6 && http_name_is(slice_cut(name, 0, 6), "proxy-"))
+	if (http_name_forwards(name))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(heads_only); i++)
 		if (http_name_is(name, heads_only[i]))

@@ -33,20 +33,35 @@ const struct http_field *http_field_find(const struct http_fields *fields, const
 	return http_field_next(fields, NULL, name);
 }
 
+/* A name, or with a '*' at its end what names begin with. */
+struct pattern {
+	struct slice text;
+	bool begins;
+};
+
+static struct pattern pattern_of(const char *name)
+{
+	struct pattern p = { .text = slice_of(name) };
+
+	p.begins = p.text.n && p.text.at[p.text.n - 1] == '*';
+	p.text.n -= p.begins;
+	return p;
+}
+
+static bool pattern_fits(const struct pattern *p, struct slice name)
+{
+	if (p->begins && name.n > p->text.n)
+		name.n = p->text.n;
+	return http_name_equal(name, p->text);
+}
+
 size_t http_fields_strip(struct http_fields *fields, const char *name)
 {
-	struct slice wanted = slice_of(name);
-	bool begins = wanted.n && wanted.at[wanted.n - 1] == '*';
+	const struct pattern wanted = pattern_of(name);
 	size_t stripped = 0;
 
-	if (begins)
-		wanted.n--;
 	for (size_t i = 0; i < fields->n; i++) {
-		struct slice have = fields->at[i].name;
-
-		if (begins && have.n > wanted.n)
-			have.n = wanted.n;
-		if (!http_name_equal(have, wanted))
+		if (!pattern_fits(&wanted, fields->at[i].name))
 			continue;
 		fields->at[i].skip = true;
 		stripped++;
@@ -54,15 +69,25 @@ size_t http_fields_strip(struct http_fields *fields, const char *name)
 	return stripped;
 }
 
+static const char *const forwarding[] = { "Proxy-*",       "Forwarded",           "X-Forwarded-*",
+	                                  "Via",           "X-Real-IP",           "X-Original-*",
+	                                  "X-Rewrite-URL", "X-Rewrite-URI",       "X-Override-URL",
+	                                  "X-Host",        "X-HTTP-Host-Override" };
+
+bool http_name_forwards(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(forwarding); i++) {
+		const struct pattern p = pattern_of(forwarding[i]);
+		if (pattern_fits(&p, name))
+			return true;
+	}
+	return false;
+}
+
 void http_strip_forwarding(struct http_fields *fields)
 {
-	static const char *const names[] = { "Proxy-*",       "Forwarded",           "X-Forwarded-*",
-		                             "Via",           "X-Real-IP",           "X-Original-*",
-		                             "X-Rewrite-URL", "X-Rewrite-URI",       "X-Override-URL",
-		                             "X-Host",        "X-HTTP-Host-Override" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		http_fields_strip(fields, names[i]);
+	for (size_t i = 0; i < ARRAY_LEN(forwarding); i++)
+		http_fields_strip(fields, forwarding[i]);
 }
 
 void http_field_print(struct slice name, struct slice value, struct str *out)

@@ -163,7 +163,7 @@ class Edges(unittest.TestCase):
         room.bring_lo_up()
         cls.where = room.scratch()
         cls.certs = room.Certificates(cls.where)
-        cls.names = [n + ".test" for n in ("one", "auth", "other", "ws", "wsauth", "six", "nginx", "node")]
+        cls.names = [n + ".test" for n in ("one", "auth", "other", "ws", "wsauth", "six", "nginx", "node", "kind")]
         cls.leaf = cls.certs.leaf("good", cls.names + ["::1"])
         cls.origin = Origin(443, answer, cls.leaf, ip=IP, early=EARLY)
         cls.plain = Origin(80, answer, ip=IP, early=EARLY)
@@ -181,6 +181,8 @@ class Edges(unittest.TestCase):
                 {"host": "nginx.test", "port": 9443, **private}, {"host": "node.test", "port": 9444, **private},
                 {"host": "ruled.test", **private, **rule},
                 {"host": "open.test", "plain": True, **private},
+                {"host": "kind.test", **private,
+                 "matches": [{"headers": [{"name": "X-Kind", "type": "exact", "value": "ok"}]}]},
                 {"host": "clear.test", "plain": True, **private, **auth},
                 {"host": "far.test", "plain": True, **private, **auth}]},
             credentials=[
@@ -385,10 +387,10 @@ class Edges(unittest.TestCase):
             # The control: a route without a credential has nothing to look for.
             self.assertEqual(self.gateway.ask("one.test", "/%s-bomb" % coding).body, CODED["/%s-bomb" % coding])
 
-    def chunked(self, host, trailers, path="/"):
+    def chunked(self, host, trailers, headers=()):
         client = self.gateway.tunnel(host)
-        client.send("POST %s HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n%s\r\n" %
-                    (path, host, "".join(t + "\r\n" for t in trailers)))
+        lines = ["POST / HTTP/1.1", "Host: " + host, "Transfer-Encoding: chunked", *headers]
+        client.send("\r\n".join(lines + ["", "2", "hi", "0", *trailers, "", ""]))
         return client.reader.message()
 
     def test_trailers_carry_no_credential_and_no_placeholder(self):
@@ -397,6 +399,13 @@ class Edges(unittest.TestCase):
         for host in ("one.test", "auth.test"):
             self.denied(self.chunked(host, ["X-Sum: " + OTHERS]), 403, "trailer-credential")
         self.ok(self.chunked("auth.test", ["X-Sum: 1"]))
+
+    def test_trailers_say_nothing_that_the_head_was_judged_by(self):
+        for trailer in ("X-Forwarded-For: 1.2.3.4", "X-Original-URL: /admin", "X_Host: evil.test", "Via: x"):
+            self.assertEqual(self.chunked("one.test", [trailer]).status, 400, trailer)
+        self.denied(self.chunked("kind.test", ["X-Kind: evil"], ["X-Kind: ok"]), 400, "bad-trailer")
+        self.ok(self.chunked("kind.test", ["X-Sum: 1"], ["X-Kind: ok"]))
+        self.ok(self.chunked("one.test", ["X-Kind: evil"]))
 
     def test_a_bad_chunk_behind_an_early_answer_cuts_it(self):
         client = self.gateway.tunnel("one.test")
@@ -523,6 +532,12 @@ class Edges(unittest.TestCase):
         self.assertEqual(names, {"host", "my_field"})
         answer = self.other().ask("ruled.test", "/v1", headers=["X_HTTP_Method_Override: DELETE"])
         self.assertEqual(answer.json["reason"], "method-override")
+
+    def test_no_second_path_is_named_where_paths_are_limited(self):
+        client = self.gateway.tunnel("ruled.test")
+        for field in ("Destination: https://ruled.test/v2", "x_amz_copy_source: /v2"):
+            self.denied(client.ask("ruled.test", "/v1", headers=[field]), 403, "second-path")
+        self.ok(self.gateway.ask("one.test", "/v1", headers=["Destination: https://one.test/v2"]))
 
     # ---- small answers, and what comes after ----
 

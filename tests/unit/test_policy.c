@@ -22,7 +22,10 @@ static const char routes[] =
 	"{\"host\":\"git.example\",\"git\":{\"fetch\":true},\"matches\":[{\"methods\":[\"GET\"],\"paths\":[{\"type\":\"prefix\",\"value\":\"/api\"}]}]},"
 	"{\"host\":\"dns.example\",\"matches\":[{\"paths\":[{\"type\":\"exact\",\"value\":\"/dns-query\"}]},{\"methods\":[\"POST\"]}]},"
 	"{\"host\":\"slow.example\",\"matches\":[{\"paths\":[{\"type\":\"regex\",\"value\":\"/(a+)+\"}]}]},"
-	"{\"host\":\"k.example\",\"matches\":[{\"paths\":[{\"type\":\"regex\",\"value\":\"/a.*\\\\K\"}]}]}"
+	"{\"host\":\"k.example\",\"matches\":[{\"paths\":[{\"type\":\"regex\",\"value\":\"/a.*\\\\K\"}]}]},"
+	"{\"host\":\"dav.example\",\"matches\":[{\"methods\":[\"PROPFIND\"]},{\"paths\":[{\"type\":\"prefix\",\"value\":\"/mine\"}],"
+	"\"methods\":[\"COPY\",\"PUT\"]},{\"paths\":[{\"type\":\"prefix\",\"value\":\"/mine\"}],\"methods\":[\"MOVE\"],"
+	"\"headers\":[{\"name\":\"Destination\",\"type\":\"exact\",\"value\":\"/mine/b\"}]}]}"
 	"]}";
 
 static int policy_set(void **state)
@@ -201,6 +204,25 @@ static void each_request_is_decided_by_one_rule(void **state)
 		{ "GET", "https://slow.example:443/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 0, 0,
 		  "no-match", "routes[8]" },
 		{ "GET", "https://k.example:443/abc", 0, 0, "no-match", "routes[9]" },
+		{ "COPY", "https://dav.example:443/mine/a", "Destination", "/other", "second-path",
+		  "routes[10]" },
+		{ "COPY", "https://dav.example:443/mine/a", "destination", "https://dav.example/mine/b",
+		  "second-path", "routes[10]" },
+		{ "PUT", "https://dav.example:443/mine/a", "x_amz_copy_source", "/other", "second-path",
+		  "routes[10]" },
+		{ "PUT", "https://dav.example:443/mine/a", "X-Copy-From", "/other", "second-path",
+		  "routes[10]" },
+		{ "PUT", "https://dav.example:443/mine/a", "X-Copy", "/other", "allowed",
+		  "routes[10].matches[1].paths[0] prefix /mine" },
+		{ "MOVE", "https://dav.example:443/mine/a", "Destination", "/mine/b", "allowed",
+		  "routes[10].matches[2].paths[0] prefix /mine" },
+		{ "MOVE", "https://dav.example:443/mine/a", "Destination", "/other", "no-match",
+		  "routes[10]" },
+		{ "PROPFIND", "https://dav.example:443/mine/a", "Destination", "/other", "allowed",
+		  "routes[10].matches[0]" },
+		{ "COPY", "https://open.example:443/a", "Destination", "/other", "allowed", "routes[1]" },
+		{ "POST", "https://git.example:443/o/r.git/git-upload-pack", "Destination", "/other",
+		  "second-path", "routes[6]" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		own_str struct str rule = STR_INIT;
@@ -246,6 +268,28 @@ static void a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothin
 				(struct http_field){ slice_of("x-kind"), slice_of(cases[i].second), false };
 		policy_decide(*state, &r, &v);
 		assert_int_equal(v.allowed, cases[i].allowed);
+	}
+}
+
+static void what_is_judged_with_the_head_comes_in_no_trailer(void **state)
+{
+	static const struct {
+		size_t route;
+		const char *name;
+		bool allowed;
+	} cases[] = {
+		{ 0, "X-Kind", false },       { 0, "x_kind", false },       { 0, "X-Sum", true },
+		{ 0, "Destination", false },  { 1, "X-Kind", true },        { 1, "Destination", true },
+		{ 10, "Destination", false }, { 10, "X-Copy-From", false }, { 10, "X-Kind", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_fields fields = { .n = 2,
+			                      .at = { { slice_of("X-First"), slice_of("1"), false },
+			                              { slice_of(cases[i].name), slice_of("ok"), false } } };
+		if (policy_allows_trailers(policy_route_at(*state, cases[i].route), &fields) !=
+		    cases[i].allowed)
+			fail_msg("route %zu: %s", cases[i].route, cases[i].name);
 	}
 }
 
@@ -454,6 +498,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_field_said_twice_must_fit_twice_and_one_not_sent_counts_for_nothing, policy_set,
 			policy_unset),
+		cmocka_unit_test_setup_teardown(what_is_judged_with_the_head_comes_in_no_trailer, policy_set,
+		                                policy_unset),
 		cmocka_unit_test_setup_teardown(a_connection_begins_only_to_a_routed_host_and_port,
 		                                policy_set, policy_unset),
 		cmocka_unit_test_setup_teardown(a_refusal_explains_itself_in_a_sentence, policy_set,

@@ -371,6 +371,11 @@ static void chunked_bodies_are_decoded_in_any_pieces(void **state)
 		{ BYTES("0\r\nTransfer-Encoding: chunked\r\n\r\n"), -1, NULL, 0 },
 		{ BYTES("0\r\nAuthorization: x\r\n\r\n"), -1, NULL, 0 },
 		{ BYTES("0\r\nproxy-x: x\r\n\r\n"), -1, NULL, 0 },
+		{ BYTES("0\r\nX-Forwarded-For: 1\r\n\r\n"), -1, NULL, 0 },
+		{ BYTES("0\r\nx_original_url: /x\r\n\r\n"), -1, NULL, 0 },
+		{ BYTES("0\r\nX-Host: x\r\n\r\n"), -1, NULL, 0 },
+		{ BYTES("0\r\nVia: x\r\n\r\n"), -1, NULL, 0 },
+		{ BYTES("0\r\nX-Hosted: x\r\nX-Forward: x\r\n\r\n"), 1, "", 2 },
 		{ BYTES("0\r\nX: a\r\n b\r\n\r\n"), -1, NULL, 0 },
 		{ BYTES("0\r\nX: a\n\r\n"), -1, NULL, 0 },
 	};
