@@ -193,7 +193,7 @@ void client_refuse(struct client *c, enum refusal why, bool keep)
 	client_refuse_with(c, refusal_status(why), refusal_word(why), refusal_text(why), keep);
 }
 
-/* Without its end the guest's reader knows: no last chunk, no close_notify. */
+/* Without its end the guest's reader knows: no last chunk, no close_notify, or a reset. */
 static void cut(struct client *c, bool allowed, const char *reason)
 {
 	client_record(c, allowed, reason, c->x.status);
@@ -316,10 +316,20 @@ void client_new(struct gateway *g, int fd, enum entrance entrance)
 	plan_deadline(c);
 }
 
+/* Is the guest in the middle of a body, and would take any end of the connection for its end? */
+static bool end_would_lie(const struct client *c)
+{
+	bool middle = c->state == CLIENT_EXCHANGE || c->stream.broken;
+
+	return middle && c->x.answered && c->x.reply == HTTP_UNTIL_CLOSE && !c->stream.ssl;
+}
+
 void client_free(struct client *c)
 {
 	struct gateway *g = c->gateway;
 
+	if (end_would_lie(c))
+		stream_spoil_end(&c->stream);
 	timer_cancel(g->loop, &c->deadline);
 	timer_cancel(g->loop, &c->again);
 	upstream_drop(&c->up);

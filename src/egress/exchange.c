@@ -17,6 +17,7 @@ void exchange_clear(struct exchange *x)
 	x->credential = NULL;
 	x->head_sent = x->expects = x->http10 = x->keep = x->is_head = x->retryable = x->retried = false;
 	x->origin_keeps = x->websocket = x->noted = x->answered = x->decoding = x->scrubbing = false;
+	x->reply = HTTP_NO_BODY;
 	x->status = 0;
 	x->seen = 0;
 }

@@ -141,6 +141,13 @@ void stream_close(struct stream *s)
 	buffer_clear(&s->out);
 }
 
+void stream_spoil_end(struct stream *s)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void stream_start_tls(struct stream *s, struct ssl_st *ssl)
 {
 	BIO *bio = BIO_new(bio_method());

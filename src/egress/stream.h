@@ -45,6 +45,8 @@ struct stream {
 int stream_open(struct stream *s, struct loop *loop, int fd, void (*fn)(void *arg), void *arg,
                 struct err *err);
 void stream_close(struct stream *s);
+/* When it is closed the other side sees a reset, not an end. What was not sent yet is lost. */
+void stream_spoil_end(struct stream *s);
 
 /* From here on the bytes are TLS; what stands in `in` is taken as its beginning. Takes @ssl. */
 void stream_start_tls(struct stream *s, struct ssl_st *ssl);

@@ -123,6 +123,13 @@ def no_end(conn, request, reader):
 EARLY = {"/early": early, "/too-large": too_large, "/no-end": no_end}
 
 
+def chunks(last):
+    def handler(conn, request, reader):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + last)
+        return "close"
+    return handler
+
+
 def coded(coding):
     def handler(conn, request, reader):
         respond(conn, CODED[path_of(request)], headers=["Content-Encoding: " + coding])
@@ -141,7 +148,7 @@ def websocket(conn, request, reader):
         conn.sendall(room.websocket_read(reader))
 
 
-PATHS = {"/leftover": leftover, "/speaks-later": speaks_later, "/half-a-head": half_a_head, "/hundreds": hundreds, "/interims": other_interims, "/304": not_modified,
+PATHS = {"/chunks": chunks(b"0\r\n\r\n"), "/cut-chunks": chunks(b""), "/leftover": leftover, "/speaks-later": speaks_later, "/half-a-head": half_a_head, "/hundreds": hundreds, "/interims": other_interims, "/304": not_modified,
          "/204": no_content, "/head": head, "/drip": drip, "/silent": silent, "/endless": endless,
          "/br": coded("br"), "/br-bomb": coded("br"), "/zstd": coded("zstd"), "/zstd-bomb": coded("zstd"),
          "/ws2": websocket, "/ws3": websocket, "/ws": websocket}
@@ -417,6 +424,24 @@ class Edges(unittest.TestCase):
         self.assertNotIn(b"HTTP/1.1", client.reader.data)
         GO.set()
         self.gateway.record(path="/early", verdict="deny", reason="bad-chunk")
+
+    def test_a_cut_body_does_not_look_whole_to_who_reads_to_the_end(self):
+        def read(client, path):
+            client.send("GET %s HTTP/1.0\r\nHost: open.test\r\n\r\n" % path)
+            return client.reader.message().body
+        self.assertEqual(read(self.gateway.plain(), "http://open.test/chunks"), b"hello")
+        with self.assertRaises(OSError):
+            read(self.gateway.plain(), "http://open.test/cut-chunks")
+        self.gateway.record(path="/cut-chunks", reason="origin-closed")
+        # A gateway that is stopped meanwhile does not end it either.
+        gateway = self.other()
+        client = gateway.plain()
+        client.send("GET http://open.test/drip HTTP/1.0\r\nHost: open.test\r\n\r\n")
+        self.assertEqual(client.reader.head().status, 200)
+        os.kill(gateway.pid, signal.SIGTERM)
+        with self.assertRaises(OSError):
+            while client.reader.more():
+                pass
 
     def send_much(self, client, host, url):
         client.send("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (url, host, 8 << 20))
