@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "proto/sidecar.h"
+#include "wire/query.h"
 #include "base/banned.h"
 
 enum {
@@ -33,20 +34,19 @@ bool audit_is_full(const struct audit *a)
 
 void audit_mask_query(const char *query, size_t n, struct str *out)
 {
-	bool value = false;
+	struct slice rest = { query, n };
+	struct query_parameter p;
 
-	for (size_t i = 0; i < n; i++) {
-		char c = query[i];
-		if (c == '&' || c == ';') {
-			value = false;
-			str_addc(out, c);
-		} else if (!value) {
-			str_addc(out, c);
-			if (c == '=') {
-				str_add(out, "***");
-				value = true;
-			}
+	while (query_next(&rest, &p)) {
+		if (p.whole.at != query)
+			str_addc(out, p.whole.at[-1]);
+		/* A word alone is no name of anything: it may be the secret itself. */
+		if (p.has_value) {
+			str_addn(out, p.name.at, p.name.n);
+			str_addc(out, '=');
 		}
+		if (p.whole.n)
+			str_add(out, "***");
 	}
 }
 

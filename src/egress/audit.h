@@ -47,5 +47,5 @@ void audit_flush(struct audit *a);
 
 /* Adds a JSON string: @text without the secrets, and cut to @limit bytes. For struct audit_entry's detail. */
 void audit_print_text(const struct audit *a, struct str *out, struct slice text, size_t limit);
-/* "a=1&b=2" as "a=***&b=***". */
+/* "a=1&b" as "a=***&***". */
 void audit_mask_query(const char *query, size_t n, struct str *out);

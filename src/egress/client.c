@@ -93,7 +93,8 @@ static void on_deadline(void *arg)
 		client_free(c);
 		return;
 	}
-	if (c->state < CLIENT_EXCHANGE)
+	bool in_tunnel = c->unrecorded && c->state != CLIENT_HEAD;
+	if (c->state < CLIENT_EXCHANGE && !in_tunnel)
 		client_start_exchange(c);
 	if (c->x.answered)
 		client_cut(c, why);
@@ -143,6 +144,7 @@ void client_record(struct client *c, bool allowed, const char *reason, int statu
 		.detail = detailed ? str_c(&x->headers) : "",
 	};
 
+	c->unrecorded = false;
 	audit_add(&g->audit, &entry);
 }
 
@@ -330,6 +332,8 @@ void client_free(struct client *c)
 
 	if (end_would_lie(c))
 		stream_spoil_end(&c->stream);
+	if (c->unrecorded)
+		client_record(c, true, "unused", c->x.status);
 	timer_cancel(g->loop, &c->deadline);
 	timer_cancel(g->loop, &c->again);
 	upstream_drop(&c->up);

@@ -68,6 +68,7 @@ struct client {
 	bool waiting;   /* for the audit queue */
 	/* A tunnel, or a transparent connection: whom it is for. */
 	bool bound;
+	bool unrecorded; /* it was allowed to begin, and no record of it says so yet */
 	struct origin target;
 	struct exchange x;
 	struct upstream *up;

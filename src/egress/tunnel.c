@@ -46,7 +46,8 @@ void tunnel_begin(struct client *c)
 	if (!connection_allowed(c, true))
 		return;
 	buffer_add_text(&c->stream.out, "HTTP/1.1 200 Connection established\r\n\r\n");
-	c->bound = true;
+	c->x.status = 200;
+	c->bound = c->unrecorded = true;
 	c->state = CLIENT_HELLO;
 	c->since = c->gateway->loop->now;
 }
@@ -113,6 +114,16 @@ static bool start_tls(struct client *c)
 	return true;
 }
 
+/* Of a tunnel the hello belongs to what CONNECT began. */
+static void begin_exchange(struct client *c)
+{
+	c->since = c->stream.loop->now;
+	if (c->bound)
+		return;
+	client_start_exchange(c);
+	str_add(&c->x.method, "CONNECT");
+}
+
 static bool read_hello(struct client *c)
 {
 	struct stream *s = &c->stream;
@@ -140,14 +151,14 @@ static bool read_hello(struct client *c)
 		s->broken = s->broken || over;
 		return false;
 	}
-	client_start_exchange(c);
-	str_add(&c->x.method, "CONNECT");
+	begin_exchange(c);
 	if (n < 0)
 		return end_tunnel(c, REFUSE_NOT_TLS);
 	if (!check_name(c, &hello, &why))
 		return end_tunnel(c, why);
 	if (!c->bound && !connection_allowed(c, false))
 		return true;
+	c->unrecorded = true;
 	return start_tls(c);
 }
 

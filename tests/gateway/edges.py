@@ -329,6 +329,26 @@ class Edges(unittest.TestCase):
         self.assertEqual(client.reader.message().body, b"late")
         self.assertEqual(self.gateway.record(path="/silent", reason="allowed")["id"], record["id"])
 
+    def test_a_connection_that_was_allowed_and_not_used_is_recorded(self):
+        gateway = self.other(listen={"proxy": 9198, "https": 9197})
+        raw, _ = gateway.connect("one.test:443")
+        raw.close()
+        until(lambda: len(gateway.records) == 1, "the tunnel's record")
+        gateway.tunnel("one.test").close()
+        until(lambda: len(gateway.records) == 2, "the record of one behind its handshake")
+        gateway.plain(9197).tls(gateway.context, "one.test").close()
+        until(lambda: len(gateway.records) == 3, "the record of one that asked for no tunnel")
+        for record in gateway.records:
+            self.assertEqual([record[k] for k in ("method", "host", "port", "rule", "verdict", "reason")],
+                             ["CONNECT", "one.test", 443, "routes[0]", "allow", "unused"])
+        self.assertEqual([r.get("status") for r in gateway.records], [200, 200, None])
+        # The control: what came through it is the record.
+        self.ok(gateway.ask("one.test", "/used"))
+        with self.assertRaises(OSError):
+            gateway.tunnel("one.test", sni="evil.test")
+        gateway.record(reason="sni-mismatch", rule="routes[0]")
+        self.assertEqual(len(gateway.records), 5)
+
     def test_a_killed_gateway_has_recorded_its_websocket(self):
         gateway = self.other()
         client = self.upgrade("ws.test", gateway=gateway)

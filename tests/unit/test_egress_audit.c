@@ -176,7 +176,9 @@ static void values_of_a_query_are_masked(void **state)
 		const char *query, *masked;
 	} cases[] = {
 		{ "a=1&b=2", "a=***&b=***" },
-		{ "a=b=c;d", "a=***;d" },
+		{ "a=b=c;d", "a=***;***" },
+		{ "sk-live-bare-token&k=v", "***&k=***" },
+		{ "a=1&&b=2", "a=***&&b=***" },
 		{ "", "" },
 		{ "a=", "a=***" },
 		{ "=x", "=***" },
