@@ -60,7 +60,8 @@ static void obey(struct program *p, const struct str *bytes)
 	}
 	switch (m.say) {
 	case SIDECAR_RESOLVER:
-		resolver_update(p->gateway.resolver, str_c(&m.resolv_conf), str_c(&m.hosts));
+		if (resolver_update(p->gateway.resolver, str_c(&m.resolv_conf), str_c(&m.hosts), &err) != 0)
+			log_warn("the host's new name servers can't be used: %s", err.text);
 		break;
 	case SIDECAR_STOP:
 		loop_stop(&p->loop);

@@ -12,11 +12,13 @@ enum {
 	SOCKETS = 64, /* that c-ares may have open at once */
 	TRY_MS = 2000,
 	TRIES = 3,
+	QUERIES = 1024, /* at once: a wildcard route has as many names as somebody asks for */
 };
 
+/* One name that is asked for, however many wait for its answer. */
 struct query {
 	struct resolver *resolver;
-	struct lookup *lookup; /* NULL: nobody waits any more */
+	struct lookup *waiting; /* NULL: nobody does any more */
 	struct query *next;
 	bool again; /* the servers changed under it */
 	char *name;
@@ -33,6 +35,7 @@ struct resolver {
 	struct socket_watch sockets[SOCKETS];
 	struct timer timer;
 	struct query *queries;
+	size_t nqueries;
 	struct str configured;
 	char *fixed, *hosts;
 };
@@ -108,6 +111,7 @@ static void unlink_query(struct query *q)
 	while (*at != q)
 		at = &(*at)->next;
 	*at = q->next;
+	q->resolver->nqueries--;
 }
 
 static void collect(const struct ares_addrinfo *info, struct addresses *out)
@@ -135,7 +139,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 	struct addresses found = { 0 };
 
 	(void)timeouts;
-	if (status == ARES_ECANCELLED && q->again && q->lookup) {
+	if (status == ARES_ECANCELLED && q->again && q->waiting) {
 		q->again = false;
 		return; /* resolver_update() asks again once all are cancelled */
 	}
@@ -143,14 +147,15 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 		collect(info, &found);
 		ares_freeaddrinfo(info);
 	}
-	struct lookup *lookup = q->lookup;
+	/* Whoever is told may ask for the same name anew, or give up on behalf of others. */
 	unlink_query(q);
+	for (struct lookup *l = q->waiting; l; l = q->waiting) {
+		q->waiting = l->next;
+		l->query = NULL;
+		l->fn(l->arg, status == ARES_SUCCESS && found.n ? &found : NULL);
+	}
 	mem_drop(&q->name);
 	free(q);
-	if (!lookup)
-		return;
-	lookup->query = NULL;
-	lookup->fn(lookup->arg, status == ARES_SUCCESS && found.n ? &found : NULL);
 }
 
 static void ask(struct query *q)
@@ -165,6 +170,22 @@ static void ask(struct query *q)
 	plan_timer(r);
 }
 
+static struct query *find_query(const struct resolver *r, const char *name)
+{
+	struct query *q = r->queries;
+
+	while (q && !str_is(q->name, name))
+		q = q->next;
+	return q;
+}
+
+static void wait_for(struct query *q, struct lookup *lookup)
+{
+	lookup->query = q;
+	lookup->next = q->waiting;
+	q->waiting = lookup;
+}
+
 void resolve_name(struct resolver *r, const char *name, struct lookup *lookup,
                   void (*fn)(void *arg, const struct addresses *found), void *arg)
 {
@@ -175,25 +196,40 @@ void resolve_name(struct resolver *r, const char *name, struct lookup *lookup,
 		fn(arg, &found);
 		return;
 	}
-	struct query *q = xcalloc(1, sizeof *q);
-	*q = (struct query){ .resolver = r, .lookup = lookup, .next = r->queries };
 	/* The final dot: this name and no other, no search list. */
-	q->name = xasprintf("%s.", name);
+	own_mem char *whole = xasprintf("%s.", name);
+	struct query *q = find_query(r, whole);
+	if (q) {
+		wait_for(q, lookup);
+		return;
+	}
+	if (r->nqueries >= QUERIES) {
+		fn(arg, NULL);
+		return;
+	}
+	q = xcalloc(1, sizeof *q);
+	*q = (struct query){ .resolver = r, .next = r->queries, .name = mem_steal(&whole) };
 	r->queries = q;
-	lookup->query = q;
+	r->nqueries++;
+	wait_for(q, lookup);
 	ask(q);
 }
 
 void lookup_cancel(struct lookup *lookup)
 {
-	if (lookup->query)
-		lookup->query->lookup = NULL;
+	struct lookup **at = lookup->query ? &lookup->query->waiting : NULL;
+
+	if (!at)
+		return;
+	while (*at != lookup)
+		at = &(*at)->next;
+	*at = lookup->next;
 	lookup->query = NULL;
 }
 
 /* ---- life ---- */
 
-static void use_servers(struct resolver *r, const char *resolv_conf)
+static int use_servers(struct resolver *r, const char *resolv_conf, struct err *err)
 {
 	own_str struct str servers = STR_INIT;
 
@@ -204,10 +240,13 @@ static void use_servers(struct resolver *r, const char *resolv_conf)
 	/* The same default as the C library's. */
 	if (servers.len == 0)
 		str_add(&servers, "127.0.0.1:53");
-	ares_set_servers_ports_csv(r->channel, servers.data);
+	int status = ares_set_servers_ports_csv(r->channel, servers.data);
+	if (status != ARES_SUCCESS)
+		return fail(err, ERR_INPUT, "resolver %s: %s", servers.data, ares_strerror(status));
+	return 0;
 }
 
-void resolver_update(struct resolver *r, const char *resolv_conf, const char *hosts)
+int resolver_update(struct resolver *r, const char *resolv_conf, const char *hosts, struct err *err)
 {
 	struct query *q;
 
@@ -215,7 +254,7 @@ void resolver_update(struct resolver *r, const char *resolv_conf, const char *ho
 		q->again = true;
 	/* c-ares takes new servers only while nothing is asked. */
 	ares_cancel(r->channel);
-	use_servers(r, resolv_conf);
+	int rc = use_servers(r, resolv_conf, err);
 	mem_drop(&r->hosts);
 	r->hosts = xstrdup(hosts);
 	for (q = r->queries; q;) {
@@ -223,6 +262,7 @@ void resolver_update(struct resolver *r, const char *resolv_conf, const char *ho
 		ask(q);
 		q = next;
 	}
+	return rc;
 }
 
 int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out,
@@ -253,7 +293,10 @@ int resolver_new(struct loop *loop, const struct egress_config *config, struct r
 		str_addf(&r->configured, "%s%s", i ? "," : "", config->resolver.v[i]);
 	r->fixed = xstrdup(config->fixed_hosts);
 	r->hosts = xstrdup(config->hosts);
-	use_servers(r, config->resolv_conf);
+	if (use_servers(r, config->resolv_conf, err) != 0) {
+		resolver_free(r);
+		return -1;
+	}
 	*out = r;
 	return 0;
 }

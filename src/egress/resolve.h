@@ -24,12 +24,14 @@ struct resolver;
 int resolver_new(struct loop *loop, const struct egress_config *config, struct resolver **out,
                  struct err *err);
 void resolver_free(struct resolver *r);
-/* Lookups under way begin again with what is known now. */
-void resolver_update(struct resolver *r, const char *resolv_conf, const char *hosts);
+/* Lookups under way begin again with what is known now, also after a failure. */
+int resolver_update(struct resolver *r, const char *resolv_conf, const char *hosts, struct err *err);
 
-/* One question, embedded in its owner, who cancels before it goes away. */
+/* One question, embedded in its owner, who cancels before it goes away. Those for one name share
+ * what is asked of the servers, which goes on when nobody waits for it any more. */
 struct lookup {
 	struct query *query;                                  /* NULL: none under way */
+	struct lookup *next;                                  /* for the same name */
 	void (*fn)(void *arg, const struct addresses *found); /* NULL: the name has none, or no answer came */
 	void *arg;
 };

@@ -623,6 +623,56 @@ class Edges(unittest.TestCase):
         client.sock.shutdown(socket.SHUT_WR)
         self.gateway.record(path="/silent", reason="guest-closed")
 
+    # ---- names that nobody answers for ----
+
+    def deaf_server(self):
+        """A name server that hears every question, and answers none of them by itself."""
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.56", 53))
+        server.setblocking(False)
+        self.addCleanup(server.close)
+        routes = [{"host": "*.wild.test", "wildcard": True, "plain": True, "allow_private": True},
+                  {"host": "fixed.test", "plain": True, "allow_private": True}]
+        gateway = self.other(resolv_conf="nameserver 127.0.0.56\n", fixed_hosts="%s fixed.test\n" % IP,
+                             routes={"routes": routes}, credentials=[], limits={"connect_ms": 30000})
+        return server, gateway
+
+    def begin(self, gateway, name):
+        client = gateway.plain()
+        client.send("GET http://%s.wild.test/ HTTP/1.1\r\nHost: %s.wild.test\r\n\r\n" % (name, name))
+        return client
+
+    def test_who_waits_for_the_same_name_waits_for_the_same_question(self):
+        server, gateway = self.deaf_server()
+        self.begin(gateway, "same").close()
+        gateway.record(host="same.wild.test", reason="guest-closed")
+        clients = [self.begin(gateway, "same") for _ in range(3)]
+        # All of them were heard when this one is answered.
+        self.ok(gateway.plain().ask("fixed.test", "http://fixed.test/"))
+        asked = {}
+        with self.assertRaises(BlockingIOError):
+            while True:
+                question, who = server.recvfrom(2048)
+                asked[question[:2]] = question, who
+        self.assertEqual(len(asked), 2, "one for each kind of address")
+        for question, who in asked.values():
+            is_v4 = room.NameServer.read(question)[1] == 1
+            room.NameServer.answer(server, question, who, [socket.inet_aton(IP)] if is_v4 else [])
+        for client in clients:
+            self.ok(client.reader.message())
+
+    def test_questions_that_nobody_waits_for_do_not_gather(self):
+        server, gateway = self.deaf_server()
+        for i in range(1024):
+            self.begin(gateway, "n%d" % i).close()
+        until(lambda: len(gateway.records) == 1024, "all of them have gone")
+        # At once: a question that is asked takes several times as long to be given up.
+        client = self.begin(gateway, "more")
+        client.sock.settimeout(4)
+        answer = client.reader.message()
+        self.assertEqual((answer.status, answer.json["reason"]), (502, "unresolved"))
+        self.ok(gateway.plain().ask("fixed.test", "http://fixed.test/"))
+
     # ---- addresses of the other kind ----
 
     def test_origins_may_have_ipv6_only(self):

@@ -340,22 +340,30 @@ class NameServer:
                 data, who = self.sock.recvfrom(2048)
             except OSError:
                 return
-            labels, at = [], 12
-            while data[at]:
-                labels.append(data[at + 1:at + 1 + data[at]].decode())
-                at += data[at] + 1
-            name = ".".join(labels).lower()
-            kind = struct.unpack(">H", data[at + 1:at + 3])[0]
+            name, kind, _ = self.read(data)
             self.asked.append(name)
             found = self.table.get(name)
             if found and isinstance(found[0], list):
                 found = found.pop(0) if kind == 1 and len(found) > 1 else found[0]
             addresses = [socket.inet_aton(a) for a in (found or []) if kind == 1] + self.more(name, kind)
-            flags = 0x8180 if found is not None or self.knows(name) else 0x8183
-            answer = data[:2] + struct.pack(">HHHHH", flags, 1, len(addresses), 0, 0) + data[12:at + 5]
-            for a in addresses:
-                answer += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(a)) + a
-            self.sock.sendto(answer, who)
+            self.answer(self.sock, data, who, addresses, found is not None or self.knows(name))
+
+    @staticmethod
+    def read(data):
+        """The name that is asked for, the type, and where the question ends."""
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1:at + 1 + data[at]].decode())
+            at += data[at] + 1
+        return ".".join(labels).lower(), struct.unpack(">H", data[at + 1:at + 3])[0], at + 5
+
+    @classmethod
+    def answer(cls, sock, data, who, addresses, known=True):
+        _, kind, end = cls.read(data)
+        answer = data[:2] + struct.pack(">HHHHH", 0x8180 if known else 0x8183, 1, len(addresses), 0, 0) + data[12:end]
+        for a in addresses:
+            answer += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(a)) + a
+        sock.sendto(answer, who)
 
     def more(self, name, kind):
         return [socket.inet_pton(socket.AF_INET6, a) for a in self.v6.get(name, []) if kind == 28]

@@ -687,6 +687,7 @@ class Suite(unittest.TestCase):
 
     def test_a_broken_configuration_is_refused_before_ready(self):
         for more, word in (({"routes": {"routes": [{"host": "a b"}]}}, "host"), ({"credentials": []}, "credential"),
+                           ({"resolver": ["nonsense"]}, "resolver"),
                            ({"extra_ca": "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"}, "extra_ca")):
             gateway = Gateway(self.where, **{**self.config, "listen": {"proxy": 9299}, **more})
             self.assertIn(word, gateway.died or "it started")
