@@ -76,7 +76,8 @@ class Direct(Path):
 
 class Bottle(Path):
     """The real gateway in its own cage, started as a keeper starts it. A method and path rule is
-    judged for every request, and every request is recorded."""
+    judged for every request, and every request is recorded: hashed and written by the keeper's own
+    code, in the launcher that stands for the keeper."""
     name = "bottle"
     connect = (PROXY_HOST, 9099)
     tunnel = True
@@ -87,8 +88,10 @@ class Bottle(Path):
                              {"paths": [{"type": "prefix", "value": "/files"}], "methods": ["GET", "HEAD"]}]}
         with open(self.room.certificates.path("ca.pem")) as f:
             roots = f.read()
+        log = os.path.join(self.room.where, "bottle-audit")
+        os.mkdir(log)
         config = {"slug": "bench-00000", "nonce": "bench", "roots": roots, "fixed_hosts": "%s %s\n" % (ORIGIN, HOST),
-                  "routes": {"routes": [route]}, "listen": {"proxy": self.connect[1]}}
+                  "routes": {"routes": [route]}, "listen": {"proxy": self.connect[1]}, "audit_log": log}
         path = os.path.join(self.room.where, "bottle.json")
         with open(path, "w") as f:
             json.dump(config, f)
@@ -105,8 +108,12 @@ class Bottle(Path):
                     f.write(row["ca"])
 
     def pids(self):
-        # The launcher stands for the keeper, whose memory has a row of its own.
+        # The keeper's memory has a row of its own.
         return family(self.proc.pid)[1:] if self.proc else []
+
+    def cpu_us(self):
+        # What a record costs the keeper is part of what a request costs.
+        return sum(cpu_us(p) for p in family(self.proc.pid))
 
 
 class Squid(Path):

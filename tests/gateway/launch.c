@@ -1,6 +1,8 @@
 /* Starts the real gateway the way a keeper does, from a description in JSON on the command
- * line, and prints what it says, one JSON object per line. Ends it when its standard input
- * ends; a line there is a new pair of resolv.conf and hosts, as {"resolv_conf","hosts"}. */
+ * line, and prints what it says, one JSON object per line. Its records are not printed where the
+ * description names a directory, "audit_log": there they are written as the keeper writes them.
+ * Ends the gateway when its standard input ends; a line there is a new pair of resolv.conf and
+ * hosts, as {"resolv_conf","hosts"}. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,14 +11,19 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "keeper/audit.h"
 #include "proto/egress.h"
 #include "sidecar/sidecar.h"
+
+/* More than any run writes: a full log ends the gateway. */
+#define LOG_MOST ((uint64_t)64 << 30)
 
 struct launcher {
 	struct loop loop;
 	struct sidecar gateway;
 	struct watch input;
 	struct str line;
+	struct audit log; /* .fd -1: records are printed */
 };
 
 static void say(const char *key, const char *text, bool is_json)
@@ -35,8 +42,15 @@ static void say(const char *key, const char *text, bool is_json)
 
 static void on_audit(void *arg, const char *record)
 {
-	(void)arg;
-	say("audit", record, true);
+	struct launcher *l = arg;
+	struct err err = ERR_INIT;
+
+	if (l->log.fd < 0) {
+		say("audit", record, true);
+	} else if (audit_append_text(&l->log, record, &err) != 0) {
+		say("died", err.text, false);
+		loop_stop(&l->loop);
+	}
 }
 
 static void on_log(void *arg, enum log_level level, const char *line)
@@ -184,6 +198,16 @@ static void configure(const json *j, struct egress_config *c)
 	}
 }
 
+static int open_log(struct launcher *l, const char *path, struct err *err)
+{
+	if (!*path)
+		return 0;
+	own_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return fail_errno(err, "open %s", path);
+	return audit_open(dir, NULL, LOG_MOST, &l->log, err);
+}
+
 static int start(struct launcher *l, const char *program, const char *text, struct err *err)
 {
 	static const struct sidecar_events events = { on_audit, on_log, on_died, on_own };
@@ -195,6 +219,8 @@ static int start(struct launcher *l, const char *program, const char *text, stru
 	size_t n = 0;
 
 	if (json_parse(text, strlen(text), 16, &j, err) != 0 || loop_init(&l->loop, err) != 0)
+		return -1;
+	if (open_log(l, json_get_string(j, "audit_log", ""), err) != 0)
 		return -1;
 	configure(j, &config);
 	egress_config_encode(&config, &bytes);
@@ -223,7 +249,9 @@ static int start(struct launcher *l, const char *program, const char *text, stru
 
 int main(int argc, char **argv)
 {
-	struct launcher l = { .loop = LOOP_INIT, .gateway = SIDECAR_INIT, .input = WATCH_INIT };
+	struct launcher l = {
+		.loop = LOOP_INIT, .gateway = SIDECAR_INIT, .input = WATCH_INIT, .log = AUDIT_INIT
+	};
 	own_str struct str text = STR_INIT;
 	struct err err = ERR_INIT;
 	bool told = false;
@@ -243,6 +271,7 @@ int main(int argc, char **argv)
 		}
 	}
 	sidecar_stop(&l.gateway);
+	audit_close(&l.log);
 	str_clear(&l.line);
 	say("end", "", false);
 	return 0;
