@@ -31,14 +31,46 @@ let
     };
     mkDerivation =
       arguments:
-      (if arguments.src ? notFetched then { outPath = nothing arguments.pname; } else build arguments)
+      let
+        built =
+          if arguments.src ? notFetched then { outPath = nothing arguments.pname; } else build arguments;
+      in
+      built
       // (arguments.passthru or { })
       // {
         inherit (arguments) meta version;
         type = "derivation";
         name = "${arguments.pname}-${arguments.version}";
+        unitTests = unitTests built.unit;
       };
   };
+
+  # The programs of a package's unit tests, for a sandbox in which /bin/sh is all that there is
+  # of a machine, as a real builder's is. Each program that fails is named.
+  unitTests =
+    unit:
+    derivation {
+      name = "unit-tests";
+      inherit system;
+      builder = "/bin/sh";
+      args = [
+        "-c"
+        ''
+          status=0
+          for place in /*; do
+            case $place in
+            /usr | /lib*) echo "this sandbox has $place" && status=1 ;;
+            esac
+          done
+          cd ${unit}
+          for program in bin/*; do
+            said=$("$program" 2>&1) || { status=1 && echo "$said" && echo "FAILED: ''${program##*/}"; }
+          done
+          [ $status = 0 ] && echo passed >$out
+        ''
+      ];
+      TERMINFO = "${unit}/share/terminfo";
+    };
 
   build =
     arguments:
@@ -49,6 +81,17 @@ let
         builder = "/bin/bash";
         args = [ ./builder.sh ];
       }
+      // (
+        if withTests && arguments.doCheck or false then
+          {
+            outputs = [
+              "out"
+              "unit"
+            ];
+          }
+        else
+          { }
+      )
       // removeAttrs arguments (
         [
           "meta"
