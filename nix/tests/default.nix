@@ -11,7 +11,7 @@ let
       test = pkgs.testers.runNixOSTest {
         imports = [ entry.test ];
         name = "bot-bottle-${name}";
-        meta.description = entry.description;
+        passthru = { inherit (entry) description; };
       };
     in
     {

@@ -12,10 +12,6 @@ let
     lib =
       if builtins ? readFileType then lib else lib // { inherit (import ../stubs/lib.nix) fileset; };
   };
-  utils = {
-    escapeSystemdExecArgs = lib.concatMapStringsSep " " builtins.toJSON;
-    escapeSystemdPath = lib.replaceStrings [ "-" ] [ "\\x2d" ];
-  };
 
   evaluate =
     modules:
@@ -25,7 +21,7 @@ let
         ../stubs/options.nix
       ]
       ++ modules;
-      specialArgs = { inherit pkgs utils; };
+      specialArgs = { inherit pkgs; };
     }).config;
 
   failed = config: map (item: item.message) (lib.filter (item: !item.assertion) config.assertions);
@@ -52,19 +48,20 @@ let
   accepted = import ./accepted.nix { inherit lib pkgs; };
   refused = import ./refused.nix { inherit lib pkgs; };
 
-  vmTest =
-    entry:
-    let
-      test = if lib.isFunction entry.test then entry.test { inherit lib pkgs; } else entry.test;
-    in
-    {
-      inherit (entry) description features;
-      inherit (test) testScript;
-      nodes = lib.mapAttrs (_: node: (read (evaluate [ node ])).warnings) test.nodes;
-    };
-  vmFiles = lib.filter (name: lib.hasSuffix ".nix" name && name != "default.nix") (
-    lib.attrNames (builtins.readDir ../.)
-  );
+  # A VM test: its script, and of each of its machines the packages that it has.
+  vmTest = test: {
+    inherit (test)
+      description
+      name
+      requiredSystemFeatures
+      testScript
+      ;
+    nodes = lib.mapAttrs (
+      _: node:
+      map toString (read node).environment.systemPackages
+      ++ lib.optional node.virtualisation.docker.enable "docker"
+    ) test.nodes;
+  };
 in
 {
   # name → what was expected of it and isn't so
@@ -105,9 +102,9 @@ in
       { users.users.alice.isNormalUser = true; }
     ])).warnings;
 
-  vm = lib.listToAttrs (
-    map (name: lib.nameValuePair (lib.removeSuffix ".nix" name) (vmTest (import (../. + "/${name}")))) vmFiles
-  );
+  vm = lib.mapAttrs' (
+    name: test: lib.nameValuePair (lib.removePrefix "vm-" name) (vmTest test)
+  ) (import ../default.nix { inherit pkgs; });
 
   optionsPage = import ../../options-page.nix lib;
 }

@@ -1,5 +1,5 @@
-# The scripts of the VM tests and the names of their machines. A script needs neither nixpkgs
-# nor the machines' configurations, so this needs neither.
+# The scripts of the VM tests and the names of their machines, whose packages are not known here:
+# a script needs neither nixpkgs nor the machines' configurations, so this needs neither.
 let
   lib = import ../stubs/lib.nix;
   pkgs = import ../stubs/pkgs.nix {
@@ -16,8 +16,14 @@ let
     {
       name = builtins.head (builtins.match "(.*)[.]nix" file);
       value = {
-        inherit (whole) testScript;
-        nodes = builtins.attrNames whole.nodes;
+        testScript =
+          if builtins.isFunction whole.testScript then
+            whole.testScript {
+              nodes = builtins.mapAttrs (_: _: { networking.primaryIPAddress = "192.168.1.1"; }) whole.nodes;
+            }
+          else
+            whole.testScript;
+        nodes = builtins.mapAttrs (_: _: null) whole.nodes;
       };
     };
 in

@@ -41,6 +41,7 @@ in
     networking = {
       firewall.allowedTCPPorts = option (types.listOf types.port) [ ];
       hostName = option types.str "host";
+      primaryIPAddress = option types.str "192.168.1.1"; # of a test's machine
     };
     security = {
       allowUserNamespaces = option types.bool true;
@@ -96,6 +97,10 @@ in
   };
 
   config = {
+    _module.args.utils = {
+      escapeSystemdExecArgs = lib.concatMapStringsSep " " builtins.toJSON;
+      escapeSystemdPath = lib.replaceStrings [ "-" ] [ "\\x2d" ];
+    };
     users.users.root = { };
   };
 }

@@ -41,7 +41,7 @@ let
         inherit (arguments) meta version;
         type = "derivation";
         name = "${arguments.pname}-${arguments.version}";
-        unitTests = unitTests built.unit;
+        unitTests = if built ? unit then unitTests built.unit else null;
       };
   };
 
@@ -192,7 +192,7 @@ let
         for input in ''${nativeBuildInputs:-}; do PATH=$PATH:$input/bin; done
         ${script}
       '';
-    testers.runNixOSTest = test: { inherit test; };
+    testers.runNixOSTest = import ./test.nix { inherit lib pkgs; };
     writeShellScriptBin = name: _: run name { } "mkdir -p $out/bin";
     writeText = builtins.toFile;
   };
