@@ -103,8 +103,7 @@ void launch_down(struct launch *l, const struct err *why)
 	walk_down(&l->walk, l);
 	fd_drop(&l->dir);
 	record_clear(&l->record);
-	fd_drop(&l->workspace);
-	strv_clear(&l->obeyed);
+	look_clear(&l->look);
 	closure_clear(&l->closure);
 	mem_drop(&l->ca);
 	mem_drop(&l->canary);

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "bundle/docker.h"
 #include "image/image.h"
+#include "launch/look.h"
 #include "launch/plan.h"
 #include "launch/walk.h"
 #include "registry/registry.h"
@@ -86,9 +87,7 @@ struct launch {
 	char *group; /* the control group in the record; NULL: none is delegated */
 	struct guest guest;
 	int listeners[LAUNCH_LISTENERS];
-	int workspace; /* the directory, held while the cage stands; -1: there is none */
-	struct strv
-		obeyed; /* workspace: mount: what a tool of the host would run or obey there, at the start */
+	struct look look;       /* the workspace, held while the cage stands */
 	struct closure closure; /* the programs that the guest sees, where the host has a list */
 	struct sidecar gateway;
 	struct launch_docker docker;
@@ -103,7 +102,7 @@ struct launch {
 };
 /* clang-format off */
 #define LAUNCH_INIT { .record = RECORD_INIT, .dir = -1, .settling = PROC_INIT, .guest = GUEST_INIT, \
-		      .gateway = SIDECAR_INIT, .workspace = -1, \
+		      .gateway = SIDECAR_INIT, .look = LOOK_INIT, \
 		      .docker = LAUNCH_DOCKER_INIT, .image = IMAGE_INIT, .runtime = -1, \
 		      .listeners = { -1, -1, -1 }, .exit_status = -1, .bottles = -1 }
 /* clang-format on */

@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/known.h"
 #include "base/own.h"
 #include "launch/fault.h"
-#include "workspace/workspace.h"
 #include "base/banned.h"
 
 /* In the order of launch.listeners. */
@@ -43,18 +41,6 @@ void guest_hosts(const struct plan *p, const char *address, struct str *out)
 	}
 }
 
-/* What of the workspace is hidden (excluded), and what a tool of the host would obey. */
-static int look_through_workspace(const struct launch *l, struct strv *hidden, struct strv *obeyed,
-                                  struct err *err)
-{
-	const struct plan *p = l->plan;
-	bool mount = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
-
-	if (l->workspace < 0 || (p->workspace_exclude.n == 0 && !mount))
-		return 0;
-	return workspace_look(l->workspace, &p->workspace_exclude, hidden, mount ? obeyed : NULL, err);
-}
-
 static void guest_died(void *arg, const struct err *why)
 {
 	struct launch *l = arg;
@@ -84,15 +70,11 @@ int cage_up(void *arg, struct err *err)
 	struct launch *l = arg;
 	const struct plan *p = l->plan;
 	own_str struct str hosts = STR_INIT;
-	own_strv struct strv hidden = STRV_INIT;
 	own_mem char *program = xasprintf("%s/bottle-guest", l->libexec);
 	own_mem char *share = xasprintf("%s/" LAUNCH_SHARE, l->libexec);
 	const struct manifest_resources resources = plan_wants(p);
 
-	if (p->workspace && (l->workspace = known_open(p->workspace, p->workspace_inode, err)) < 0)
-		return -1;
-	if (backend_find(p->backend, &l->backend, err) != 0 ||
-	    look_through_workspace(l, &hidden, &l->obeyed, err) != 0 ||
+	if (backend_find(p->backend, &l->backend, err) != 0 || look_begin(&l->look, p, err) != 0 ||
 	    (!l->backend->create && closure_load(share, &l->closure, err) != 0))
 		return -1;
 	guest_hosts(p, l->backend->address, &hosts);
@@ -109,10 +91,10 @@ int cage_up(void *arg, struct err *err)
 		.closure = &l->closure,
 		.workspace = (enum manifest_workspace)p->workspace_mode,
 		.workspace_path = p->workspace,
-		.workspace_dir = l->workspace,
+		.workspace_dir = l->look.dir,
 		.removed_at_end = p->remove_at_end,
-		.hidden = &hidden,
-		.obeyed = &l->obeyed,
+		.hidden = &l->look.hidden,
+		.obeyed = &l->look.obeyed,
 		.resources = &resources,
 		.dir = l->dir,
 		.hosts = str_c(&hosts),
@@ -128,44 +110,6 @@ int cage_up(void *arg, struct err *err)
 	return guest_listen(&l->guest, l->loop, guest_died, l, err);
 }
 
-static bool is_in(const struct strv *list, const char *text)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (str_is(list->v[i], text))
-			return true;
-	return false;
-}
-
-/* No mount stands over a name that is not there, so in a shared directory the guest can make
- * what a tool of the host would obey. It is named before anybody goes there. */
-static void tell_of_new(struct launch *l)
-{
-	own_strv struct strv hidden = STRV_INIT;
-	own_strv struct strv now = STRV_INIT;
-	own_json json *record = json_object_of();
-	json *paths = json_array_of();
-	struct err err = ERR_INIT;
-
-	if (look_through_workspace(l, &hidden, &now, &err) != 0)
-		l->events->log(l->arg, LOG_ERROR, err.text);
-	for (size_t i = 0; i < now.n; i++) {
-		own_str struct str shown = STR_INIT;
-		if (is_in(&l->obeyed, now.v[i]))
-			continue;
-		str_add_visible(&shown, now.v[i]);
-		json_push(paths, json_of_string(str_c(&shown)));
-		own_mem char *line = xasprintf(
-			"new in the workspace, and obeyed by a tool of the host (look before you work there): %s",
-			str_c(&shown));
-		l->events->note(l->arg, line);
-	}
-	bool any = json_count(paths) > 0;
-	json_set_string(record, "kind", "obeyed");
-	json_set(record, "paths", paths);
-	if (any && l->events->audit(l->arg, record, &err) != 0)
-		l->events->log(l->arg, LOG_ERROR, err.text);
-}
-
 void cage_down(void *arg)
 {
 	struct launch *l = arg;
@@ -178,8 +122,8 @@ void cage_down(void *arg)
 	/* With its directory the machine is gone; else the record keeps it. */
 	if (faccessat(l->dir, GUEST_MACHINE_DIR, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
 		record_drop_resource(&l->record, "machine", l->record.slug);
-	if (l->agent_ran && l->plan->workspace_mode == MANIFEST_WORKSPACE_MOUNT)
-		tell_of_new(l);
+	if (l->agent_ran && l->look.shared)
+		workspace_tell(l);
 }
 
 int guest_up(void *arg, struct err *err)

@@ -47,8 +47,5 @@ int provision_up(void *arg, struct err *err);
 void guest_hosts(const struct plan *p, const char *address, struct str *out);
 /* One random placeholder or name, as hex text. The caller frees. */
 char *random_text(void);
-/* Walks a workspace: adds what the globs hide to @hidden, and what a tool of the host would run
- * or obey to @obeyed, both as paths below it. NULL @obeyed: it will be a copy. Else it will be
- * shared: sockets and pipes of the host are hidden too, and a link by such a name is refused. */
-int workspace_look(int dir, const struct strv *globs, struct strv *hidden, struct strv *obeyed,
-                   struct err *err);
+/* look_again.c: after a guest that shared its workspace, what became of that. */
+void workspace_tell(struct launch *l);

@@ -122,3 +122,98 @@ workspace_exclude: ["*.secret"]'
 	start --rm --bottle mounted -- cat sub/run.sh
 	[ "$out" = theirs ]
 }
+
+what_is_new_is_named() {
+	bottle_file mounted 'workspace: mount
+workspace_exclude: ["*.local", .env]'
+	mkdir -p kept.local theirs && echo 'export A=1' >kept.local/.envrc && echo one >theirs/.envrc && echo s >.env
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	start --bottle mounted -- sh -c 'mkdir open new.local closed && for d in open new.local closed; do echo evil >$d/.envrc; done; chmod 0111 closed'
+	expect_status 0
+	slug=$(ls "$BOTTLES")
+	for name in open/.envrc new.local/.envrc; do
+		[[ $err == *"obeyed by a tool of the host (look before you work there): $name"* ]] || { echo "$err"; return 1; }
+		grep -q "\"what\":\"new\".*$name" "$BOTTLES/$slug/audit.jsonl"
+	done
+	# Who may read it reads it; who may not is told so.
+	if [ "$(id -u)" -eq 0 ] && [ -z "${AS[*]}" ]; then
+		[[ $err == *"look before you work there): closed/.envrc"* ]]
+	else
+		[[ $err == *"can't be read"*": closed"* ]]
+		grep -q '"what":"unreadable","paths":\["closed"\]' "$BOTTLES/$slug/audit.jsonl"
+	fi
+	# What was there, hidden or kept, is not new.
+	[[ $err != *kept.local* && $err != *theirs/.envrc* ]]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	chmod 755 closed
+}
+
+@test "what is new and obeyed is named also in excluded and in closed directories" {
+	what_is_new_is_named
+}
+
+@test "new and obeyed: the same for an ordinary user" {
+	as_ordinary_user
+	what_is_new_is_named
+}
+
+@test "a closing look that does not get through says so; one that does says nothing (control)" {
+	bottle_file mounted 'workspace: mount'
+	start --bottle mounted -- python3 -c '
+import os
+os.mkdir("deep"); os.chdir("deep")
+for n in range(230): os.mkdir("d"); os.chdir("d")
+open(".envrc", "w").close()'
+	expect_status 0
+	slug=$(ls "$BOTTLES")
+	[[ $err == *"not looked through to its end (it is too many directories deep)"* ]] || { echo "$err"; return 1; }
+	grep -q '"what":"incomplete"' "$BOTTLES/$slug/audit.jsonl"
+	rm -rf deep
+	run_split bottle rm "$slug"
+	start --bottle mounted -- python3 -c '
+import os
+for n in range(2100): os.mkdir("d%d" % n); open("d%d/.envrc" % n, "w").close()'
+	slug=$(ls "$BOTTLES")
+	[[ $err == *"and 1950 more, which \`bottle audit $slug\` names"*"too many new files"* ]] || { echo "$err"; return 1; }
+	[ "$(jq -r 'select(.what == "new").paths[]' "$BOTTLES/$slug/audit.jsonl" | sort -u | wc -l)" -eq 2000 ]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	rm -rf d[0-9]*
+	run_split bottle rm "$slug"
+	start --bottle mounted -- sh -c 'mkdir -p d/e && echo fine >d/e/f'
+	[[ $err != *"to its end"* && $err != *"obeyed by a tool"* ]]
+	slug=$(ls "$BOTTLES")
+	! grep -q '"kind":"obeyed"' "$BOTTLES/$slug/audit.jsonl"
+}
+
+what_changed_is_named() {
+	bottle_file mounted 'workspace: mount
+workspace_exclude: [.env]'
+	mkdir -p .vscode sub .idea
+	echo 'export A=1' | tee .envrc >sub/.envrc
+	echo '{}' >.vscode/tasks.json && ln .vscode/tasks.json other-name
+	echo '{}' >.idea/workspace.xml && ln .idea/workspace.xml untouched
+	echo secret >.env && echo same >.npmrc
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	start --detach --bottle mounted -- sh -c 'until [ -e go ]; do sleep 0.1; done; echo evil >>other-name; (echo evil >>sub/.envrc) 2>/dev/null; true'
+	expect_status 0
+	slug=$out
+	# Written in place by the host, as an editor does, and replaced by its like.
+	echo 'export A=2' >.envrc
+	cp -p .npmrc .npmrc.new && mv .npmrc.new .npmrc
+	touch go
+	wait_for state_is stopped
+	[ "$(jq -c 'select(.what == "changed").paths' "$BOTTLES/$slug/audit.jsonl")" = '[".envrc",".vscode/tasks.json"]' ] ||
+		{ grep obeyed "$BOTTLES/$slug/audit.jsonl"; return 1; }
+	! grep -q '"what":"replaced"' "$BOTTLES/$slug/audit.jsonl"
+}
+
+@test "what is obeyed and was changed is named, also by another name of it" {
+	what_changed_is_named
+}
+
+@test "changed: the same for an ordinary user" {
+	as_ordinary_user
+	what_changed_is_named
+}

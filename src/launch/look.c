@@ -1,0 +1,263 @@
+#include "launch/look.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/known.h"
+#include "workspace/workspace.h"
+#include "base/banned.h"
+
+enum { FOUND_MAX = 2000, LOOK_DEPTH = 64, PATH_SHOWN = 200, CONTENT_MAX = 1 << 20, GROW = 64 };
+
+void look_clear(struct look *k)
+{
+	for (size_t i = 0; i < k->nsights; i++)
+		mem_drop(&k->sights[i].path);
+	mem_drop(&k->sights);
+	strv_clear(&k->hidden);
+	strv_clear(&k->obeyed);
+	fd_drop(&k->dir);
+	*k = (struct look)LOOK_INIT;
+}
+
+/* ---- what a name leads to ---- */
+
+int sight_take(int dir, const char *path, bool hidden, struct sight *out)
+{
+	own_fd int looked = file_open_exactly(dir, path, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH);
+	own_str struct str text = STR_INIT;
+	struct err ignored = ERR_INIT;
+	struct sight s = { .hidden = hidden };
+
+	if (looked < 0 || fstat(looked, &s.st) != 0)
+		return -1;
+	if (!hidden && S_ISREG(s.st.st_mode) && s.st.st_size <= CONTENT_MAX) {
+		/* Not readable for its own user: then its times tell. */
+		own_fd int fd =
+			file_open_exactly(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_BENEATH);
+		if (fd >= 0 && file_read_fd(fd, path, CONTENT_MAX, &text, &ignored) == 0)
+			sha256_text(str_c(&text), text.len, s.content);
+	}
+	*out = s;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct sight *)a)->path, ((const struct sight *)b)->path);
+}
+
+const struct sight *sight_find(const struct look *k, const char *path)
+{
+	const struct sight wanted = { .path = (char *)path };
+
+	return k->nsights ? bsearch(&wanted, k->sights, k->nsights, sizeof wanted, by_path) : NULL;
+}
+
+bool sight_is_same(const struct sight *then, const struct sight *now)
+{
+	return then->st.st_dev == now->st.st_dev && then->st.st_ino == now->st.st_ino &&
+	       (then->st.st_mode & S_IFMT) == (now->st.st_mode & S_IFMT);
+}
+
+bool sight_is_unchanged(const struct sight *then, const struct sight *now)
+{
+	const struct timespec *a = &then->st.st_ctim, *b = &now->st.st_ctim;
+
+	/* Replaced by its like is no change, and an editor's way to save. */
+	if (then->content[0] && now->content[0])
+		return then->st.st_mode == now->st.st_mode && str_is(then->content, now->content);
+	if (!sight_is_same(then, now) || then->st.st_mode != now->st.st_mode)
+		return false;
+	/* In a directory nobody inside could change a thing; of a file nobody can set this time. */
+	return S_ISDIR(then->st.st_mode) || (a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec);
+}
+
+/* ---- the walk ---- */
+
+struct walk {
+	const struct look_walk *how;
+	bool mount_alone; /* of what is mounted below it, the guest sees nothing */
+};
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* Not every file system says it with the name. */
+static unsigned char type_of(int dir, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return e->d_type;
+	return (unsigned char)IFTODT(st.st_mode);
+}
+
+static int walk_in(struct walk *w, int parent, const char *name, const char *below, int depth,
+                   struct err *err)
+{
+	if (depth > w->how->deepest)
+		return w->how->closed(w->how->arg, below, 0, err);
+	own_fd int fd =
+		file_open_exactly(parent, name, O_RDONLY | O_DIRECTORY, w->mount_alone ? RESOLVE_NO_XDEV : 0);
+	if (fd < 0)
+		return errno == EXDEV ? 0 : w->how->closed(w->how->arg, below, errno, err);
+	OWN(close_dir) DIR *d = fdopendir(fd);
+	if (!d)
+		return fail_errno(err, "workspace: read %s", below);
+	int dir = fd_steal(&fd);
+	for (struct dirent *e; errno = 0, (e = readdir(d));) {
+		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
+			continue;
+		own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
+		const struct met m = { dir, e->d_name, path, type_of(dir, e), depth + 1 };
+		int into = w->how->met(w->how->arg, &m, err);
+		if (into < 0 || (into > 0 && walk_in(w, dir, e->d_name, path, depth + 1, err) != 0))
+			return -1;
+	}
+	return errno == 0 ? 0 : w->how->closed(w->how->arg, below, errno, err);
+}
+
+int look_walk(const struct look *k, const struct look_walk *how, struct err *err)
+{
+	/* Root's cage is given the one mount, through a mapping; an ordinary user's all that lies below. */
+	struct walk w = { how, geteuid() == 0 };
+
+	return walk_in(&w, k->dir, ".", "", 0, err);
+}
+
+/* ---- the first look ---- */
+
+struct first {
+	struct look *k;
+	const struct strv *globs;
+	int within; /* depth of what is obeyed whole; 0: not in such a thing */
+};
+
+static void show_path(struct str *out, const char *path)
+{
+	str_add_escaped(out, path, strlen(path), PATH_SHOWN);
+}
+
+static int fail_link(const char *path, bool hidden, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+
+	show_path(&shown, path);
+	return fail(err, ERR_DENIED,
+	            "workspace: %s is a symbolic link%s: in a shared directory it can't be %s; put a file or "
+	            "a directory in its place, or use workspace: copy",
+	            str_c(&shown), hidden ? "" : ", by a name that a tool of the host obeys",
+	            hidden ? "hidden" : "kept as it is");
+}
+
+static int remember(struct look *k, int dir, const char *name, const char *path, bool hidden, struct err *err)
+{
+	struct sight s;
+
+	if (sight_take(dir, name, hidden, &s) != 0)
+		return fail_errno(err, "workspace: %s changed while it was looked at", path);
+	if (k->nsights % GROW == 0)
+		k->sights = xrealloc(k->sights, k->nsights + GROW, sizeof *k->sights);
+	s.path = xstrdup(path);
+	k->sights[k->nsights++] = s;
+	return 0;
+}
+
+/* A file in something that is kept as it is, which can be written by its other name. */
+static bool has_second_name(const struct met *m)
+{
+	struct stat st;
+
+	return m->type == DT_REG && workspace_executable(m->path) &&
+	       fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1;
+}
+
+/* In a directory that is shared, a socket or a pipe of the host is a way to whoever listens
+ * there; in a copy it is only a name. */
+static bool leads_to_host(const struct look *k, const struct met *m)
+{
+	return k->shared && (m->type == DT_SOCK || m->type == DT_FIFO);
+}
+
+static int meet_first(void *arg, const struct met *m, struct err *err)
+{
+	struct first *f = arg;
+	struct look *k = f->k;
+
+	if (m->depth <= f->within)
+		f->within = 0;
+	bool hidden = workspace_excluded(f->globs, m->path) || leads_to_host(k, m);
+	bool obeyed = !hidden && k->shared && !f->within && workspace_executable(m->path);
+	bool linked = !hidden && f->within && has_second_name(m);
+	/* A bind would lie over what the link leads to, and the link itself could be replaced. */
+	if (k->shared && m->type == DT_LNK && (hidden || obeyed))
+		return fail_link(m->path, hidden, err);
+	if (hidden)
+		strv_add(&k->hidden, m->path);
+	if (obeyed)
+		strv_add(&k->obeyed, m->path);
+	if (k->hidden.n > FOUND_MAX || k->obeyed.n > FOUND_MAX || k->nsights > 3L * FOUND_MAX)
+		return fail(err, ERR_INPUT,
+		            "workspace: over %d files must be hidden or kept; name the directories above "
+		            "them in workspace_exclude",
+		            FOUND_MAX);
+	if (k->shared && (hidden || obeyed || linked) &&
+	    remember(k, m->dir, m->name, m->path, hidden, err) != 0)
+		return -1;
+	if (hidden || m->type != DT_DIR)
+		return 0;
+	if (obeyed)
+		f->within = m->depth;
+	return 1;
+}
+
+static int closed_first(void *arg, const char *path, int sys, struct err *err)
+{
+	struct look *k = ((struct first *)arg)->k;
+	own_str struct str shown = STR_INIT;
+	struct sight s;
+
+	if (sys == 0)
+		return fail(err, ERR_INPUT, "the workspace is over %d directories deep", LOOK_DEPTH);
+	/* What we may not read, the guest may not either, but one that is ours it could open to
+	 * itself: nobody knows what lies in there, so the guest does not see it. */
+	if (*path && sys == EACCES && sight_take(k->dir, path, true, &s) == 0) {
+		if (s.st.st_uid != geteuid())
+			return 0;
+		strv_add(&k->hidden, path);
+		return k->shared ? remember(k, k->dir, path, path, true, err) : 0;
+	}
+	show_path(&shown, path);
+	errno = sys;
+	return fail_errno(err, "workspace: open %s", str_c(&shown));
+}
+
+int look_begin(struct look *k, const struct plan *p, struct err *err)
+{
+	struct first f = { .k = k, .globs = &p->workspace_exclude };
+	const struct look_walk how = { meet_first, closed_first, &f, LOOK_DEPTH };
+
+	if (!p->workspace)
+		return 0;
+	k->dir = known_open(p->workspace, p->workspace_inode, err);
+	if (k->dir < 0)
+		return -1;
+	k->shared = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
+	if (!k->shared && p->workspace_exclude.n == 0)
+		return 0;
+	if (look_walk(k, &how, err) != 0)
+		return -1;
+	if (k->nsights > 0)
+		qsort(k->sights, k->nsights, sizeof *k->sights, by_path);
+	return 0;
+}
