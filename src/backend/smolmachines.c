@@ -131,14 +131,15 @@ static int make_group(const struct guest_request *r, struct guest *g, int *out, 
 
 static int up(const struct guest_request *r, struct guest *out, int *listeners, struct err *err)
 {
-	own_tree struct tree tree = TREE_INIT;
 	struct machine_profile profile;
 	own_fd int group = -1;
 	int pair[2];
 
 	out->machine = xcalloc(1, sizeof *out->machine);
+	struct tree *tree = &out->machine->tree;
+	*tree = (struct tree)TREE_INIT;
 	if (fill(out->machine, r, err) != 0 || cage_ids_choose(&out->ids, err) != 0 ||
-	    machine_tree(&tree, r, out->machine, &out->ids, err) != 0)
+	    machine_tree(tree, r, out->machine, &out->ids, err) != 0)
 		return -1;
 	if (make_group(r, out, &group, err) != 0)
 		return -1;
@@ -157,8 +158,8 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 	struct cage_spec spec = {
 		.profile = &profile.profile,
 		.ids = &out->ids,
-		.mounts = tree.rows,
-		.nmounts = tree.n,
+		.mounts = tree->rows,
+		.nmounts = tree->n,
 		.listeners = r->listeners,
 		.nlisteners = r->nlisteners,
 		.hostname = r->slug,
@@ -170,6 +171,7 @@ static int up(const struct guest_request *r, struct guest *out, int *listeners, 
 	};
 	if (cage_spawn(&spec, &out->init, listeners, err) != 0)
 		return -1;
+	tree_attached(tree);
 	out->machine->ids = out->ids;
 	out->machine->init = out->init.pid;
 	out->signal_inside = machine_signal;
@@ -186,6 +188,7 @@ static void machine_free(struct machine *m)
 	strv_clear(&m->image_env);
 	mem_drop(&m->database);
 	json_drop(&m->given);
+	tree_clear(&m->tree);
 	smolvm_clear(&m->smolvm);
 	free(m);
 }

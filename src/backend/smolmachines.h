@@ -45,6 +45,7 @@ struct machine {
 	int dir;               /* of the bottle, borrowed */
 	char *database;        /* below @dir */
 	json *given;           /* the row as it must be */
+	struct tree tree;      /* of the cage, as it must be */
 	struct cage_ids ids;
 	pid_t init;        /* of the cage, as the host numbers it */
 	bool created;      /* a create was begun */

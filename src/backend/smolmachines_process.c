@@ -1,5 +1,5 @@
-/* The VMM in /proc, from the host's side: a table of what its status must say, and whose
- * namespaces it must be in. Nothing inside can forge this. */
+/* The VMM in /proc, from the host's side: a table of what its status must say, whose namespaces
+ * it must be in, and which mounts it sees. Nothing inside can forge this. */
 #include "backend/smolmachines.h"
 
 #include <ctype.h>
@@ -8,13 +8,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/banned.h"
 
-enum { STATUS_MAX = 64 * 1024 };
+enum { STATUS_MAX = 64 * 1024, MOUNTS_MAX = 8 << 20 };
 
 /* Namespaces that must be the cage's, and so not ours. */
 static const char *const namespaces[] = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup" };
@@ -32,12 +33,17 @@ static const struct {
 	{ "CapAmb", "0000000000000000", "a capability that was not given up" },
 };
 
-static int read_status(pid_t pid, struct str *out, struct err *err)
+static int read_of(pid_t pid, const char *name, size_t limit, struct str *out, struct err *err)
 {
-	own_mem char *path = xasprintf("/proc/%ld/status", (long)pid);
+	own_mem char *path = xasprintf("/proc/%ld/%s", (long)pid, name);
 	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? fail_errno(err, "%s", path) : file_read_fd(fd, path, STATUS_MAX, out, err);
+	return fd < 0 ? fail_errno(err, "%s", path) : file_read_fd(fd, path, limit, out, err);
+}
+
+static int read_status(pid_t pid, struct str *out, struct err *err)
+{
+	return read_of(pid, "status", STATUS_MAX, out, err);
 }
 
 /* The value behind "Key:", without blanks around it. False: no such line. */
@@ -116,6 +122,30 @@ static int check_ids(const struct machine *m, const struct str *status, struct e
 	return 0;
 }
 
+static bool same_root(pid_t a, pid_t b)
+{
+	struct stat left, right;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%ld/root", (long)a);
+	if (stat(path, &left) != 0)
+		return false;
+	snprintf(path, sizeof path, "/proc/%ld/root", (long)b);
+	return stat(path, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+static int check_mounts(const struct machine *m, pid_t vmm, struct err *err)
+{
+	own_str struct str text = STR_INIT;
+
+	if (!same_root(vmm, m->init))
+		return fail(err, ERR_UNCONFINED, "the VMM's root is not its cage's");
+	if (read_of(vmm, "mountinfo", MOUNTS_MAX, &text, err) != 0 ||
+	    cage_mounts_check(str_c(&text), m->tree.rows, m->tree.n, err) != 0)
+		return fail_in(err, "the VMM");
+	return 0;
+}
+
 int machine_process_check(const struct machine *m, const struct machine_vmm *seen, struct err *err)
 {
 	own_str struct str status = STR_INIT;
@@ -140,5 +170,5 @@ int machine_process_check(const struct machine *m, const struct machine_vmm *see
 		    !str_is(value, statuses[i].value))
 			return fail(err, ERR_UNCONFINED, "the VMM's %s is %s, expected %s (%s)",
 			            statuses[i].key, value, statuses[i].value, statuses[i].why);
-	return check_ids(m, &status, err);
+	return check_ids(m, &status, err) != 0 ? -1 : check_mounts(m, vmm, err);
 }

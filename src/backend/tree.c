@@ -12,13 +12,18 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-void tree_clear(struct tree *t)
+void tree_attached(struct tree *t)
 {
 	for (size_t i = 0; i < t->nfds; i++)
 		fd_drop(&t->fds[i]);
 	mem_drop(&t->fds);
 	t->nfds = 0;
 	fd_drop(&t->mapping);
+}
+
+void tree_clear(struct tree *t)
+{
+	tree_attached(t);
 	mem_drop(&t->rows);
 	t->n = 0;
 	strv_clear(&t->texts);

@@ -23,6 +23,9 @@ struct tree {
 void tree_clear(struct tree *t);
 #define own_tree __attribute__((cleanup(tree_clear)))
 
+/* Its mounts were attached in a cage: what stays are the rows, to compare with. */
+void tree_attached(struct tree *t);
+
 void tree_add(struct tree *t, struct cage_mount row);
 void tree_add_all(struct tree *t, const struct cage_mount *rows, size_t n);
 const char *tree_keep(struct tree *t, char *text); /* the text becomes the tree's */

@@ -239,6 +239,13 @@ int cage_profile_compile(const struct cage_profile *profile, struct err *err);
  * and needs no name inside. Returns the descriptor. */
 int cage_seal_program(const char *path, struct err *err);
 
+/* ---- is it as it was planned ---- */
+
+/* The text of /proc/PID/mountinfo of a process in the cage, against the rows of its tree: each
+ * mount is at a row's target, or came along below a bind, lacks what the row takes away, and
+ * shares its changes with no other. ERR_UNCONFINED names the first that is otherwise. */
+int cage_mounts_check(const char *mountinfo, const struct cage_mount *rows, size_t n, struct err *err);
+
 /* ---- resources ---- */
 
 struct cage_resources {
