@@ -197,7 +197,7 @@ check_table() {
 }
 
 @test "a fork bomb meets the limit of programs" {
-	run "$ENTER" bash -c 'i=0; while [ $i -lt 600 ]; do sleep 60 & i=$((i+1)); done 2>&1; echo end'
+	run "$ENTER" bash -c 'i=0; while [ $i -lt 600 ]; do sleep 3600 & i=$((i+1)); done 2>&1; echo end'
 	[[ "$output" == *"Resource temporarily unavailable"* || "$output" == *"retry"* ]]
 }
 
