@@ -150,7 +150,7 @@ check-attacks: all $(CAGE_INSIDE) $(DOUBLED) $(FAKES) ## tests/attacks/TABLE, an
 check-gateway: $(O)/libexec/bot-bottle/bottle-egress $(GATEWAY_LAUNCH) ## the egress gateway, attacked from both sides
 	$(Q)BUILD=$(abspath $(O)) tests/run tests/gateway/run
 
-check-launch: all $(CAGE_INSIDE) ## real bottles, from start to end
+check-launch: all $(CAGE_INSIDE) $(CAGE_TOOLS) ## real bottles, from start to end
 	$(Q)BUILD=$(abspath $(O)) tests/run $(sort $(wildcard tests/launch/*.bats))
 
 check-terminal: all ## real bottles behind a pseudo-terminal

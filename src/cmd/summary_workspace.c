@@ -101,8 +101,11 @@ void summary_workspace(struct command *c, const struct plan *p)
 	}
 	str_add_visible(&text, p->workspace);
 	ui_note(&c->ui, "%-12s %s (%s)", "workspace", str_c(&text), how[p->workspace_mode]);
-	if (p->workspace_mode == MANIFEST_WORKSPACE_MOUNT)
+	if (p->workspace_mode == MANIFEST_WORKSPACE_MOUNT) {
 		ui_note(&c->ui, "%-12s new files of that kind can be made, and are named at the end", "");
+		ui_note(&c->ui,
+		        "%-12s replaced on the host, one is no longer kept; an excluded one ends the bottle", "");
+	}
 	if (p->workspace_mode == MANIFEST_WORKSPACE_COPY)
 		print_layer(c);
 	print_owners(c, p->workspace);

@@ -22,6 +22,7 @@ void look_clear(struct look *k)
 	mem_drop(&k->sights);
 	strv_clear(&k->hidden);
 	strv_clear(&k->obeyed);
+	lookout_clear(&k->lookout);
 	fd_drop(&k->dir);
 	*k = (struct look)LOOK_INIT;
 }
@@ -102,9 +103,12 @@ static unsigned char type_of(int dir, const struct dirent *e)
 	return (unsigned char)IFTODT(st.st_mode);
 }
 
-static int walk_in(struct walk *w, int parent, const char *name, const char *below, int depth,
-                   struct err *err)
+/* @at: the directory; NULL: the workspace itself. */
+static int walk_in(const struct walk *w, int parent, const struct met *at, struct err *err)
 {
+	const char *name = at ? at->name : ".", *below = at ? at->path : "";
+	int depth = at ? at->depth : 0;
+
 	if (depth > w->how->deepest)
 		return w->how->closed(w->how->arg, below, 0, err);
 	own_fd int fd =
@@ -119,9 +123,9 @@ static int walk_in(struct walk *w, int parent, const char *name, const char *bel
 		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
 			continue;
 		own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
-		const struct met m = { dir, e->d_name, path, type_of(dir, e), depth + 1 };
+		const struct met m = { at, dir, e->d_name, path, type_of(dir, e), depth + 1 };
 		int into = w->how->met(w->how->arg, &m, err);
-		if (into < 0 || (into > 0 && walk_in(w, dir, e->d_name, path, depth + 1, err) != 0))
+		if (into < 0 || (into > 0 && walk_in(w, dir, &m, err) != 0))
 			return -1;
 	}
 	return errno == 0 ? 0 : w->how->closed(w->how->arg, below, errno, err);
@@ -130,9 +134,9 @@ static int walk_in(struct walk *w, int parent, const char *name, const char *bel
 int look_walk(const struct look *k, const struct look_walk *how, struct err *err)
 {
 	/* Root's cage is given the one mount, through a mapping; an ordinary user's all that lies below. */
-	struct walk w = { how, geteuid() == 0 };
+	const struct walk w = { how, geteuid() == 0 };
 
-	return walk_in(&w, k->dir, ".", "", 0, err);
+	return walk_in(&w, k->dir, NULL, err);
 }
 
 /* ---- the first look ---- */
@@ -170,6 +174,17 @@ static int remember(struct look *k, int dir, const char *name, const char *path,
 		k->sights = xrealloc(k->sights, k->nsights + GROW, sizeof *k->sights);
 	s.path = xstrdup(path);
 	k->sights[k->nsights++] = s;
+	return 0;
+}
+
+/* The directories that lead to what is obeyed are mount points too. */
+static int watch(struct look *k, const struct met *m, bool hidden, struct err *err)
+{
+	if (lookout_post(&k->lookout, m->dir, m->name, m->path, hidden, err) != 0)
+		return -1;
+	for (m = m->above; !hidden && m && !lookout_has(&k->lookout, m->path); m = m->above)
+		if (lookout_post(&k->lookout, m->dir, m->name, m->path, false, err) != 0)
+			return -1;
 	return 0;
 }
 
@@ -211,6 +226,9 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 		            "workspace: over %d files must be hidden or kept; name the directories above "
 		            "them in workspace_exclude",
 		            FOUND_MAX);
+	/* First, so that what happens to it after it was looked at is heard of. */
+	if (k->shared && (hidden || obeyed) && watch(k, m, hidden, err) != 0)
+		return -1;
 	if (k->shared && (hidden || obeyed || linked) &&
 	    remember(k, m->dir, m->name, m->path, hidden, err) != 0)
 		return -1;

@@ -1,13 +1,14 @@
 #pragma once
 /* What stands in a workspace by a name that counts: hidden from the guest (excluded; in a shared
  * directory the host's sockets and pipes too), or obeyed by a tool of the host. It is looked
- * through before there is a guest, by walking held directories. A shared one is looked through
- * again at the end: the guest was in it, and so was the host. */
+ * through before there is a guest, by walking held directories. A shared one is watched from
+ * then on, and looked through again at the end: the guest was in it, and so was the host. */
 #include <stdbool.h>
 #include <sys/stat.h>
 #include "base/err.h"
 #include "base/own.h"
 #include "base/sha256.h"
+#include "launch/lookout.h"
 #include "launch/plan.h"
 
 /* What a name led to. */
@@ -26,9 +27,10 @@ struct look {
 	 * second name, through which it can be written. Sorted by path. */
 	struct sight *sights;
 	size_t nsights;
+	struct lookout lookout; /* shared: over all that is mounted there by its name */
 };
 /* clang-format off */
-#define LOOK_INIT { .dir = -1 }
+#define LOOK_INIT { .dir = -1, .lookout = LOOKOUT_INIT }
 /* clang-format on */
 void look_clear(struct look *k);
 
@@ -56,7 +58,8 @@ void look_end(const struct look *k, struct look_again *out);
 
 /* A name that a walk has met. */
 struct met {
-	int dir; /* that it stands in */
+	const struct met *above; /* the directory that it stands in; NULL: the workspace itself */
+	int dir;                 /* the same, open */
 	const char *name, *path;
 	unsigned char type; /* DT_... */
 	int depth;          /* 1: in the workspace itself */

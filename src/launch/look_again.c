@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "launch/steps.h"
 #include "workspace/workspace.h"
@@ -11,8 +13,11 @@
 
 enum {
 	FRESH_MAX = 2000,
-	NAMED_MAX = 50,    /* lines of each kind; the audit log has all of them */
-	PATH_SHOWN = 1000, /* bytes of a path: a guest's may be of any length */
+	NAMED_MAX = 50, /* lines of each kind; the audit log has all of them */
+	/* Bytes of a path, which a guest makes of any length; each may take several to be shown. */
+	IN_A_RECORD = 1000,
+	IN_A_NOTE = 300,
+	IN_A_LIST = 100,
 	RECORD_MAX = 8000, /* shown bytes in a line of the audit log */
 };
 
@@ -112,12 +117,12 @@ void look_end(const struct look *k, struct look_again *out)
 
 /* ---- what is said of it ---- */
 
-static void show(struct str *out, const char *path)
+static void show(struct str *out, const char *path, size_t limit)
 {
 	size_t n = strlen(path);
 
-	str_addn_visible(out, path, n < PATH_SHOWN ? n : PATH_SHOWN, false);
-	if (n > PATH_SHOWN)
+	str_addn_visible(out, path, n < limit ? n : limit, false);
+	if (n > limit)
 		str_add(out, "...");
 }
 
@@ -146,7 +151,7 @@ static void record_paths(struct launch *l, const char *what, const struct strv *
 		json *list = json_array_of();
 		for (size_t bytes = 0; i < paths->n && bytes < RECORD_MAX; i++) {
 			own_str struct str shown = STR_INIT;
-			show(&shown, paths->v[i]);
+			show(&shown, paths->v[i], IN_A_RECORD);
 			json_push(list, json_of_string(str_c(&shown)));
 			bytes += shown.len;
 		}
@@ -160,7 +165,7 @@ static void tell_paths(struct launch *l, const char *what, const char *words, co
 	for (size_t i = 0; i < paths->n && i < NAMED_MAX; i++) {
 		own_str struct str line = STR_INIT;
 		str_addf(&line, "%s: ", words);
-		show(&line, paths->v[i]);
+		show(&line, paths->v[i], IN_A_NOTE);
 		l->events->note(l->arg, str_c(&line));
 	}
 	if (paths->n > NAMED_MAX) {
@@ -171,12 +176,72 @@ static void tell_paths(struct launch *l, const char *what, const char *words, co
 	record_paths(l, what, paths);
 }
 
+static void list_some(struct str *out, const struct strv *paths)
+{
+	enum { SOME = 5 };
+
+	for (size_t i = 0; i < paths->n && i < SOME; i++) {
+		str_add(out, i ? ", " : "");
+		show(out, paths->v[i], IN_A_LIST);
+	}
+	if (paths->n > SOME)
+		str_addf(out, " and %zu more", paths->n - SOME);
+}
+
+/* What it may not see it can see now, as soon as it looks: it is not left the time. */
+static void lose_hidden(struct launch *l, const struct strv *paths)
+{
+	own_str struct str shown = STR_INIT;
+	struct err why = ERR_INIT;
+
+	proc_signal(&l->guest.init, SIGKILL);
+	str_add_escaped(&shown, paths->v[0], strlen(paths->v[0]), IN_A_LIST);
+	fail(&why, ERR_UNCONFINED,
+	     "%s, which the bottle may not see, was removed or replaced on the host, and with it what "
+	     "hid it, so the bottle was ended; `bottle resume %s` hides it again, and workspace: copy "
+	     "has no such gap",
+	     str_c(&shown), l->record.slug);
+	log_warn("%s", why.text);
+	record_paths(l, "no longer hidden", paths);
+	launch_interrupt(l, &why);
+	if (l->is_up)
+		l->events->lost(l->arg, &why);
+}
+
+/* That a tool of the host obeys what the guest wrote takes a person who goes there, who has been
+ * told; ending it with every checkout would be worse than that. */
+static void lose_kept(struct launch *l, const struct strv *paths)
+{
+	own_str struct str line = STR_INIT;
+
+	str_add(&line, "removed or replaced on the host, so the bottle can change it from now on, and a tool "
+	               "of the host obeys it (look before you work there): ");
+	list_some(&line, paths);
+	l->events->note(l->arg, str_c(&line));
+	log_warn("%s", str_c(&line));
+	record_paths(l, "no longer kept", paths);
+}
+
+static void on_lost_mounts(void *arg, const struct strv *hidden, const struct strv *obeyed)
+{
+	if (hidden->n > 0)
+		lose_hidden(arg, hidden);
+	if (obeyed->n > 0)
+		lose_kept(arg, obeyed);
+}
+
+int workspace_watch(struct launch *l, struct err *err)
+{
+	return lookout_begin(&l->look.lookout, l->loop, on_lost_mounts, l, err);
+}
+
 /* Mounts stand over names as they were at the start. What came since, and what lost its mount
  * because somebody replaced it, is named before anybody goes there. */
 void workspace_tell(struct launch *l)
 {
 	own_look_again struct look_again a = LOOK_AGAIN_INIT;
 
+	lookout_clear(&l->look.lookout);
 	look_end(&l->look, &a);
 	tell_paths(l, "new",
 	           "new in the workspace, and obeyed by a tool of the host (look before you work there)",

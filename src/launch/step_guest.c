@@ -101,7 +101,7 @@ int cage_up(void *arg, struct err *err)
 		.listeners = listeners,
 		.nlisteners = ARRAY_LEN(listeners),
 	};
-	if (machine_announce(l, err) != 0)
+	if (workspace_watch(l, err) != 0 || machine_announce(l, err) != 0)
 		return -1;
 	if (l->backend->up(&request, &l->guest, l->listeners, err) != 0)
 		return fail_in(err, "the cage");

@@ -47,5 +47,7 @@ int provision_up(void *arg, struct err *err);
 void guest_hosts(const struct plan *p, const char *address, struct str *out);
 /* One random placeholder or name, as hex text. The caller frees. */
 char *random_text(void);
-/* look_again.c: after a guest that shared its workspace, what became of that. */
+/* look_again.c: while a guest shares its workspace, what hides or keeps a name can be lost: that
+ * ends the bottle, or is said. And after it, what became of the workspace. */
+int workspace_watch(struct launch *l, struct err *err);
 void workspace_tell(struct launch *l);

@@ -182,7 +182,7 @@ static const struct field bottle_fields[] = {
 	ROW("workspace", FIELD_WORD, workspace, .words = workspace_words, .fallback = "copy",
 	    HELP("copy: the agent changes a copy, which bottle diff and export show; mount: it works on the files "
 	         "themselves, of which those that a tool of the host would run are read-only, and sockets and pipes hidden "
-	         "(what is made after the start is neither: see THE WORKSPACE in bottle(1)); none: no directory")),
+	         "(what is made or replaced after the start is neither: see THE WORKSPACE in bottle(1)); none: no directory")),
 	ROW("workspace_exclude", FIELD_TEXTS, workspace_exclude, .flags = FIELD_UNION, .max = 1024,
 	    .check = check_glob,
 	    HELP("patterns of files, as they are at the start, that the bottle does not see, e.g. .env. Lists of parents are "

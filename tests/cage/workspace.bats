@@ -72,6 +72,20 @@ refused_meanwhile() {
 	[[ "$output" == *"$words"* && "$output" != *booted* ]] || { echo "$output"; return 1; }
 }
 
+@test "mount: a file that the host replaces loses what was mounted over it, one that is written in place does not (control)" {
+	echo kept >"$work/.envrc"
+	run "$enter" -w "$work" -m -x .env -x a/b/.env -o .envrc sh -c 'cd /workspace; cat .env a/b/.env; echo evil >>.envrc
+		touch go; until [ -e gone-on ]; do sleep 0.05; done; cat .env a/b/.env; echo evil >>.envrc; cat .envrc' &
+	inside=$!
+	for _ in $(seq 600); do [ -e "$work/go" ] && break; read -rt 0.05 <> <(:) || true; done
+	echo in-place >"$work/a/b/.env"
+	echo replaced >"$work/.new" && mv "$work/.new" "$work/.env"
+	cp "$work/.envrc" "$work/.new" && mv "$work/.new" "$work/.envrc"
+	touch "$work/gone-on"
+	wait "$inside"
+	[ "$(tail -n 1 "$work/.envrc")" = evil ]
+}
+
 @test "mount: a name that becomes a link before it is mounted binds nothing of the host" {
 	outside=$(mktemp -d /tmp/cage-test.XXXXXX)
 	echo host >"$outside/.env"

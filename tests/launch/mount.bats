@@ -217,3 +217,81 @@ workspace_exclude: [.env]'
 	as_ordinary_user
 	what_changed_is_named
 }
+
+replaced_is_noticed() {
+	bottle_file mounted 'workspace: mount
+workspace_exclude: [.env, "*.key"]'
+	mkdir -p sub
+	echo secret >.env && echo key >sub/a.key && echo 'export A=1' | tee .envrc >sub/.envrc
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	# The control: written in place it stays as it is inside, and the bottle runs on.
+	detached_of mounted sh -c 'until [ -e go ]; do sleep 0.05; done; cat .env sub/a.key; (echo evil >>.envrc) 2>/dev/null; touch been; exec sleep 1000'
+	echo other >.env && echo other >sub/a.key && echo 'export A=2' >.envrc
+	touch go
+	wait_for test -e been
+	[ "$(cat .envrc)" = 'export A=2' ]
+	# What is kept and is replaced is said, and no more than that.
+	"${AS[@]}" bottle attach "$slug" >/dev/null 2>"$PLACE/told" </dev/null &
+	attached=$!
+	looked_on() { [ "$("${AS[@]}" bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
+	wait_for looked_on
+	cp .envrc .new && mv .new .envrc
+	mv sub moved
+	wait_for grep -q 'the bottle can change it' "$PLACE/told"
+	said() { [ "$(jq -c 'select(.what == "no longer kept").paths[]' "$BOTTLES/$slug/audit.jsonl" | sort | paste -sd,)" = '".envrc","sub"' ]; }
+	wait_for said
+	state_is running
+	# What is hidden and is replaced ends it.
+	echo new-secret >.new && mv .new .env
+	wait_for gone "$keeper"
+	state_is stopped
+	grep -q '"what":"no longer hidden","paths":\[".env"\]' "$BOTTLES/$slug/audit.jsonl"
+	[[ $(jq -r 'select(.kind == "end").details.why' "$BOTTLES/$slug/audit.jsonl") == *".env, which the bottle may not see, was removed or replaced"*"bottle resume $slug"* ]]
+	wait "$attached" || true
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	run_split bottle exec "$slug" -- cat .env
+	[[ $err == *"Permission denied"* && $out != *secret* ]]
+}
+detached_of() {
+	start --detach --bottle "$1" -- "${@:2}"
+	expect_status 0
+	slug=$out
+	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
+}
+
+@test "a file that the host replaces has lost its mount: said where it was kept, the end where it was hidden" {
+	replaced_is_noticed
+}
+
+@test "replaced: the same for an ordinary user" {
+	as_ordinary_user
+	replaced_is_noticed
+}
+
+@test "a socket that a service of the host puts in the place of its old one is not dialled" {
+	bottle_file mounted 'workspace: mount'
+	cat >"$PLACE/serve.py" <<-'PY'
+		import os, socket, sys
+		if os.path.exists(sys.argv[1]): os.unlink(sys.argv[1])
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+	PY
+	python3 "$PLACE/serve.py" "$PWD/s"
+	detached_of mounted sleep 1000
+	python3 "$PLACE/serve.py" "$PWD/s"
+	wait_for gone "$keeper"
+	grep -q '"what":"no longer hidden","paths":\["s"\]' "$BOTTLES/$slug/audit.jsonl"
+}
+
+@test "a workspace that can't be watched is not shared; one that holds nothing to be watched is (control)" {
+	bottle_file mounted 'workspace: mount'
+	echo x >.envrc
+	run_split "$BUILD/tests/cage/without" inotify_add_watch ENOSPC -- bottle start --yes --rm --bottle mounted -- true
+	expect_status 125
+	[[ $err == *"fs.inotify.max_user_watches"*"workspace: copy"* ]] || { echo "$err"; return 1; }
+	rm .envrc
+	run_split "$BUILD/tests/cage/without" inotify_add_watch ENOSPC -- bottle start --yes --rm --bottle mounted -- true
+	expect_status 0
+}
