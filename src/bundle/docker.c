@@ -100,6 +100,20 @@ static int must(const struct docker *d, const char *const *args, int ms, struct 
 
 /* ---- what is there ---- */
 
+int docker_version(const struct docker *d, struct str *out, struct err *err)
+{
+	const char *const args[] = { "version", "--format={{.Server.Version}}", NULL };
+	own_str struct str text = STR_INIT;
+
+	if (must(d, args, DOCKER_MS, &text, err) != 0)
+		return -1;
+	size_t n = strcspn(str_c(&text), "\n");
+	if (n == 0)
+		return fail(err, ERR_SYSTEM, "docker version on %s says nothing", host_of(d));
+	str_add_escaped(out, str_c(&text), n, SHOWN);
+	return 0;
+}
+
 static int list_ids(const struct docker *d, struct strv *out, struct err *err)
 {
 	const char *const args[] = { "ps",         "--all",    "--quiet",

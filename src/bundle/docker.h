@@ -22,6 +22,9 @@ struct docker {
 /* ERR_INPUT: another kind of host than a local socket. ERR_MISSING: no program. */
 int docker_check(const struct docker *d, struct err *err);
 
+/* What the daemon answers when it is asked for its version. */
+int docker_version(const struct docker *d, struct str *out, struct err *err);
+
 /* Addresses that containers of bottles publish, also those that are created and not running. */
 int docker_published(const struct docker *d, struct pool_taken *out, struct err *err);
 

@@ -40,30 +40,21 @@ int probe_disk(const struct preflight_host *host, struct str *found, struct err 
 	return 0;
 }
 
-int probe_docker(const struct preflight_host *host, struct str *found, struct err *err)
+/* Why nobody could answer there: each has another remedy. */
+static int knock(const char *path, struct err *err)
 {
-	const char *path = DOCKER_SOCKET + strlen("unix://");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	own_fd int fd = -1;
+	own_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (host->docker) {
-		if (!str_starts(host->docker, "unix:///"))
-			return fail(err, ERR_INPUT,
-			            "DOCKER_HOST is %.100s; only a local socket is used: unix:///PATH",
-			            host->docker);
-		path = host->docker + strlen("unix://");
-	}
 	if (strlen(path) >= sizeof address.sun_path)
 		return fail(err, ERR_INPUT, "the docker socket's path is longer than %zu bytes",
 		            sizeof address.sun_path - 1);
 	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail_errno(err, "make a socket");
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
-		str_addf(found, "%s answers", path);
+	/* EAGAIN: it is there, and has left others waiting. */
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN)
 		return 0;
-	}
 	if (errno == EACCES || errno == EPERM)
 		return fail(
 			err, ERR_DENIED,
@@ -71,13 +62,37 @@ int probe_docker(const struct preflight_host *host, struct str *found, struct er
 			"and log in again; members of it are root on this host in all but name",
 			path);
 	if (errno == ECONNREFUSED)
-		return fail(err, ERR_MISSING,
-		            "nobody listens on the docker socket %s; systemctl start docker", path);
+		return fail(
+			err, ERR_MISSING,
+			"nobody listens on the docker socket %s; systemctl start docker; it is for the group docker",
+			path);
 	return fail(
 		err, ERR_MISSING,
 		"there is no docker socket %s; install docker (NixOS: virtualisation.docker.enable = true), start it "
 		"and join the group docker",
 		path);
+}
+
+int probe_docker(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	struct err missing = ERR_INIT;
+	own_mem char *program = preflight_find_program(host->path, "docker", &missing);
+	const struct docker d = { program, host->docker };
+	const char *socket = host->docker ? host->docker : DOCKER_SOCKET;
+	own_str struct str version = STR_INIT;
+
+	if (!program)
+		return fail(err, ERR_MISSING,
+		            "docker is not on PATH; install it (NixOS: virtualisation.docker.enable = true), "
+		            "start it and join the group docker, which its socket %.100s is for",
+		            socket);
+	if (docker_check(&d, err) != 0 || knock(socket + strlen("unix://"), err) != 0)
+		return -1;
+	/* A socket takes a connection also where the daemon behind it is stuck, or is another one. */
+	if (docker_version(&d, &version, err) != 0)
+		return fail_in(err, "the daemon, whose socket is for the group docker");
+	str_addf(found, "%s at %s answers: version %s", program, socket, str_c(&version));
+	return 0;
 }
 
 int probe_openat2(const struct preflight_host *host, struct str *found, struct err *err)

@@ -107,35 +107,68 @@ static void a_program_is_never_taken_from_the_working_directory(void **state)
 	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 }
 
-static void an_absent_docker_socket_is_missing_and_a_live_one_is_found(void **state)
+/* Bound, and listening or not. */
+static int docker_socket(const char *url, bool listens)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, url + strlen("unix://"), strlen(url) - strlen("unix://"));
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	if (listens)
+		assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+/* Whatever is missing, it names the socket and the group that may use it. */
+static void docker_is_missed(const struct preflight_host *host, enum err_kind kind, const char *says)
+{
+	own_str struct str found = STR_INIT;
+	struct err err = ERR_INIT;
+
+	assert_refused(probe_docker(host, &found, &err), &err, kind, says);
+	assert_refused(probe_docker(host, &found, &err), &err, kind, "docker.sock");
+	assert_refused(probe_docker(host, &found, &err), &err, kind, "group docker");
+	assert_int_equal(found.len, 0);
+}
+
+static void docker_is_a_program_a_socket_and_an_answer(void **state)
 {
 	char path[] = "/tmp/bb-preflight-XXXXXX";
 	own_fd int dir = dir_of_programs(path);
 	own_mem char *url = xasprintf("unix://%s/docker.sock", path);
-	struct preflight_host host = {
-		.share = "/nonexistent", .backend = "docker", .path = "", .state = "/tmp", .docker = url
-	};
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct preflight_host host = { .share = "/nonexistent",
+		                       .backend = "docker",
+		                       .path = "/nonexistent",
+		                       .state = "/tmp",
+		                       .docker = url };
 	own_str struct str found = STR_INIT;
 	struct err err = ERR_INIT;
-	(void)state, (void)dir;
+	(void)state;
 
-	assert_int_equal(probe_docker(&host, &found, &err), -1);
-	assert_int_equal(err.kind, ERR_MISSING);
-	assert_non_null(strstr(err.text, "docker.sock"));
-	assert_non_null(strstr(err.text, "group docker"));
-
-	memcpy(address.sun_path, url + strlen("unix://"), strlen(url) - strlen("unix://"));
-	own_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	docker_is_missed(&host, ERR_MISSING, "not on PATH");
+	host.path = path;
+	put_program(dir, "docker",
+	            "#!/bin/sh\n[ \"$4\" != ${4#unix:///} ] && [ $5 = version ] && echo 1.2-3\n");
+	docker_is_missed(&host, ERR_MISSING, "no docker socket");
+	own_fd int deaf = docker_socket(url, false);
+	docker_is_missed(&host, ERR_MISSING, "nobody listens");
+	assert_int_equal(unlinkat(dir, "docker.sock", 0), 0);
+	own_fd int fd = docker_socket(url, true);
 	assert_ok(probe_docker(&host, &found, &err), &err);
+	assert_non_null(strstr(str_c(&found), "version 1.2-3"));
+	/* That somebody takes the connection is no answer. */
+	put_program(dir, "docker", "#!/bin/sh\necho Cannot connect to the Docker daemon >&2; exit 1\n");
+	docker_is_missed(&host, ERR_MISSING, "no docker answers");
+	put_program(dir, "docker", "#!/bin/sh\necho something else >&2; exit 3\n");
+	docker_is_missed(&host, ERR_SYSTEM, "something else");
+	put_program(dir, "docker", "#!/bin/sh\n");
+	docker_is_missed(&host, ERR_SYSTEM, "says nothing");
 
 	/* Not ours to use: another failure than "not there". Root may use anything. */
 	if (geteuid() != 0) {
-		assert_int_equal(chmod(address.sun_path, 0), 0);
-		assert_int_equal(probe_docker(&host, &found, &err), -1);
-		assert_int_equal(err.kind, ERR_DENIED);
+		assert_int_equal(fchmodat(dir, "docker.sock", 0, 0), 0);
+		docker_is_missed(&host, ERR_DENIED, "may not be used by you");
 	}
 	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 }
@@ -268,7 +301,7 @@ int main(void)
 		cmocka_unit_test(smolvm_is_refused_by_what_it_says),
 		cmocka_unit_test(smolvm_at_the_pinned_version_is_taken),
 		cmocka_unit_test(a_program_is_never_taken_from_the_working_directory),
-		cmocka_unit_test(an_absent_docker_socket_is_missing_and_a_live_one_is_found),
+		cmocka_unit_test(docker_is_a_program_a_socket_and_an_answer),
 		cmocka_unit_test(a_state_directory_that_is_not_there_yet_is_measured_above),
 		cmocka_unit_test(the_sidecars_image_is_missed_and_found_by_its_content),
 		cmocka_unit_test(a_list_of_programs_that_is_wrong_is_told_by_doctor),
