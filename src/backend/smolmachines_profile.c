@@ -3,6 +3,9 @@
  * smolvm's inside this one; this one holds whatever becomes of that. */
 #include "backend/smolmachines.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -10,6 +13,14 @@
 #include "base/banned.h"
 
 #define LOW32 0xffffffffULL /* the kernel ignores the upper half of an int's register */
+
+enum {
+	IOCTL_KIND = 0xff00, /* the letter, or number, of what an ioctl is for */
+	IOCTL_TERMINAL = 'T' << 8,
+	IOCTL_KVM = KVMIO << 8,
+	/* In no header of the build's age: F_SETLEASE for a directory's names. */
+	SET_DELEGATION = 1024 + 16,
+};
 
 static const struct cage_call rows[] = {
 	/* files: the database, disks, the guest's root, and what the guest does in its share */
@@ -170,7 +181,11 @@ static const struct cage_call rows[] = {
 	CALL(mlock, "keys"),
 	CALL(munlock, "keys"),
 	CALL(memfd_create, "guest memory"),
-	CALL(ioctl, "KVM, terminals; what devices there are is few"),
+	/* What a file system of the host's answers to reaches behind what is shown of it here. */
+	CALL_IF(ioctl, 1, IOCTL_KIND, IOCTL_KVM, "the machine"),
+	CALL_IF(ioctl, 1, IOCTL_KIND, IOCTL_TERMINAL, "terminals; FIONREAD, FIONBIO, FIOCLEX of anything"),
+	CALL_IF(ioctl, 1, LOW32, FICLONE, "copies of disks"),
+	CALL_IF(ioctl, 1, LOW32, FICLONERANGE, "copies of disks"),
 	CALL(pkey_alloc, "libraries"),
 	CALL(pkey_free, "libraries"),
 	CALL(pkey_mprotect, "libraries"),
@@ -186,6 +201,8 @@ static const struct cage_call rows[] = {
 	REFUSE_IF(ioctl, 1, LOW32, TIOCSTI, "types into whoever reads the terminal next"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCLINUX, "pastes into a console"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCSETD, "line disciplines load kernel modules"),
+	REFUSE_IF(fcntl, 1, LOW32, F_SETLEASE, "holds up whoever opens the file next, for most of a minute"),
+	REFUSE_IF(fcntl, 1, LOW32, SET_DELEGATION, "as above"),
 	REFUSE(unshare, "namespaces"),
 	REFUSE(setns, "namespaces"),
 	REFUSE(mount, "the tree is made once"),

@@ -116,6 +116,10 @@ struct cage_call {
 #define CALL(name, why) { #name, "" why, 0, -1, 0, 0, 0, 0, 0 }
 #define REFUSE(name, why) { #name, "" why, 1 /* EPERM */, -1, 0, 0, 0, 0, 0 }
 /* clang-format on */
+/* Of a call that no other row names, the one use that is allowed. */
+/* clang-format off */
+#define CALL_IF(name, arg, mask, value, why) { #name, "" why, 0, arg, mask, value, 0, 0, 0 }
+/* clang-format on */
 /* Of a call that is allowed, the one use that is not. */
 /* clang-format off */
 #define REFUSE_IF(name, arg, mask, value, why) { #name, "" why, 1 /* EPERM */, arg, mask, value, 0, 0, 0 }

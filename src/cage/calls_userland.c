@@ -6,17 +6,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/personality.h>
 
 #include "base/banned.h"
 
-enum {
-	NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-	             CLONE_NEWPID | CLONE_NEWNET,
-};
 #define LOW32 0xffffffffULL /* the kernel ignores the upper half of an int's register */
+
+enum {
+	IOCTL_KIND = 0xff00, /* the letter, or number, of what an ioctl is for */
+	IOCTL_TERMINAL = 'T' << 8,
+	/* In no header of the build's age: F_SETLEASE for a directory's names. */
+	SET_DELEGATION = 1024 + 16,
+};
 
 static const struct cage_call rows[] = {
 	/* files, below a root in which only what was put there exists */
@@ -91,7 +95,6 @@ static const struct cage_call rows[] = {
 	CALL(dup3, "shells"),
 	CALL(pipe, "shells"),
 	CALL(close_range, "before exec"),
-	CALL(cachestat, "read-ahead"),
 	CALL(getxattr, "ls, tar, git"),
 	CALL(lgetxattr, "ls, tar, git"),
 	CALL(fgetxattr, "ls, tar, git"),
@@ -109,7 +112,24 @@ static const struct cage_call rows[] = {
 	CALL(inotify_add_watch, "watchers"),
 	CALL(inotify_rm_watch, "watchers"),
 	CALL(memfd_create, "runtimes"),
-	CALL(ioctl, "terminals; what devices there are is few"),
+	/* ioctl is a hundred calls. What a file system of the host's answers to (snapshots, subvolumes,
+	 * labels, quotas, encryption, verity, freezing) reaches behind what is shown of it here; what a
+	 * socket answers to loads modules. So only what programs in wide use ask. */
+	CALL_IF(ioctl, 1, IOCTL_KIND, IOCTL_TERMINAL, "terminals; FIONREAD, FIONBIO, FIOCLEX of anything"),
+	CALL_IF(ioctl, 1, LOW32, FICLONE, "cp --reflink: between two open files"),
+	CALL_IF(ioctl, 1, LOW32, FICLONERANGE, "cp --reflink: between two open files"),
+	CALL_IF(ioctl, 1, LOW32, FIDEDUPERANGE, "package stores: between two open files with the same bytes"),
+	CALL_IF(ioctl, 1, LOW32, FS_IOC_GETFLAGS, "lsattr, package managers; to set any is not allowed"),
+	CALL_IF(ioctl, 1, LOW32, SIOCATMARK, "out-of-band data"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFCONF, "runtimes that list interfaces; there is lo"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFNAME, "if_indextoname"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFINDEX, "if_nametoindex"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFFLAGS, "runtimes that list interfaces"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFADDR, "runtimes that list interfaces"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFBRDADDR, "runtimes that list interfaces"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFNETMASK, "runtimes that list interfaces"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFHWADDR, "runtimes that list interfaces"),
+	CALL_IF(ioctl, 1, LOW32, SIOCGIFMTU, "runtimes that list interfaces"),
 	CALL(io_setup, "databases; plain asynchronous files, not io_uring"),
 	CALL(io_submit, "databases"),
 	CALL(io_getevents, "databases"),
@@ -270,6 +290,8 @@ static const struct cage_call rows[] = {
 	REFUSE_IF(ioctl, 1, LOW32, TIOCLINUX, "pastes into a console"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCSETD, "line disciplines load kernel modules"),
 	REFUSE_IF(ioctl, 1, LOW32, TIOCCONS, "takes the console's output"),
+	REFUSE_IF(fcntl, 1, LOW32, F_SETLEASE, "holds up whoever opens the file next, for most of a minute"),
+	REFUSE_IF(fcntl, 1, LOW32, SET_DELEGATION, "as above"),
 	REFUSE(unshare, "namespaces"),
 	REFUSE(setns, "namespaces"),
 	REFUSE(mount, "the tree is made once"),

@@ -34,6 +34,7 @@ expected() {
 	clone3 ENOSYS
 	core_pattern EACCES
 	fanotify EPERM
+	fs-label ENOSYS
 	finit_module EPERM
 	fsopen EPERM
 	host-root ENOENT
@@ -47,11 +48,13 @@ expected() {
 	keyctl EPERM
 	kmsg ENOENT
 	kvm ENOENT
+	lease EPERM
 	mknod EPERM
 	mount EPERM
 	move_mount EPERM
 	mptcp EPROTONOSUPPORT
 	name_to_handle EPERM
+	net-namespace ENOSYS
 	netlink-netfilter EPROTONOSUPPORT
 	netlink-route ok
 	netlink-uevent EPROTONOSUPPORT
@@ -67,9 +70,11 @@ expected() {
 	ptrace-init EPERM
 	ptrace-own ok
 	raw EPERM
+	readable ok
 	readv-init EPERM
 	remount EPERM
 	root-write EROFS
+	set-flags ENOSYS
 	set-gid-chmod EPERM
 	set-id-chmod EPERM
 	set-id-mknod EPERM
@@ -78,6 +83,7 @@ expected() {
 	setns EPERM
 	setuid EINVAL
 	shadow ENOENT
+	snapshot ENOSYS
 	sys ENOENT
 	tcp6 ok
 	tioclinux EPERM
@@ -124,7 +130,7 @@ check_table() {
 	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
 	echo "# no control on this host: ${same//$'\n'/ }" >&3
 	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet \
-		tiocsti wide-tiocsti core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
+		tiocsti wide-tiocsti snapshot set-flags lease net-namespace core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
 		if grep -qx "$name" <<<"$same"; then
 			echo "$name is refused outside too"
 			return 1

@@ -447,7 +447,7 @@ static void run_those(const struct attempt *table, int argc, char **argv)
 /* With arguments: "unix NAME", "tcp PORT", "open PATH", or the names of attempts. */
 int main(int argc, char **argv)
 {
-	const struct attempt *const tables[] = { attempts, attempts_network };
+	const struct attempt *const tables[] = { attempts, attempts_network, attempts_files };
 
 	if (argc == 3 && strcmp(argv[1], "unix") == 0)
 		show("unix", dial_unix(argv[2]));

@@ -6,6 +6,6 @@ struct attempt {
 	long (*try)(void);
 };
 
-extern const struct attempt attempts_network[];
+extern const struct attempt attempts_network[], attempts_files[];
 long dial_unix(const char *name); /* "@NAME": an abstract one */
 long dial_tcp(const char *port);
