@@ -129,7 +129,7 @@ struct cage_call {
 
 enum cage_socket { /* families for socket(2) and socketpair(2); all others: EAFNOSUPPORT */
 	           CAGE_SOCKET_UNIX = 1 << 0,
-	           CAGE_SOCKET_INET = 1 << 1,  /* both versions; TCP and UDP, nothing rarer */
+	           CAGE_SOCKET_INET = 1 << 1,  /* both versions; TCP and UDP, no other type, nothing rarer */
 	           CAGE_SOCKET_ROUTE = 1 << 2, /* netlink, protocol NETLINK_ROUTE alone */
 };
 

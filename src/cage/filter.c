@@ -25,7 +25,14 @@
 #include "base/own.h"
 #include "base/banned.h"
 
-enum { FILTERS = 2, CACHED = 8, GROUPS = 4, FAMILIES = 64, LAST_PROTOCOL = 17 /* UDP */ };
+enum {
+	FILTERS = 2,
+	CACHED = 8,
+	GROUPS = 4,
+	FAMILIES = 64,
+	TYPES = 0xf,       /* the bits of a socket's type; above them are flags */
+	LAST_PROTOCOL = 17 /* UDP */
+};
 
 struct program {
 	struct sock_filter *code;
@@ -150,6 +157,41 @@ static int refuse_families(scmp_filter_ctx ctx, unsigned sockets, const char *ca
 	return sockets & CAGE_SOCKET_ROUTE ? add(ctx, rare, call, 2, netlink, err) : 0;
 }
 
+/* Of the internet's, streams and datagrams: another type is another protocol, whatever stands in
+ * the third argument, and the one that is historical (SOCK_PACKET) is another family. */
+static int refuse_types(scmp_filter_ctx ctx, const char *call, struct err *err)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		for (int type = 0; type <= TYPES; type++) {
+			struct scmp_arg_cmp when[] = {
+				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (uint64_t)families[i]),
+				SCMP_A1(SCMP_CMP_MASKED_EQ, TYPES, (uint64_t)type),
+			};
+			/* As the kernel answers whom it asks for a capability, and what it does not know. */
+			int no = type == SOCK_RAW ? EPERM : ESOCKTNOSUPPORT;
+			if (type != SOCK_STREAM && type != SOCK_DGRAM &&
+			    add(ctx, SCMP_ACT_ERRNO((uint32_t)no), call, 2, when, err) != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int refuse_sockets(scmp_filter_ctx ctx, unsigned sockets, struct err *err)
+{
+	static const char *const calls[] = { "socket", "socketpair" };
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		if (refuse_families(ctx, sockets, calls[i], err) != 0)
+			return -1;
+		if ((sockets & CAGE_SOCKET_INET) && refuse_types(ctx, calls[i], err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int fill_allowed(scmp_filter_ctx ctx, const struct cage_profile *profile, struct err *err)
 {
 	static const char *const calls[] = { "socket", "socketpair" };
@@ -164,8 +206,7 @@ static int fill_refused(scmp_filter_ctx ctx, const struct cage_profile *profile,
 {
 	if (add(ctx, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL, err) != 0)
 		return -1;
-	if (profile->sockets && (refuse_families(ctx, profile->sockets, "socket", err) != 0 ||
-	                         refuse_families(ctx, profile->sockets, "socketpair", err) != 0))
+	if (profile->sockets && refuse_sockets(ctx, profile->sockets, err) != 0)
 		return -1;
 	return add_rows(ctx, profile, true, err);
 }

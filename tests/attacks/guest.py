@@ -111,7 +111,8 @@ class Guest(Attack):
         lines = ["socket %d %d %d" % row for row in (
             (2, 5, 132), (2, 1, 132), (2, 6, 33), (2, 2, 136), (2, 3, 1), (2, 3, 255), (10, 3, 58), (17, 3, 768),
             (40, 1, 0), (38, 5, 0), (16, 3, 12), (16, 3, 15), (16, 3, 9), (16, 3, 16), (31, 3, 1), (29, 3, 1), (44, 3, 0),
-            (15, 3, 2), (30, 5, 0), (21, 5, 0), (39, 1, 0), (43, 1, 0), (2, 1, 262))]
+            (15, 3, 2), (30, 5, 0), (21, 5, 0), (39, 1, 0), (43, 1, 0), (2, 1, 262),
+            (2, 4, 0), (2, 5, 0), (2, 6, 0), (10, 5, 0), (10, 6, 0), (2, 10, 0), (2, 10, 768), (2, 2054, 0))]
         for line, came in zip(lines, self.world.inside_try(self.main, *lines)):
             self.assertIn(came.split()[-1], ("EPERM", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"), came)
         self.assertEqual(self.world.inside_try(self.main, "socket 2 1 0"), ["socket 2 1 0 ok"])  # control

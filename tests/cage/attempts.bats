@@ -33,6 +33,7 @@ expected() {
 	clone-user EPERM
 	clone3 ENOSYS
 	core_pattern EACCES
+	dccp ESOCKTNOSUPPORT
 	fanotify EPERM
 	fs-label ENOSYS
 	finit_module EPERM
@@ -58,6 +59,7 @@ expected() {
 	netlink-netfilter EPROTONOSUPPORT
 	netlink-route ok
 	netlink-uevent EPROTONOSUPPORT
+	old-packet ESOCKTNOSUPPORT
 	open-garbage ok
 	open_by_handle EPERM
 	openat2 ENOSYS
@@ -74,6 +76,7 @@ expected() {
 	readv-init EPERM
 	remount EPERM
 	root-write EROFS
+	seqpacket ESOCKTNOSUPPORT
 	set-flags ENOSYS
 	set-gid-chmod EPERM
 	set-id-chmod EPERM
@@ -88,7 +91,9 @@ expected() {
 	tcp6 ok
 	tioclinux EPERM
 	tiocsti EPERM
+	udp ok
 	uid-map EPERM
+	unix-seqpacket ok
 	umount EPERM
 	unshare-net EPERM
 	unshare-user EPERM
@@ -96,6 +101,7 @@ expected() {
 	usr-write EROFS
 	vsock EAFNOSUPPORT
 	wide-packet EAFNOSUPPORT
+	wide-raw EPERM
 	wide-tiocsti EPERM
 	wide-unix EAFNOSUPPORT
 	TABLE
@@ -129,7 +135,7 @@ check_table() {
 	# Most must come out differently: those that don't are things that this host lacks.
 	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
 	echo "# no control on this host: ${same//$'\n'/ }" >&3
-	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet \
+	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet old-packet wide-raw \
 		tiocsti wide-tiocsti snapshot set-flags lease net-namespace core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
 		if grep -qx "$name" <<<"$same"; then
 			echo "$name is refused outside too"

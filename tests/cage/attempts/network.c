@@ -53,6 +53,31 @@ static long no_wide_unix(void)
 {
 	return syscall(SYS_socket, 0x100000000UL | AF_UNIX, SOCK_STREAM, 0);
 }
+static long no_dccp(void)
+{
+	return family(AF_INET, SOCK_DCCP, 0);
+}
+static long no_seqpacket(void)
+{
+	return family(AF_INET6, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+/* The kernel makes AF_PACKET of it. */
+static long no_old_packet(void)
+{
+	return family(AF_INET, SOCK_PACKET, 0);
+}
+static long no_wide_raw(void)
+{
+	return syscall(SYS_socket, AF_INET, 0x100000000UL | SOCK_RAW, IPPROTO_ICMP);
+}
+static long yes_unix_seqpacket(void)
+{
+	return family(AF_UNIX, SOCK_SEQPACKET, 0);
+}
+static long yes_udp(void)
+{
+	return family(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
 static long yes_route(void)
 {
 	return family(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
@@ -72,6 +97,12 @@ const struct attempt attempts_network[] = {
 	{ "netlink-netfilter", no_netfilter },
 	{ "wide-packet", no_wide_packet },
 	{ "wide-unix", no_wide_unix },
+	{ "dccp", no_dccp },
+	{ "seqpacket", no_seqpacket },
+	{ "old-packet", no_old_packet },
+	{ "wide-raw", no_wide_raw },
+	{ "unix-seqpacket", yes_unix_seqpacket },
+	{ "udp", yes_udp },
 	{ "netlink-route", yes_route },
 	{ "tcp6", yes_tcp },
 	{ 0 },
