@@ -104,7 +104,8 @@ void summary_workspace(struct command *c, const struct plan *p)
 	if (p->workspace_mode == MANIFEST_WORKSPACE_MOUNT) {
 		ui_note(&c->ui, "%-12s new files of that kind can be made, and are named at the end", "");
 		ui_note(&c->ui,
-		        "%-12s replaced on the host, one is no longer kept; an excluded one ends the bottle", "");
+		        "%-12s replaced on the host, one is no longer kept; an excluded one ends the bottle",
+		        "");
 	}
 	if (p->workspace_mode == MANIFEST_WORKSPACE_COPY)
 		print_layer(c);

@@ -141,47 +141,6 @@ static void utf8_has_one_form_per_character(void **state)
 		assert_int_equal(utf8_is_valid(texts[i].bytes, strlen(texts[i].bytes)), texts[i].ok);
 }
 
-static void json_is_strict(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text;
-		bool ok;
-	} cases[] = {
-		{ "{\"a\":1}", true },
-		{ "{\"a\":1} x", false },
-		{ "{'a':1}", false },
-		{ "{\"a\":1,}", false },
-		{ "12", true },
-		{ "", false },
-		{ "[[[[[1]]]]]", false },
-		{ "{\"a\":\"\xff\"}", false },
-		{ "{\"a\":1,\"b\":{\"a\":\"x:y\\\":\"}}", true },
-		{ "{\"a\":{\"b\":1},\"a\":2}", false },
-		{ "[{\"a\":1},{\"a\":1}]", true },
-		{ "{\"a\\u0000\":1}", false },
-		{ "{\"a\\u0000b\":1,\"a\":2}", false },
-		{ "[{\"b\":{\"\\u0000\" : 1}}]", false },
-		{ "{\"a\":\"\\u0000\",\"b\\\\u0000\":\"\\u0000\"}", true },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		own_json json *j = NULL;
-		struct err err = ERR_INIT;
-		int rc = json_parse_unique(cases[i].text, strlen(cases[i].text), 4, &j, &err);
-		if ((rc == 0) != cases[i].ok)
-			fail_msg("%s: %s", cases[i].text, err.text);
-	}
-}
-
-static void hostile_bytes_become_a_json_string(void **state)
-{
-	(void)state;
-	own_str struct str s = STR_INIT;
-
-	json_print_text(&s, "a\"\x01\xc3\xa9\xff\xed\xa0\x80", 9);
-	assert_string_equal(s.data, "\"a\\\"\\u0001\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\"");
-}
-
 static void packed_values_come_back_and_short_ones_are_bad(void **state)
 {
 	(void)state;
@@ -450,31 +409,6 @@ static void hostile_text_loses_what_a_terminal_acts_on(void **state)
 	}
 }
 
-static void json_for_a_terminal_is_the_same_json(void **state)
-{
-	static const struct {
-		const char *text, *shown;
-	} cases[] = {
-		{ "{\"a\": [1, \"gr\xc3\xbc\xc3\x9f\"]}\n", "{\"a\": [1, \"gr\xc3\xbc\xc3\x9f\"]}\n" },
-		{ "\"\xc2\x9b\x7f\xe2\x80\xae\"", "\"\\u009b\\u007f\\u202e\"" },
-		{ "\"\xf3\xa0\x80\x81\"", "\"\\udb40\\udc01\"" }, /* a tag, as a pair */
-	};
-	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		own_str struct str out = STR_INIT;
-		const struct str text = { .data = (char *)cases[i].text, .len = strlen(cases[i].text) };
-		own_json json *was = NULL, *is = NULL;
-		struct err err = ERR_INIT;
-
-		json_add_visible(&out, &text);
-		assert_string_equal(str_c(&out), cases[i].shown);
-		assert_ok(json_parse(text.data, text.len, 4, &was, &err), &err);
-		assert_ok(json_parse(out.data, out.len, 4, &is, &err), &err);
-		assert_true(json_equal(was, is));
-	}
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 2 && str_is(argv[1], "tell"))
@@ -482,7 +416,6 @@ int main(int argc, char **argv)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
-		cmocka_unit_test(json_for_a_terminal_is_the_same_json),
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
@@ -490,8 +423,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_format_is_printed_whole_whatever_room_there_is),
 		cmocka_unit_test(escaped_text_has_no_control_bytes),
 		cmocka_unit_test(utf8_has_one_form_per_character),
-		cmocka_unit_test(json_is_strict),
-		cmocka_unit_test(hostile_bytes_become_a_json_string),
 		cmocka_unit_test(packed_values_come_back_and_short_ones_are_bad),
 		cmocka_unit_test(messages_carry_descriptors),
 		cmocka_unit_test(what_was_said_before_a_reset_is_heard),

@@ -13,7 +13,15 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, PAGES = 16, DEVICES_MAX = 32, ROUNDS = 100, QUEUES = 4, MAGIC = 0x74726976 };
-enum { DEVICE_ID = 2, DRIVER_FEATURES = 8, QUEUE_SEL = 12, QUEUE_MAX = 13, QUEUE_NUM = 14, QUEUE_READY = 17, QUEUE_NOTIFY = 20 };
+enum {
+	DEVICE_ID = 2,
+	DRIVER_FEATURES = 8,
+	QUEUE_SEL = 12,
+	QUEUE_MAX = 13,
+	QUEUE_NUM = 14,
+	QUEUE_READY = 17,
+	QUEUE_NOTIFY = 20
+};
 enum { STATUS = 28, QUEUE_DESC = 32, QUEUE_DRIVER = 36, QUEUE_DEVICE = 40, REGISTERS = PAGE / 4 };
 
 struct device {
@@ -58,7 +66,9 @@ static void find_frames(void)
 /* Where a descriptor points: into our pages, off their ends, past memory, into the devices. */
 static uint64_t an_address(void)
 {
-	static const uint64_t odd[] = { 0, 0xfff, 0xd0000000, 0xfee00000, 0xfffff000, UINT64_C(1) << 40, UINT64_MAX - 7 };
+	static const uint64_t odd[] = {
+		0, 0xfff, 0xd0000000, 0xfee00000, 0xfffff000, UINT64_C(1) << 40, UINT64_MAX - 7
+	};
 	uint64_t n = draw();
 
 	if (n % 4 == 0)
@@ -82,7 +92,8 @@ static void fill_pages(void)
 	for (size_t i = 0; i < (size_t)PAGES * PAGE / sizeof *words; i++)
 		words[i] = draw();
 	for (size_t i = 0; i < PAGE / sizeof *d; i++)
-		d[i] = (struct descriptor){ an_address(), a_length(), (uint16_t)(draw() % 8), (uint16_t)(draw() % 260) };
+		d[i] = (struct descriptor){ an_address(), a_length(), (uint16_t)(draw() % 8),
+			                    (uint16_t)(draw() % 260) };
 }
 
 static void set_address(volatile uint32_t *at, int low, uint64_t address)
@@ -151,7 +162,8 @@ int main(int argc, char **argv)
 	size_t n = find_devices(devices);
 
 	state = argc > 1 ? strtoull(argv[1], NULL, 10) | 1 : 1;
-	pages = mmap(NULL, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	pages = mmap(NULL, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE,
+	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (n == 0 || pages == MAP_FAILED || mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		return 1;
 	find_frames();
