@@ -11,18 +11,17 @@
 
 enum { OUTPUT_MAX = 4096, DEADLINE_MS = 10 * 1000 };
 
-/* The release that this program knows the state database of; the hashes are those that its
- * publisher prints for the archives. */
+/* The release that this program knows the state database of, and the SHA-256 of its archives. */
 #define RELEASES "https://github.com/smol-machines/smolvm/releases/download/v" POSTURE_VERSION "/"
 static const struct {
 	const char *machine; /* uname -m */
 	const char *stem;
-	const char *hash;
+	const char *sha256;
 } releases[] = {
 	{ "x86_64", "smolvm-" POSTURE_VERSION "-linux-x86_64",
-	  "sha256-RkmDT8kPSUgSYYs0lzEJfnFfJ4N64Il+s9sY0rYYXuk=" },
+	  "4649834fc90f494812618b349731097e715f27837ae0897eb3db18d2b6185ee9" },
 	{ "aarch64", "smolvm-" POSTURE_VERSION "-linux-arm64",
-	  "sha256-FV0JGonnrbfnLHW8eso2scaQjYcfNxyAEZgWEjhfNJc=" },
+	  "155d091a89e7adb7e72c75bc7aca36b1c6908d871f371c8011981612385f3497" },
 };
 
 char *preflight_find_program(const char *path, const char *name, struct err *err)
@@ -42,7 +41,8 @@ char *preflight_find_program(const char *path, const char *name, struct err *err
 	return NULL;
 }
 
-/* What is wrong, and every way out of it. */
+/* What is wrong, and every way out of it. The last one is for a shell to read: nothing stands
+ * behind it, and the rest is short enough that it is not cut. */
 static int fail_smolvm(const char *problem, struct err *err)
 {
 	struct utsname host;
@@ -53,14 +53,16 @@ static int fail_smolvm(const char *problem, struct err *err)
 		i++;
 	if (i == ARRAY_LEN(releases))
 		return fail(err, ERR_MISSING,
-		            "%.100s, and smolvm " POSTURE_VERSION " is not published for %s; "
+		            "%.68s, and smolvm " POSTURE_VERSION " is not published for %s; "
 		            "use another backend: --backend namespace, --backend docker",
 		            problem, host.machine);
-	return fail(err, ERR_MISSING,
-	            "%.100s; NixOS: services.bot-bottle.enable = true. Else: curl -LO " RELEASES
-	            "%s.tar.gz (%s) && tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH. "
-	            "Other backends: --backend namespace, --backend docker",
-	            problem, releases[i].stem, releases[i].hash, releases[i].stem, releases[i].stem);
+	const char *stem = releases[i].stem;
+	return fail(
+		err, ERR_MISSING,
+		"%.68s; NixOS: services.bot-bottle.enable = true. Or --backend namespace, --backend docker. "
+		"Or: curl -LO " RELEASES "%s.tar.gz && echo \"%s  %s.tar.gz\" | sha256sum -c && "
+		"tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH",
+		problem, stem, releases[i].sha256, stem, stem, stem);
 }
 
 int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err)
@@ -80,8 +82,7 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 	status = proc_run(&(struct proc_spec){ .path = path, .argv = argv, .env = env }, NULL, &out, &errout,
 	                  OUTPUT_MAX, DEADLINE_MS, &missing);
 	if (status < 0)
-		return fail_smolvm(
-			"smolvm " POSTURE_VERSION " is needed, and `smolvm --version` gave no answer", err);
+		return fail_smolvm("`smolvm --version` gave no answer", err);
 	while (out.len > 0 && strchr(" \r\n\t", out.data[out.len - 1]))
 		out.data[--out.len] = 0;
 	if (status == 0 && str_is(str_c(&out), "smolvm " POSTURE_VERSION)) {
@@ -89,11 +90,9 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 		return 0;
 	}
 	str_add_escaped(&seen, str_c(&out), out.len, 24);
-	problem = status != 0 ?
-	                  xasprintf("smolvm --version exited %d, and smolvm " POSTURE_VERSION " is needed",
-	                            status) :
-	                  xasprintf("smolvm says \"%s\", and only " POSTURE_VERSION " is supported",
-	                            str_c(&seen));
+	problem = status != 0 ? xasprintf("smolvm --version exited %d", status) :
+	                        xasprintf("smolvm: only " POSTURE_VERSION " is supported, this says \"%s\"",
+	                                  str_c(&seen));
 	return fail_smolvm(problem, err);
 }
 

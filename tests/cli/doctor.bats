@@ -13,12 +13,36 @@ row() {
 	[ "$(jq -r .able <<<"$out")" = false ]
 	[ "$(row smolvm .ok)" = false ]
 	fix="$(row smolvm .found) $(row smolvm .fix)"
-	for word in smolvm 1.8.1 services.bot-bottle https:// sha256- "tar -xzf" "--backend namespace"; do
+	for word in smolvm 1.8.1 services.bot-bottle https:// "sha256sum -c" "tar -xzf" "--backend namespace"; do
 		[[ $fix == *"$word"* ]] || { echo "no \"$word\" in: $fix"; return 1; }
 	done
 	run_split bottle doctor
 	expect_status 1
 	[[ $out == *"--backend namespace"* ]]
+}
+
+@test "the line that gets smolvm is one that a shell takes, and what comes is checked" {
+	run_split bottle doctor --json
+	fix=$(row smolvm .fix)
+	line="curl${fix#*curl}"
+	bash -n <<<"$line"
+	# Our hashes are those that the package is built by.
+	nix=$BATS_TEST_DIRNAME/../../nix/smolvm.nix
+	[ "$(grep -c 'hash = "sha256-' "$nix")" -eq 2 ]
+	for hash in $(sed -n 's/.*hash = "sha256-\(.*\)";/\1/p' "$nix"); do
+		hex=$(base64 -d <<<"$hash" | od -An -v -tx1 | tr -d ' \n')
+		grep -q "\"$hex\"" "$BATS_TEST_DIRNAME/../../src/preflight/smolvm.c"
+		[[ $line != *"$hex  "* ]] || found=$hex
+	done
+	[ -n "$found" ]
+	# Another archive is not unpacked.
+	printf '#!/bin/sh\necho "$2" >url\necho another >"${2##*/}"\n' >"$PLACE/bin/curl"
+	chmod +x "$PLACE/bin/curl"
+	mkdir "$PLACE/unpack"
+	cd "$PLACE/unpack"
+	run bash -c "$line"
+	[ "$status" -ne 0 ] && [[ $output == *FAILED* ]]
+	[ "$(cat url)" = "$(sed 's/ .*//' <<<"${line#curl -LO }")" ]
 }
 
 @test "smolvm at the pin is taken; at any other version it is refused by name" {

@@ -29,7 +29,7 @@ static const char *const smolvm_words[] = {
 	"1.8.1",
 	"services.bot-bottle.enable",
 	"https://github.com/smol-machines/smolvm/releases/download/v1.8.1/",
-	"sha256-",
+	"sha256sum -c",
 	"tar -xzf",
 	"--backend namespace",
 	"--backend docker",
@@ -67,6 +67,8 @@ static void smolvm_is_refused_by_what_it_says(void **state)
 		assert_non_null(strstr(err.text, cases[i].seen));
 		for (size_t w = 0; w < ARRAY_LEN(smolvm_words); w++)
 			assert_non_null(strstr(err.text, smolvm_words[w]));
+		/* The line is whole, and the last that is said. */
+		assert_true(str_ends(err.text, ":$PATH"));
 		assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 	}
 }
