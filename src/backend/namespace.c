@@ -61,13 +61,14 @@ static int check_resources(const struct manifest_resources *want, struct strv *u
 	struct err why = ERR_INIT;
 	int groups = cage_probe_cgroup(&why);
 	unsigned can = groups > 0 ? (unsigned)groups : 0;
+	const char *group = groups < 0 ? why.text : "delegate its controller (user@.service, Delegate=yes)";
 	const struct {
 		const char *field;
 		bool enforced, written;
 		const char *how;
 	} rows[] = {
-		{ "cpus", can & CAGE_CPUS, want->cpus_given, "delegate the cpu controller" },
-		{ "memory_mib", can & CAGE_MEMORY, want->memory_mib_given, "delegate the memory controller" },
+		{ "cpus", can & CAGE_CPUS, want->cpus_given, group },
+		{ "memory_mib", can & CAGE_MEMORY, want->memory_mib_given, group },
 		{ "disk_gib", false, want->disk_gib_given,
 		  "the namespace backend has no limit of disk space" },
 		{ "pids", (can & CAGE_PROCESSES) || processes_are_counted_per_namespace(), want->pids_given,
@@ -79,8 +80,8 @@ static int check_resources(const struct manifest_resources *want, struct strv *u
 			continue;
 		if (rows[i].written)
 			return fail(err, ERR_UNCONFINED,
-			            "resources.%s can't be enforced here; %s (user@.service, "
-			            "Delegate=yes), use --backend smolmachines, or leave it out",
+			            "resources.%s can't be enforced here; %s; or use --backend "
+			            "smolmachines, or leave it out",
 			            rows[i].field, rows[i].how);
 		strv_add(unlimited, rows[i].field);
 	}

@@ -259,14 +259,18 @@ struct cage_resources {
 };
 enum cage_resource { CAGE_MEMORY = 1 << 0, CAGE_PROCESSES = 1 << 1, CAGE_CPUS = 1 << 2 };
 
-/* Makes a control group below the caller's own, if it is delegated to it, and sets what can be
- * set; @enforced gets the bits of enum cage_resource. Returns a directory descriptor, or 0
- * when there is no delegated group (@enforced is 0 then, @why says why). cage_cgroup_remove()
- * after everything in it has ended. */
+/* Makes a control group below the caller's own, if it is delegated to it and holds nobody else,
+ * and sets what can be set; @enforced gets the bits of enum cage_resource, and @why says why what
+ * is missing is. Returns a directory descriptor, or 0 when there is no such group.
+ * cage_cgroup_remove() after everything in it has ended. */
 struct str;
 int cage_cgroup_make(const char *name, const struct cage_resources *want, unsigned *enforced, struct str *why,
                      struct err *err);
 void cage_cgroup_remove(const char *name);
+/* For whoever starts the one that will make it: a group that holds a process gives no controller
+ * to the groups below. Moves this process out of the delegated group that it stands in, into the
+ * leaf beside those; does nothing where none is delegated, or others stand there too. */
+void cage_cgroup_step_aside(void);
 /* Where cage_cgroup_make() makes it: "/path/name" in the unified tree, for a record. 1, and @out
  * is the caller's; 0 when no group is delegated. */
 int cage_cgroup_path(const char *name, char **out, struct err *err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,8 @@ enum {
 };
 
 static const char mounted[] = "/sys/fs/cgroup", leaf[] = "/keeper";
+#define REMEDY \
+	"systemd-run --user --scope -p Delegate=yes, or in a unit with Delegate=yes and DelegateSubgroup=keeper"
 
 static int put(int dir, const char *file, const char *text, struct err *err)
 {
@@ -62,34 +65,83 @@ static int open_own(bool *moved, struct str *at, struct str *why, struct err *er
 	int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) != 0 ||
 	    faccessat(fd, ".", W_OK, AT_EACCESS) != 0) {
-		str_addf(why,
-		         "control group %s is not delegated to this user; start it with systemd-run --user "
-		         "--scope -p Delegate=yes, or in a unit with Delegate=yes",
-		         path);
+		str_addf(
+			why,
+			"control group %s is not delegated to this user; start bottle by itself with " REMEDY,
+			path);
 		fd_drop(&fd);
 	}
 	str_add(at, path);
 	return fd;
 }
 
-/* Moves this process into a leaf of its own and hands its controllers to the groups below. */
-static int give_controllers(int own, bool moved, struct err *err)
+/* A process beside this one in the group itself, or 0. The kernel lets only the tree's root (which
+ * has no type) hold processes and give controllers away all the same. */
+static long other_in(int own)
 {
-	static const char *const controllers[] = { "+memory", "+pids", "+cpu" };
-	own_mem char *pid = xasprintf("%ld", (long)getpid());
+	own_str struct str text = STR_INIT;
+	struct err ignored = ERR_INIT;
 
-	if (!moved) {
-		if (mkdirat(own, "keeper", 0755) != 0 && errno != EEXIST)
-			return fail_errno(err, "making a control group");
-		if (put(own, "keeper/cgroup.procs", pid, err) != 0)
-			return -1;
-	}
-	/* One by one: those that are not there don't hinder the others. */
-	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
-		struct err ignored = ERR_INIT;
-		put(own, "cgroup.subtree_control", controllers[i], &ignored);
+	if (faccessat(own, "cgroup.type", F_OK, 0) != 0 ||
+	    file_read(own, "cgroup.procs", TEXT_MAX, &text, &ignored) != 0)
+		return 0;
+	char *rest = text.data;
+	for (char *word = strsep(&rest, "\n"); word; word = strsep(&rest, "\n")) {
+		unsigned long pid;
+		if (str_number(word, 1, INT_MAX, &pid) && (pid_t)pid != getpid())
+			return (long)pid;
 	}
 	return 0;
+}
+
+/* open_own(), if it can give its controllers away. Somebody else's process is not ours to move. */
+static int open_giving(bool *moved, struct str *at, struct str *why, struct err *err)
+{
+	int fd = open_own(moved, at, why, err);
+	long other = fd < 0 ? 0 : other_in(fd);
+
+	if (other == 0)
+		return fd;
+	str_addf(why,
+	         "control group %s also holds other programs (process %ld), so it can't limit what is "
+	         "below it; start bottle by itself with " REMEDY,
+	         str_c(at), other);
+	fd_drop(&fd);
+	return -1;
+}
+
+/* Into a leaf of its own. */
+static int move_aside(int own, struct err *err)
+{
+	own_mem char *pid = xasprintf("%ld", (long)getpid());
+
+	if (mkdirat(own, leaf + 1, 0755) != 0 && errno != EEXIST)
+		return fail_errno(err, "making a control group");
+	return put(own, "keeper/cgroup.procs", pid, err);
+}
+
+/* Hands the controllers to the groups below. One by one: those that are not there don't hinder
+ * the others; @why says what was refused. */
+static void give_controllers(int own, struct str *why)
+{
+	static const char *const controllers[] = { "+memory", "+pids", "+cpu" };
+
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		struct err refused = ERR_INIT;
+		if (put(own, "cgroup.subtree_control", controllers[i], &refused) != 0)
+			str_addf(why, "%s%s to %s", why->len ? ", " : "", controllers[i], refused.text);
+	}
+}
+
+void cage_cgroup_step_aside(void)
+{
+	own_str struct str at = STR_INIT, why = STR_INIT;
+	struct err ignored = ERR_INIT;
+	bool moved = false;
+	own_fd int own = open_giving(&moved, &at, &why, &ignored);
+
+	if (own >= 0 && !moved)
+		move_aside(own, &ignored);
 }
 
 static unsigned set_limits(int group, const struct cage_resources *want)
@@ -119,13 +171,14 @@ int cage_cgroup_make(const char *name, const struct cage_resources *want, unsign
 {
 	own_str struct str at = STR_INIT;
 	bool moved = false;
-	own_fd int own = open_own(&moved, &at, why, err);
+	own_fd int own = open_giving(&moved, &at, why, err);
 
 	*enforced = 0;
 	if (own < 0)
 		return err->kind == ERR_NONE ? 0 : -1;
-	if (give_controllers(own, moved, err) != 0)
+	if (!moved && move_aside(own, err) != 0)
 		return -1;
+	give_controllers(own, why);
 	if (mkdirat(own, name, 0755) != 0 && errno != EEXIST)
 		return fail_errno(err, "making control group %s", name);
 	own_fd int group = openat(own, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -150,7 +203,7 @@ int cage_cgroup_path(const char *name, char **out, struct err *err)
 {
 	own_str struct str at = STR_INIT, why = STR_INIT;
 	bool moved;
-	own_fd int own = open_own(&moved, &at, &why, err);
+	own_fd int own = open_giving(&moved, &at, &why, err);
 
 	if (own < 0)
 		return err->kind == ERR_NONE ? 0 : -1;
@@ -203,12 +256,10 @@ int cage_probe_cgroup(struct err *err)
 	own_str struct str text = STR_INIT;
 	bool moved;
 	unsigned bits = 0;
-	own_fd int own = open_own(&moved, &at, &why, err);
+	own_fd int own = open_giving(&moved, &at, &why, err);
 
 	if (own < 0)
-		return err->kind == ERR_NONE ?
-		               fail(err, ERR_UNCONFINED, "limits can't be enforced: %s", str_c(&why)) :
-		               -1;
+		return err->kind == ERR_NONE ? fail(err, ERR_UNCONFINED, "%s", str_c(&why)) : -1;
 	if (file_read(own, "cgroup.controllers", TEXT_MAX, &text, err) != 0)
 		return -1;
 	char *rest = text.data;

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/proc.h"
+#include "cage/cage.h"
 #include "keeper/keeper.h"
 #include "proto/keeper.h"
 #include "base/banned.h"
@@ -73,6 +74,7 @@ int session_launch(struct command *c, const struct plan *plan, const struct laun
 		return -1;
 	own_fd int ours = pair[0];
 	own_fd int theirs = pair[1];
+	cage_cgroup_step_aside(); /* the keeper, which is born where we are, makes the guest's group */
 	if (start_keeper(theirs, err) != 0)
 		return -1;
 	fd_drop(&theirs);

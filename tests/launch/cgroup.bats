@@ -28,11 +28,10 @@ teardown() {
 }
 
 # delegated CMD...: run there, in the group; for what is freed later in another group, outside.
-delegated() {
-	run_split unshare --mount bash -c '
-		mount -t cgroup2 none /sys/fs/cgroup && echo $$ >"$0/cgroup.procs" && exec "$@"' "/sys/fs/cgroup$PATH_OF_GROUP" "$@"
-}
-elsewhere() { run_split unshare --mount bash -c 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh "$@"; }
+UNIFIED='{ [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] || mount -t cgroup2 none /sys/fs/cgroup; }'
+below() { run_split unshare --mount bash -c "$UNIFIED"' && echo $$ >"$0/cgroup.procs" && exec "$@"' "/sys/fs/cgroup$PATH_OF_GROUP$1" "${@:2}"; }
+delegated() { below "" "$@"; }
+elsewhere() { run_split unshare --mount bash -c "$UNIFIED"' && exec "$@"' sh "$@"; }
 groups_left() { find "$GROUP" -mindepth 1 -type d -name 'bot-bottle-*'; }
 
 begin() {
@@ -81,6 +80,60 @@ begin() {
 	elsewhere "${WHO[@]}" bottle cleanup --yes
 	expect_status 0
 	[ -z "$(find "$GROUP" -mindepth 1 -type d)" ]
+}
+
+limited() {
+	printf -- '---\nresources: {memory_mib: 512, cpus: 2}\n---\n' >"$HOME/.bot-bottle/bottles/limited.md"
+}
+is_up() { compgen -G "$GROUP/bot-bottle-*/cgroup.procs" >/dev/null && [ -n "$(cat "$GROUP"/bot-bottle-*/cgroup.procs)" ]; }
+
+# The kernel takes a limit below a group only while the group itself holds no process.
+@test "a launcher that stays does not stand where the limits are" {
+	WHO=()
+	group_setup
+	(delegated bottle start --yes -- sleep 1000) &
+	wait_for is_up
+	[ -z "$(cat "$GROUP/cgroup.procs")" ]
+	[ "$(wc -l <"$GROUP/keeper/cgroup.procs")" -ge 2 ]
+	slug=$(basename "$GROUP"/bot-bottle-*)
+	elsewhere bottle stop "${slug#bot-bottle-}"
+	expect_status 0
+	wait
+}
+
+@test "a written limit in a group that holds another program is refused, with the reason" {
+	WHO=()
+	group_setup
+	limited
+	delegated bash -c 'bottle start --yes --bottle limited -- true; exit $?'
+	expect_status 125
+	[[ $err == *"resources.cpus can't be enforced here"*"holds other programs (process "*"DelegateSubgroup=keeper"* ]]
+	# What is not written is reported.
+	delegated bash -c 'bottle start --rm --yes -- true; exit $?'
+	expect_status 0
+	[[ $err == *"not limited"* ]]
+	[ -z "$(groups_left)" ]
+}
+
+@test "a written limit is set where the controllers are" {
+	WHO=()
+	group_setup
+	grep -qw memory "$GROUP/../cgroup.controllers" || skip "memory is no controller of the unified tree here"
+	local one
+	for one in memory cpu; do grep -qw $one "$GROUP/cgroup.controllers" || echo "+$one" >"$GROUP/../cgroup.subtree_control"; done
+	limited
+	# A launcher that stays, by itself in the group.
+	(delegated bottle start --yes --bottle limited --label one -- sleep 1000) &
+	wait_for is_up
+	[ "$(cat "$GROUP"/bot-bottle-one-*/memory.max)" -eq $((512 << 20)) ]
+	[ "$(cat "$GROUP"/bot-bottle-one-*/cpu.max)" = "200000 100000" ]
+	# A unit with DelegateSubgroup=: all that it is begins in the leaf.
+	below /keeper bottle start --yes --detach --bottle limited --label two -- sleep 1000
+	expect_status 0
+	[ "$(cat "$GROUP/bot-bottle-$out/memory.max")" -eq $((512 << 20)) ]
+	elsewhere bottle stop "$(basename "$GROUP"/bot-bottle-one-* | sed s/bot-bottle-//)"
+	expect_status 0
+	wait
 }
 
 @test "what a record names and is no bottle's group is not touched" {
