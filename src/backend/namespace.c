@@ -38,6 +38,8 @@ void guest_profile_fill(struct guest_profile *p, uint64_t processes)
 			LIMIT(MSGQUEUE, 1 << 20, 1 << 20, "kernel memory that outlives its maker"),
 			LIMIT(SIGPENDING, 4096, 4096, "kernel memory"),
 			LIMIT(NPROC, processes, processes, "the manifest's limit of programs at a time"),
+			LIMIT(RTPRIO, 0, 0, "real time goes before everybody else's, on every processor"),
+			LIMIT(NICE, 0, 0, "no better place than others have"),
 		},
 	};
 	p->profile.calls = p->calls;

@@ -14,7 +14,7 @@ int tools_check(const struct strv *tools, const char *operator_home, struct err 
 struct guest_profile {
 	struct cage_profile profile;
 	struct cage_calls calls[3];
-	struct cage_limit limits[6];
+	struct cage_limit limits[8];
 };
 void guest_profile_fill(struct guest_profile *p, uint64_t processes);
 

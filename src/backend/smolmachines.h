@@ -69,7 +69,7 @@ int machine_device_add(struct tree *t, const struct cage_ids *ids, struct err *e
 struct machine_profile {
 	struct cage_profile profile;
 	struct cage_calls calls[3];
-	struct cage_limit limits[5];
+	struct cage_limit limits[7];
 };
 void machine_profile_fill(struct machine_profile *p);
 extern const struct cage_calls machine_calls;

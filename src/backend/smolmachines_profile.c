@@ -251,6 +251,8 @@ void machine_profile_fill(struct machine_profile *p)
 			LIMIT(MSGQUEUE, 0, 0, "kernel memory that outlives its maker"),
 			LIMIT(SIGPENDING, 4096, 4096, "kernel memory"),
 			LIMIT(NPROC, 1024, 1024, "threads of the VMM and of its relay, and as many commands"),
+			LIMIT(RTPRIO, 0, 0, "real time goes before everybody else's, on every processor"),
+			LIMIT(NICE, 0, 0, "no better place than others have"),
 		},
 	};
 	p->profile.calls = p->calls;

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <linux/prctl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -41,9 +42,25 @@ static int enter_tree(const struct entry *e, struct err *err)
 	return tree_build_and_enter(e->mounts, e->nmounts, err);
 }
 
-/* Does: lowers soft and hard limits; a limit that is lower already stays. */
+/* What the parent had before everybody else's is inherited, whatever may be asked for from now on. */
+static int take_a_usual_place(struct err *err)
+{
+	const struct sched_param none = { 0 };
+	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+
+	if ((policy == SCHED_FIFO || policy == SCHED_RR) && sched_setscheduler(0, SCHED_OTHER, &none) != 0)
+		return fail_errno(err, "leaving real time");
+	if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) != 0)
+		return fail_errno(err, "taking the usual priority");
+	return 0;
+}
+
+/* Does: lowers soft and hard limits; a limit that is lower already stays. Gives up a place before
+ * others on the processors. */
 static int enter_limits(const struct entry *e, struct err *err)
 {
+	if (take_a_usual_place(err) != 0)
+		return -1;
 	for (size_t i = 0; i < e->profile->nlimits; i++) {
 		const struct cage_limit *row = &e->profile->limits[i];
 		struct rlimit now;

@@ -213,6 +213,31 @@ check_table() {
 	[[ "$output" == *"Resource temporarily unavailable"* || "$output" == *"retry"* ]]
 }
 
+@test "a caller's right to real time and to a better priority is not passed on" {
+	generous=(prlimit --rtprio=95:95 --nice=40:40)
+	[ "$(id -u)" = 0 ] && "${generous[@]}" true || skip "needs root, and CAP_SYS_RESOURCE, to have such limits"
+	tries='ulimit -r; ulimit -e; chrt -f 1 echo real-time; nice -n -5 nice'
+	run "${generous[@]}" "$ENTER" bash -c "$tries"
+	[ "${lines[0]} ${lines[1]}" = "0 0" ] && [ "${lines[-1]}" = 0 ] && [[ "$output" != *real-time* ]] || { echo "$output"; return 1; }
+	# The control: the same limits and no cage, as somebody without root's powers.
+	run "${generous[@]}" setpriv --reuid 65001 --regid 65001 --clear-groups bash -c "$tries"
+	[ "$output" = $'95\n40\nreal-time\n-5' ] || { echo "$output"; return 1; }
+}
+
+@test "nor is the place that the caller has, and none can be asked for" {
+	place='chrt -p $$ | head -n 1; nice; ulimit -r; ulimit -e; chrt -f 1 echo real-time; nice -n -5 echo better'
+	before=()
+	# Root can have such a place here; the control.
+	if [ "$(id -u)" = 0 ]; then
+		before=(chrt -f 5 nice -n -5)
+		run "${before[@]}" bash -c "$place"
+		[[ "$output" == *SCHED_FIFO*$'\n'-5$'\n'*real-time$'\n'better ]] || { echo "$output"; return 1; }
+	fi
+	run "${before[@]}" "$ENTER" bash -c "$place"
+	[[ "$output" == *SCHED_OTHER*$'\n'0$'\n'0$'\n'0$'\n'* && "$output" != *real-time* ]] || { echo "$output"; return 1; }
+	[[ "$output" == *"cannot set niceness"* ]]
+}
+
 @test "the programs of a user land work" {
 	run "$ENTER" bash -ec 'git init -q r; cd r; python3 -c "import ssl, sqlite3, multiprocessing as m; m.Lock(); print(6 * 7)"
 		node -e "console.log(require(\"os\").cpus().length > 0)"; printf "int main(void) { return 0; }" >a.c
