@@ -48,8 +48,10 @@ enum cage_mount_kind {
 	CAGE_LINK,   /* a symbolic link to @source */
 	CAGE_BIND,   /* the host's @source (with all below it), or the detached mount @tree */
 	CAGE_TMPFS,  /* of @size bytes (0: the kernel's default) and @mode */
-	CAGE_PROC,   /* of the cage's own pid namespace; /proc/sys below it read-only */
-	CAGE_DEVPTS, /* of its own; the target's sibling "ptmx" is made a link to it */
+	CAGE_PROC,   /* of the cage's own pid namespace; /proc/sys below it read-only, and closed what
+			 * tells of the host's keyrings and of the kernel's inside */
+	CAGE_DEVPTS, /* of its own, with some hundred terminals; the target's sibling "ptmx" is made a
+			 * link to it */
 	CAGE_MQUEUE,
 	CAGE_OVERLAY, /* lower: @source or @tree; above it "upper" and "work" below @layers or
 			 * @layers_tree, or nothing: read-only, which is for masks in a shared directory */

@@ -20,6 +20,8 @@
 #include "base/str.h"
 #include "base/banned.h"
 
+enum { TERMINALS_MAX = 256 }; /* of one cage, at a time */
+
 struct tree {
 	int root;    /* the tmpfs */
 	int staging; /* another, which goes with the host's tree: for what must be attached to be made from */
@@ -176,6 +178,48 @@ static int add_tmpfs(const struct tree *t, const struct cage_mount *row, struct 
 	return attach(t, row->target, mount, err);
 }
 
+/* A file that nobody may open. A mount can be cloned from only where it is attached. */
+static int attach_empty_file(const struct tree *t, int at, struct err *err)
+{
+	static const char name[] = "empty";
+
+	if (faccessat(t->staging, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    make_file(t->staging, name, 0, NULL, 0, err) != 0)
+		return -1;
+	own_fd int file = open_tree(t->staging, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (file < 0)
+		return fail_errno(err, "staging");
+	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 :
+	                                                                      mount_attach(file, at, err);
+}
+
+/* What is nobody's in there, but the whole host's, and is open to everybody on some kernel. The
+ * rest of that kind (kcore, kmsg, slabinfo) is root's alone, who does not exist inside. What says
+ * only which kernel, hardware or modules there are stays (config.gz, modules), and so do counts
+ * that /proc/stat, which programs need, has too (interrupts). */
+static const struct {
+	const char *name, *why;
+} closed_in_proc[] = {
+	{ "keys", "the keyrings of whoever started this: names of keys and servers" },
+	{ "key-users", "who else has keys" },
+	{ "kallsyms", "where the kernel's code lies" },
+	{ "sched_debug", "everybody's processes, before Linux 5.13" },
+	{ "timer_list", "what runs when, of everybody" },
+	{ "latency_stats", "what everybody waits for" },
+};
+
+static int close_in_proc(const struct tree *t, int proc, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(closed_in_proc); i++) {
+		own_fd int at = openat(proc, closed_in_proc[i].name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (at < 0 && errno == ENOENT)
+			continue;
+		if (at < 0 || attach_empty_file(t, at, err) != 0)
+			return fail_errno(err, "its %s", closed_in_proc[i].name);
+	}
+	return 0;
+}
+
 static int add_proc(const struct tree *t, const struct cage_mount *row, struct err *err)
 {
 	own_fd int mount =
@@ -194,16 +238,23 @@ static int add_proc(const struct tree *t, const struct cage_mount *row, struct e
 		knobs < 0 ? -1 : open_tree(knobs, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (copy < 0)
 		return fail_errno(err, "its sys");
-	unsigned flags = CAGE_READ_ONLY | CAGE_NOEXEC;
-	return mount_restrict(copy, flags, err) != 0 ? -1 : mount_attach(copy, knobs, err);
+	if (mount_restrict(copy, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ||
+	    mount_attach(copy, knobs, err) != 0)
+		return -1;
+	return close_in_proc(t, mount, err);
 }
 
 static int add_devpts(const struct tree *t, const struct cage_mount *row, struct err *err)
 {
-	static const char *const options[][2] = {
-		{ "newinstance", NULL }, { "mode", "0620" }, { "ptmxmode", "0666" }, { NULL, NULL }
-	};
+	char max[16];
+	const char *const options[][2] = { { "newinstance", NULL },
+		                           { "mode", "0620" },
+		                           { "ptmxmode", "0666" },
+		                           { "max", max },
+		                           { NULL, NULL } };
 	const char *name;
+	/* All instances share the host's number of terminals, some three thousand. */
+	snprintf(max, sizeof max, "%d", TERMINALS_MAX);
 	own_fd int mount = mount_make("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 
 	if (mount < 0 || attach(t, row->target, mount, err) != 0)
@@ -233,21 +284,6 @@ static int add_overlay(const struct tree *t, const struct cage_mount *row, struc
 	if (mount < 0 || mount_restrict(mount, row->flags, err) != 0)
 		return -1;
 	return attach(t, row->target, mount, err);
-}
-
-/* A file that nobody may open. A mount can be cloned from only where it is attached. */
-static int attach_empty_file(const struct tree *t, int at, struct err *err)
-{
-	static const char name[] = "empty";
-
-	if (faccessat(t->staging, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-	    make_file(t->staging, name, 0, NULL, 0, err) != 0)
-		return -1;
-	own_fd int file = open_tree(t->staging, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (file < 0)
-		return fail_errno(err, "staging");
-	return mount_restrict(file, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ? -1 :
-	                                                                      mount_attach(file, at, err);
 }
 
 static int fail_replaced(struct err *err)

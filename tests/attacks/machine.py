@@ -21,7 +21,7 @@ NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 STATUS = {"NoNewPrivs": "1", "Seccomp": "2", "CapInh": "0" * 16, "CapPrm": "0" * 16, "CapEff": "0" * 16, "CapBnd": "0" * 16,
           "CapAmb": "0" * 16}
 MOUNTS = (r"/|/b/(bin/bottle-guest|etc|home|workspace)|/dev(/(kvm|machine|null|zero|random|urandom|pts))?|"
-          r"/etc/(ld\.so\.cache|mke2fs\.conf)|/lib(32|64|x32)?|/opt/smolvm|/proc(/sys)?|/s|/tmp|/usr/lib(64)?|"
+          r"/etc/(ld\.so\.cache|mke2fs\.conf)|/lib(32|64|x32)?|/opt/smolvm|/proc(/(sys|keys|key-users|kallsyms|sched_debug|timer_list|latency_stats))?|/s|/tmp|/usr/lib(64)?|"
           r"/usr/sbin/(mkfs\.ext4|mke2fs|e2fsck|resize2fs)|/nix/store")
 
 

@@ -46,7 +46,10 @@ expected() {
 	init-root EACCES
 	io_uring EPERM
 	kexec EPERM
+	kallsyms EACCES
+	key-users EACCES
 	keyctl EPERM
+	keys EACCES
 	kmsg ENOENT
 	kvm ENOENT
 	lease EPERM
@@ -69,6 +72,7 @@ expected() {
 	perf EPERM
 	pidfd_getfd EPERM
 	pivot_root EPERM
+	proc-stat ok
 	ptrace-init EPERM
 	ptrace-own ok
 	raw EPERM
@@ -135,7 +139,7 @@ check_table() {
 	# Most must come out differently: those that don't are things that this host lacks.
 	same=$(join "$BATS_TEST_TMPDIR/refused" "$BATS_TEST_TMPDIR/outside" | awk '$2 == $3 { print $1 }')
 	echo "# no control on this host: ${same//$'\n'/ }" >&3
-	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet old-packet wide-raw \
+	for name in mount bind remount umount chroot unshare-user setns clone-user clone3 io_uring packet old-packet wide-raw keys key-users kallsyms \
 		tiocsti wide-tiocsti snapshot set-flags lease net-namespace core_pattern set-id-chmod set-id-open openat2 shadow host-root usr-write root-write ptrace-init; do
 		if grep -qx "$name" <<<"$same"; then
 			echo "$name is refused outside too"
@@ -206,6 +210,19 @@ check_table() {
 	run "$ENTER" -t sh -c 'tty; stty size'
 	[ "${lines[0]%$'\r'}" = /dev/pts/0 ]
 	[ "${lines[1]%$'\r'}" = "24 80" ]
+}
+
+@test "terminals are not all there for one, outside they are (control)" {
+	take='import os
+taken = []
+try:
+    while len(taken) < 400: taken.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))
+except OSError as e: print(e.strerror)
+print(len(taken))'
+	run "$ENTER" python3 -c "$take"
+	[ "$output" = $'No space left on device\n256' ] || { echo "$output"; return 1; }
+	run python3 -c "$take"
+	[ "$output" = 400 ]
 }
 
 @test "a fork bomb meets the limit of programs" {

@@ -244,6 +244,22 @@ static long no_sysrq(void)
 {
 	return open("/proc/sysrq-trigger", O_WRONLY);
 }
+static long no_keys(void)
+{
+	return read_path("/proc/keys");
+}
+static long no_key_users(void)
+{
+	return read_path("/proc/key-users");
+}
+static long no_kallsyms(void)
+{
+	return read_path("/proc/kallsyms");
+}
+static long yes_stat(void)
+{
+	return read_path("/proc/stat");
+}
 static long no_kmsg(void)
 {
 	return open("/dev/kmsg", O_RDONLY);
@@ -392,6 +408,10 @@ static const struct attempt attempts[] = {
 	{ "init-ns", no_init_ns },
 	{ "core_pattern", no_core_pattern },
 	{ "sysrq", no_sysrq },
+	{ "keys", no_keys },
+	{ "key-users", no_key_users },
+	{ "kallsyms", no_kallsyms },
+	{ "proc-stat", yes_stat },
 	{ "kmsg", no_kmsg },
 	{ "kvm", no_kvm },
 	{ "shadow", no_shadow },
