@@ -22,7 +22,9 @@ struct relay {
 	int keeper, signals;
 	struct ui_raw raw;
 	bool started, over, input_open;
-	struct err why; /* what the keeper said */
+	struct str pending; /* messages that the keeper had no room for yet, each behind its length */
+	uint32_t owed;      /* bytes of input that it has not taken */
+	struct err why;     /* what the keeper said */
 };
 
 bool session_terminal(uint16_t *rows, uint16_t *columns)
@@ -38,10 +40,41 @@ bool session_terminal(uint16_t *rows, uint16_t *columns)
 	return true;
 }
 
-/* A keeper that has gone may have said why: what is left to be read tells that, and that it ended. */
-static int tell(int keeper, const struct keeper_message *m, struct err *err)
+/* As many as fit. A keeper that has gone may have said why: what is left to be read tells that,
+ * and that it ended. */
+static int flush(struct relay *r, struct err *err)
 {
-	return keeper_say(keeper, m, NULL, 0, err) == 0 || err->sys == EPIPE ? 0 : -1;
+	struct err why = ERR_INIT;
+
+	while (r->pending.len > 0) {
+		struct unpack u = unpack_of(r->pending.data, r->pending.len);
+		size_t n;
+		const void *bytes = unpack_bytes(&u, &n);
+		const struct str one = { .data = (char *)bytes, .len = n };
+		if (msg_send(r->keeper, &one, NULL, 0, &why) == 0) {
+			str_cut_front(&r->pending, sizeof(uint32_t) + n);
+			continue;
+		}
+		if (why.kind == ERR_BUSY)
+			return 0;
+		str_reset(&r->pending);
+		r->input_open = false;
+		if (why.sys == EPIPE || why.sys == ECONNRESET)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	return 0;
+}
+
+/* Waits for nothing: whoever holds us in a call makes us deaf to the operator. */
+static int tell(struct relay *r, const struct keeper_message *m, struct err *err)
+{
+	own_str struct str bytes = STR_INIT;
+
+	keeper_message_encode(m, &bytes);
+	pack_bytes(&r->pending, bytes.data, bytes.len);
+	return flush(r, err);
 }
 
 static int say(struct relay *r, enum keeper_say what, uint32_t number, struct err *err)
@@ -55,7 +88,7 @@ static int say(struct relay *r, enum keeper_say what, uint32_t number, struct er
 		m.rows = rows;
 		m.columns = columns;
 	}
-	return tell(r->keeper, &m, err);
+	return tell(r, &m, err);
 }
 
 static int on_started(struct relay *r, const struct keeper_message *m, struct err *err)
@@ -101,6 +134,9 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 		r->over = !r->s->launching;
 		ui_raw_leave(&r->raw);
 		return 0;
+	case KEEPER_TOOK:
+		r->owed -= m->number < r->owed ? m->number : r->owed;
+		return 0;
 	case KEEPER_FAILED:
 		r->why = m->why;
 		return 0;
@@ -117,12 +153,17 @@ static int on_keeper(struct relay *r, struct err *err)
 {
 	own_msg struct msg raw = MSG_INIT;
 	own_keeper_message struct keeper_message m = KEEPER_MESSAGE_INIT;
-	int got = keeper_hear(r->keeper, &raw, &m, err);
+	struct err why = ERR_INIT;
+	int got = keeper_hear(r->keeper, &raw, &m, &why);
 
 	if (got == 1)
 		return obey_message(r, &m, err);
-	if (got < 0)
+	if (got < 0 && why.kind == ERR_BUSY)
+		return 0;
+	if (got < 0) {
+		*err = why;
 		return -1;
+	}
 	r->over = true;
 	if (r->why.kind != ERR_NONE || r->s->status >= 0)
 		return 0;
@@ -153,7 +194,8 @@ static int on_input(struct relay *r, struct err *err)
 		r->s->left = r->over = true;
 		return 0;
 	}
-	return tell(r->keeper, &m, err);
+	r->owed += (uint32_t)n;
+	return tell(r, &m, err);
 }
 
 static int on_signal(struct relay *r, struct err *err)
@@ -171,9 +213,10 @@ static int on_signal(struct relay *r, struct err *err)
 
 static int relay_once(struct relay *r, struct err *err)
 {
-	/* Input is the program's, so it waits for one. A file is always readable. */
-	bool listen = r->started && r->input_open && !r->over;
-	struct pollfd fds[3] = { { r->keeper, POLLIN, 0 },
+	/* Input is the program's, so it waits for one that takes it. A file is always readable. */
+	bool listen = r->started && r->input_open && r->s->status < 0 && r->pending.len == 0 &&
+	              r->owed < KEEPER_WINDOW;
+	struct pollfd fds[3] = { { r->keeper, (short)(POLLIN | (r->pending.len ? POLLOUT : 0)), 0 },
 		                 { r->signals, POLLIN, 0 },
 		                 { listen ? STDIN_FILENO : -1, POLLIN, 0 } };
 
@@ -181,12 +224,12 @@ static int relay_once(struct relay *r, struct err *err)
 		return errno == EINTR ? 0 : fail_errno(err, "poll");
 	if (fds[1].revents && on_signal(r, err) != 0)
 		return -1;
-	if (fds[0].revents)
+	if ((fds[0].revents & POLLOUT) && flush(r, err) != 0)
+		return -1;
+	if (fds[0].revents & ~POLLOUT)
 		return on_keeper(r, err);
 	/* After the keeper: a program that has ended takes no more. */
-	if (fds[2].revents && on_input(r, err) != 0 && err->sys != EPIPE && err->sys != ECONNRESET)
-		return -1;
-	return 0;
+	return fds[2].revents ? on_input(r, err) : 0;
 }
 
 int session_relay(struct command *c, int keeper, struct session *s, struct err *err)
@@ -199,15 +242,14 @@ int session_relay(struct command *c, int keeper, struct session *s, struct err *
 	if (from < 0)
 		return -1;
 	r.signals = from;
-	if (s->no_input) {
-		struct keeper_message none = { .say = KEEPER_INPUT };
-		if (tell(keeper, &none, err) != 0)
-			return -1;
-	}
-	int rc = 0;
+	if (fcntl(keeper, F_SETFL, O_NONBLOCK) != 0)
+		return fail_errno(err, "the connection to the keeper");
+	struct keeper_message none = { .say = KEEPER_INPUT };
+	int rc = s->no_input ? tell(&r, &none, err) : 0;
 	while (rc == 0 && !r.over)
 		rc = relay_once(&r, err);
 	ui_raw_leave(&r.raw);
+	str_clear(&r.pending);
 	if (rc == 0 && r.why.kind != ERR_NONE) {
 		*err = r.why;
 		return -1;

@@ -98,10 +98,18 @@ void agent_flow(struct keeper *k)
 	flow_one(k, k->agent.err, &k->agent.on_err, on_err, behind);
 }
 
+static void close_input(struct keeper *k)
+{
+	struct agent *a = &k->agent;
+
+	loop_unwatch(&k->loop, &a->on_in);
+	fd_drop(&a->in);
+	a->input_closed = true;
+}
+
 static void write_input(struct keeper *k)
 {
 	struct agent *a = &k->agent;
-	struct err ignored = ERR_INIT;
 
 	while (a->in >= 0 && a->input.len > 0) {
 		ssize_t n = write(a->in, a->input.data, a->input.len);
@@ -110,22 +118,18 @@ static void write_input(struct keeper *k)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			str_reset(&a->input);
-			loop_unwatch(&k->loop, &a->on_in);
-			fd_drop(&a->in);
+			close_input(k);
 			break;
 		}
 		str_cut_front(&a->input, (size_t)n);
 	}
-	if (a->input.len == 0 && a->input_ends && !a->terminal && a->in >= 0) {
+	if (a->input.len == 0 && a->input_ends && !a->terminal && a->in >= 0)
+		close_input(k);
+	if (a->input_closed)
+		str_reset(&a->input);
+	if (a->input.len == 0)
 		loop_unwatch(&k->loop, &a->on_in);
-		fd_drop(&a->in);
-	}
-	bool more = a->in >= 0 && a->input.len > 0;
-	if (!more)
-		loop_unwatch(&k->loop, &a->on_in);
-	(void)ignored;
-	connections_hold(k, more);
+	connections_input(k);
 }
 
 static void on_in(void *arg, uint32_t events)
@@ -142,7 +146,8 @@ void agent_input(struct keeper *k, const struct str *bytes)
 	if (bytes->len == 0)
 		a->input_ends = true;
 	/* Before it has started its input waits. */
-	str_addn(&a->input, str_c(bytes), bytes->len);
+	if (!a->input_closed)
+		str_addn(&a->input, str_c(bytes), bytes->len);
 	write_input(k);
 	if (a->in >= 0 && a->input.len > 0 && a->on_in.fd < 0)
 		loop_watch(&k->loop, &a->on_in, a->in, EPOLLOUT, on_in, k, &ignored);

@@ -11,8 +11,10 @@ enum {
 	AGENT_LOG_MAX = 4 << 20, /* bytes; the one before it is kept as agent.log.1 */
 	SAVE_MS = 2000,          /* the record follows the audit log at this distance */
 	STARVED_MS = 100,
-	BEHIND_MAX = 1 << 20, /* bytes that wait for one who looks on; over it, that one is let go */
-	STOP_MS = 5000,       /* between the agent's SIGTERM and the end of everything */
+	INPUT_MAX = 1 << 20,        /* bytes that wait for the agent; over it, nobody's are read */
+	LINGER_MS = 10 * 60 * 1000, /* for a launcher that reads nothing of what is left for it */
+	BEHIND_MAX = 1 << 20,       /* bytes that wait for one who looks on; over it, that one is let go */
+	STOP_MS = 5000,             /* between the agent's SIGTERM and the end of everything */
 };
 
 struct keeper;
@@ -28,6 +30,7 @@ struct connection {
 	struct str pending;     /* encoded messages that did not fit yet, each behind its length */
 	size_t pending_at;      /* where the first of them begins */
 	bool let_go;            /* it was too far behind: nothing more for it */
+	uint32_t owed;          /* bytes of its INPUT that it was not told of yet */
 	struct program program; /* ROLE_EXEC */
 	int ours[3];            /* ROLE_EXEC: ends to be handed out at its start */
 	bool terminal;
@@ -43,6 +46,7 @@ struct agent {
 	struct watch on_in, on_out, on_err;
 	struct str input; /* not written yet */
 	bool input_ends;
+	bool input_closed; /* what comes from now on is dropped */
 	int log;
 	size_t logged;
 	int status;
@@ -84,9 +88,10 @@ void connections_close(struct keeper *k);
 void connections_tell(struct keeper *k, const struct keeper_message *m, bool attached_only);
 /* True while the one whose terminal it is, is behind: only it may hold the agent up. */
 bool connections_behind(const struct keeper *k);
-/* After the end: what the launcher has not read yet, for as long as it is there. */
+/* After the end: what the launcher has not read yet, for as long as it goes on reading. */
 void connections_linger(struct keeper *k);
-void connections_hold(struct keeper *k, bool hold); /* take no input for now */
+/* The agent's input has become more or less: who may be read from, who is told that it was taken. */
+void connections_input(struct keeper *k);
 
 /* agent.c */
 int agent_start(struct keeper *k, struct err *err);

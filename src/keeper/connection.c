@@ -71,7 +71,8 @@ static size_t behind(const struct connection *c)
 
 static void set_events(struct connection *c)
 {
-	bool held = looks_on(c) && c->keeper->agent.input.len >= KEEPER_BYTES;
+	/* Nobody gets here who waits for TOOK, as our own do. */
+	bool held = looks_on(c) && c->keeper->agent.input.len >= INPUT_MAX;
 
 	loop_change(&c->keeper->loop, &c->watch, (held ? 0 : EPOLLIN) | (behind(c) ? EPOLLOUT : 0));
 }
@@ -162,22 +163,46 @@ bool connections_behind(const struct keeper *k)
 	return false;
 }
 
-void connections_linger(struct keeper *k)
+/* False: the other side is gone, or reads nothing any more, or we are told to end. */
+static bool await_reader(struct connection *c)
 {
-	for (struct connection *c = k->connections; c; c = c->next) {
-		/* A reader that pages through the last output may take its time; nothing else waits. */
-		struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
-		while (c->role == ROLE_LAUNCHER && send_pending(c) == 0)
-			if (poll(&fd, 1, -1) < 0 || (fd.revents & (POLLHUP | POLLERR)))
-				break;
+	struct pollfd fds[] = { { c->fd, POLLIN | POLLOUT, 0 }, { c->keeper->signals, POLLIN, 0 } };
+	own_msg struct msg raw = MSG_INIT;
+	struct err err = ERR_INIT;
+	int n = poll(fds, ARRAY_LEN(fds), LINGER_MS);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n <= 0 || fds[1].revents)
+		return false;
+	/* What it still sends finds nobody: it is only made room for. */
+	if (fds[0].revents & POLLIN) {
+		int got = msg_recv(c->fd, &raw, &err);
+		return got > 0 || (got < 0 && err.kind == ERR_BUSY);
 	}
+	return !(fds[0].revents & (POLLHUP | POLLERR));
 }
 
-void connections_hold(struct keeper *k, bool hold)
+void connections_linger(struct keeper *k)
 {
-	(void)hold;
+	/* A reader that pages through the last output may take its time; nothing else waits. */
 	for (struct connection *c = k->connections; c; c = c->next)
+		while (c->role == ROLE_LAUNCHER && send_pending(c) == 0 && await_reader(c))
+			;
+}
+
+void connections_input(struct keeper *k)
+{
+	bool taken = k->agent.input.len < KEEPER_BYTES;
+
+	for (struct connection *c = k->connections; c; c = c->next) {
+		struct keeper_message m = { .say = KEEPER_TOOK, .number = c->owed };
+		if (taken && c->owed > 0) {
+			c->owed = 0;
+			connection_say(c, &m, NULL, 0);
+		}
 		set_events(c);
+	}
 }
 
 static void on_message(void *arg, uint32_t events)

@@ -201,6 +201,10 @@ int request_obey(struct connection *c, struct keeper_message *m, struct err *err
 	case KEEPER_ATTACH:
 		return answer_attach(c, m, err);
 	case KEEPER_INPUT:
+		/* Who looks on and says no more does not speak for the others. */
+		if (m->bytes.len == 0 && c->role != ROLE_LAUNCHER)
+			return 0;
+		c->owed += (uint32_t)m->bytes.len;
 		agent_input(k, &m->bytes);
 		return 0;
 	case KEEPER_RESIZE:

@@ -46,6 +46,7 @@ static const struct {
 	[KEEPER_ENDED] = { true, 0 },
 	[KEEPER_STATUS] = { true, F_TEXT },
 	[KEEPER_FAILED] = { true, F_WHY },
+	[KEEPER_TOOK] = { true, F_NUMBER },
 };
 
 void keeper_message_encode(const struct keeper_message *m, struct str *out)

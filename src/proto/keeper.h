@@ -17,7 +17,7 @@ enum keeper_say {
 	KEEPER_INFO,       /* answered by one STATUS */
 	KEEPER_EXEC,       /* answered by STARTED with descriptors, later EXITED; or FAILED */
 	KEEPER_ATTACH,     /* to the main program; answered by STARTED, OUTPUT..., EXITED */
-	KEEPER_INPUT,      /* after ATTACH or LAUNCH: bytes for the program; none: end of input */
+	KEEPER_INPUT,      /* after ATTACH or LAUNCH: bytes for the program; none, after LAUNCH: their end */
 	KEEPER_RESIZE,     /* after ATTACH, LAUNCH or EXEC with a terminal */
 	KEEPER_SIGNAL,     /* after ATTACH, LAUNCH or EXEC: to the program */
 	KEEPER_STOP,       /* take the bottle down; answered by STEP..., then ENDED */
@@ -31,13 +31,18 @@ enum keeper_say {
 	KEEPER_ENDED,   /* the bottle is down, what it held is free; nothing follows */
 	KEEPER_STATUS,  /* a JSON object */
 	KEEPER_FAILED,  /* a struct err; nothing follows on this connection but ENDED */
+	KEEPER_TOOK,    /* so many bytes of this connection's INPUT are out of the way */
 };
 
 enum {
 	KEEPER_TEXT = 4096,
 	KEEPER_STATUS_MAX = 120 * 1024,
 	KEEPER_BYTES = 32 * 1024, /* of INPUT and OUTPUT */
-	KEEPER_ARGS = 1024,       /* words of a command, and variables */
+	/* Of INPUT that is on its way: who sends more before it hears TOOK is not read from, and
+	 * its other messages wait too. So a program that takes no input keeps nobody from being
+	 * heard. */
+	KEEPER_WINDOW = 4 * KEEPER_BYTES,
+	KEEPER_ARGS = 1024, /* words of a command, and variables */
 	KEEPER_ARG = 64 * 1024,
 };
 
@@ -53,7 +58,8 @@ struct keeper_message {
 	uint32_t rows, columns;
 	bool down;         /* STEP: it is being undone */
 	bool error_stream; /* OUTPUT: of the program's stderr */
-	uint32_t number;   /* SIGNAL: which; EXITED: status; STARTED: descriptors beside it */
+	uint32_t number;   /* SIGNAL: which; EXITED: status; STARTED: descriptors beside it;
+	                    * TOOK: bytes */
 	char *text;        /* STEP, NOTE, STATUS; STARTED: the slug; LAUNCH: the one to resume, or "" */
 	struct str bytes;  /* INPUT, OUTPUT */
 	struct err why;    /* FAILED */
