@@ -61,6 +61,8 @@ static int run(struct command *c, struct err *err)
 		mem_drop(&plan.term);
 		plan.term = xstrdup(command_env("TERM"));
 	}
+	if (plan_check_text(&plan, err) != 0)
+		return -1;
 	return launch_and_follow(c, &plan, slug, NULL, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/utf8.h"
 #include "base/banned.h"
 
 void audit_close(struct audit *a)
@@ -194,6 +195,24 @@ static bool copy_member(void *arg, const char *key, json *value)
 	return true;
 }
 
+/* A line that is not UTF-8 is one that nobody can read back, and the end of the chain. Such bytes
+ * stand only inside of strings, where U+FFFD may stand too; who needs to know which they were
+ * writes them escaped. */
+static void replace_bad_bytes(struct str *text)
+{
+	own_str struct str clean = STR_INIT;
+	const unsigned char *p = (const unsigned char *)str_c(text), *end = p + text->len;
+
+	if (utf8_is_valid(p, text->len))
+		return;
+	for (size_t n; p < end; p += n ? n : 1) {
+		n = utf8_length(p, (size_t)(end - p));
+		str_addn(&clean, n ? (const char *)p : "\xef\xbf\xbd", n ? n : 3);
+	}
+	str_reset(text);
+	str_addn(text, clean.data, clean.len);
+}
+
 /* The next line of the chain with its newline; @head is what the one after it names. */
 static int compose(const struct audit *a, const json *record, struct str *text, char head[SHA256_TEXT],
                    struct err *err)
@@ -214,6 +233,7 @@ static int compose(const struct audit *a, const json *record, struct str *text, 
 	if (c.reserved)
 		return fail(err, ERR_INPUT, "an audit record that brings its own seq or prev");
 	json_print(line, text);
+	replace_bad_bytes(text);
 	if (text->len > AUDIT_LINE_MAX)
 		return fail(err, ERR_INPUT, "an audit record of %zu bytes is over the limit of %d", text->len,
 		            AUDIT_LINE_MAX);

@@ -85,16 +85,25 @@ static bool is_copy(const struct keeper_message *m)
 	       (str_is(m->argv.v[1], "send") || str_is(m->argv.v[1], "receive"));
 }
 
+/* The bytes are a caller's, or name a file that the guest made. */
+static void set_visible(json *details, const char *key, const char *bytes)
+{
+	own_str struct str shown = STR_INIT;
+
+	str_add_visible(&shown, bytes);
+	json_set_string(details, key, str_c(&shown));
+}
+
 static int answer_exec(struct connection *c, const struct keeper_message *m, struct err *err)
 {
 	struct keeper *k = c->keeper;
 	int theirs[3] = { -1, -1, -1 };
 	json *details = json_object_of();
 
-	json_set_string(details, "program", m->argv.v[0]);
+	set_visible(details, "program", m->argv.v[0]);
 	if (m->self && is_copy(m)) {
 		json_set_string(details, "copy", m->argv.v[1]);
-		json_set_string(details, "path", m->argv.v[2]);
+		set_visible(details, "path", m->argv.v[2]);
 	}
 	if (keeper_audit(k, "exec", details, err) != 0)
 		return -1;

@@ -133,6 +133,9 @@ int plan_make(const struct manifest_plan *manifest, const struct host_config *co
 /* Its limits as the manifest has them, and as a backend is asked for them. */
 struct manifest_resources plan_wants(const struct plan *p);
 
+/* ERR_INPUT names the member that holds bytes which are not UTF-8: no record could be read back. */
+int plan_check_text(const struct plan *p, struct err *err);
+
 /* One descriptor table serves both ways. */
 json *plan_to_json(const struct plan *p);
 int plan_from_json(const json *j, struct plan *out, struct err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 #include "base/banned.h"
 
 enum kind { TEXT, FLAG, NUMBER, WORDS, LIST };
@@ -283,4 +284,39 @@ int plan_from_json(const json *j, struct plan *out, struct err *err)
 	*out = p;
 	p = (struct plan)PLAN_INIT;
 	return 0;
+}
+
+static int check_text(const char *name, const char *text, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+
+	if (!text || utf8_is_valid(text, strlen(text)))
+		return 0;
+	str_add_visible(&shown, text);
+	return fail(err, ERR_INPUT, "%s: \"%.200s\" is not UTF-8, which the bottle's record can't hold", name,
+	            str_c(&shown));
+}
+
+static int check_columns(const struct column *c, const char *base, struct err *err)
+{
+	for (; c->name; c++) {
+		const char *at = base + c->at;
+		const struct strv *words = c->kind == WORDS ? (const struct strv *)at : NULL;
+		size_t rows = c->kind == LIST ? *(const size_t *)(base + c->count_at) : 0;
+
+		if (c->kind == TEXT && check_text(c->name, *(char *const *)at, err) != 0)
+			return -1;
+		for (size_t i = 0; words && i < words->n; i++)
+			if (check_text(c->name, words->v[i], err) != 0)
+				return -1;
+		for (size_t i = 0; i < rows; i++)
+			if (check_columns(c->columns, *(char *const *)at + i * c->size, err) != 0)
+				return -1;
+	}
+	return 0;
+}
+
+int plan_check_text(const struct plan *p, struct err *err)
+{
+	return check_columns(plan_columns, (const char *)p, err);
 }

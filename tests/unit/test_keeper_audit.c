@@ -331,6 +331,27 @@ static void a_full_log_takes_no_line_more_but_what_ends_the_bottle(void **state)
 	assert_ok(audit_append_text(&again, "{\"kind\":\"start\"}", &err), &err);
 }
 
+static void bytes_that_are_not_utf8_do_not_break_the_chain(void **state)
+{
+	int dir = *(int *)*state;
+	own_audit struct audit a = AUDIT_INIT;
+	own_json json *record = json_object_of();
+	own_str struct str text = STR_INIT;
+	struct audit_found found = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_ok(audit_open(dir, NULL, 1 << 20, &a, &err), &err);
+	json_set_string(record, "bad", "a\xff\xfe\"\xc3");
+	json_set_string(record, "good", "\xc3\xbc");
+	assert_ok(audit_append(&a, record, &err), &err);
+	assert_ok(audit_append_text(&a, "{\"kind\":\"test\"}", &err), &err);
+	const struct audit_claim claim = { a.count, a.head };
+	assert_ok(audit_verify(dir, &claim, AUDIT_ENDED, &found, &err), &err);
+	assert_ok(file_read(dir, AUDIT_FILE, 1 << 20, &text, &err), &err);
+	assert_non_null(strstr(text.data, "\"a\xef\xbf\xbd\xef\xbf\xbd\\\"\xef\xbf\xbd\""));
+	assert_non_null(strstr(text.data, "\"\xc3\xbc\""));
+}
+
 static void what_is_no_line_is_told_from_what_was_cut(void **state)
 {
 	int dir = *(int *)*state;
@@ -366,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_log_that_was_tampered_with_is_not_mended, place, leave),
 		cmocka_unit_test_setup_teardown(a_full_log_takes_no_line_more_but_what_ends_the_bottle, place,
 		                                leave),
+		cmocka_unit_test_setup_teardown(bytes_that_are_not_utf8_do_not_break_the_chain, place, leave),
 		cmocka_unit_test_setup_teardown(what_is_no_line_is_told_from_what_was_cut, place, leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
