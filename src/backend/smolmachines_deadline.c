@@ -1,4 +1,5 @@
-/* How long smolvm, and a look at what it wrote, are waited for. The tests with a smolvm that hangs link a shorter table. */
+/* How long smolvm, and a look at what it wrote, are waited for. The tests with a smolvm that hangs
+ * link a shorter table. */
 #include "backend/smolmachines.h"
 
 #include "base/banned.h"

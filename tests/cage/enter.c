@@ -1,7 +1,8 @@
 /* Runs a program in the guest's cage, as the namespace backend makes it, and ends with its
  * status: what the tests of this directory are run through.
  *
- *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] [-s SMOLVM] PROGRAM [ARGUMENT...]
+ *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] [-s SMOLVM] PROGRAM
+ *	      [ARGUMENT...]
  *
  * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -o one that stays
  * read-only in a mount, -e what a shell does when the workspace has been opened and is not mounted
