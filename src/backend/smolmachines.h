@@ -60,6 +60,9 @@ struct machine_vmm {
 
 /* ---- the tree and the profile of the cage ---- */
 
+/* What stands around every smolvm command: itself, libraries, scratch. */
+int machine_tree_of_smolvm(struct tree *t, const struct machine *m, const struct cage_ids *ids,
+                           struct err *err);
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
                  const struct cage_ids *ids, struct err *err);
 /* Refuses where the device can't be used; adds it to the tree. */
@@ -99,6 +102,10 @@ int machine_command(struct guest *g, const struct guest_waiting *w, const struct
                     struct machine_output *out, struct err *err);
 /* Where the command failed: its own words, escaped, last line first. */
 int machine_fail(const struct strv *argv, int status, const struct machine_output *out, struct err *err);
+
+/* `@program --version`, on the host's PATH, in a throw-away cage. The exit status, as a shell has
+ * it; ERR_BUSY: it did not end within @ms. */
+int machine_ask_version(const char *program, int ms, struct str *out, struct err *err);
 
 /* ---- the machine ---- */
 

@@ -81,6 +81,16 @@ static int add_image(struct tree *t, const struct cage_ids *ids, const struct gu
 	return 0;
 }
 
+int machine_tree_of_smolvm(struct tree *t, const struct machine *m, const struct cage_ids *ids,
+                           struct err *err)
+{
+	tree_add_all(t, host_files, ARRAY_LEN(host_files));
+	for (size_t i = 0; i < ARRAY_LEN(top_level); i++)
+		tree_add_like_host(t, top_level[i]);
+	tree_add_all(t, own_places, ARRAY_LEN(own_places));
+	return m->smolvm.root ? add_as_it_is(t, ids, m->smolvm.root, MACHINE_SMOLVM, 0, err) : 0;
+}
+
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
                  const struct cage_ids *ids, struct err *err)
 {
@@ -88,13 +98,7 @@ int machine_tree(struct tree *t, const struct guest_request *r, const struct mac
 	const struct cage_mount home = { CAGE_BIND, .target = MACHINE_B "/home" };
 	const struct cage_mount etc = { CAGE_BIND, MACHINE_B "/etc", .flags = CAGE_READ_ONLY | CAGE_NOEXEC };
 
-	tree_add_all(t, host_files, ARRAY_LEN(host_files));
-	for (size_t i = 0; i < ARRAY_LEN(top_level); i++)
-		tree_add_like_host(t, top_level[i]);
-	tree_add_all(t, own_places, ARRAY_LEN(own_places));
-	if (machine_device_add(t, ids, err) != 0)
-		return -1;
-	if (m->smolvm.root && add_as_it_is(t, ids, m->smolvm.root, MACHINE_SMOLVM, 0, err) != 0)
+	if (machine_tree_of_smolvm(t, m, ids, err) != 0 || machine_device_add(t, ids, err) != 0)
 		return -1;
 	if (add_as_it_is(t, ids, r->program, MACHINE_B "/bin/bottle-guest", 0, err) != 0)
 		return -1;

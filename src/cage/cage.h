@@ -215,7 +215,7 @@ struct cage_spec {
 	const char *hostname; /* NULL: "cage" */
 	int cgroup;           /* directory from cage_cgroup_make(); 0: none */
 	int *starting;        /* NULL: wait until the program runs; else see cage_started() */
-	/* As of struct proc_spec. The program is a descriptor, or, with enters_itself, may be a path. */
+	/* As of struct proc_spec. A path is the host's with enters_itself, else one in the tree. */
 	const char *path;
 	int exe;
 	char *const *argv;

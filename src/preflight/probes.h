@@ -4,6 +4,8 @@
 #include "preflight/preflight.h"
 
 int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err);
+/* What `smolvm --version` said, and ended with. Blanks at its end are taken off. */
+int check_smolvm_version(int status, struct str *said, struct err *err);
 int probe_kvm_node(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_kvm_access(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct err *err);

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include "backend/smolmachines.h"
 #include "base/own.h"
-#include "base/proc.h"
 #include "preflight/probes.h"
 #include "smoldb/posture.h"
 #include "base/banned.h"
 
-enum { OUTPUT_MAX = 4096, DEADLINE_MS = 10 * 1000 };
+enum { DEADLINE_MS = 10 * 1000 };
 
 /* The release that this program knows the state database of, and the SHA-256 of its archives. */
 #define RELEASES "https://github.com/smol-machines/smolvm/releases/download/v" POSTURE_VERSION "/"
@@ -65,35 +65,37 @@ static int fail_smolvm(const char *problem, struct err *err)
 		problem, stem, releases[i].sha256, stem, stem, stem);
 }
 
+int check_smolvm_version(int status, struct str *said, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+	own_mem char *problem = NULL;
+
+	while (said->len > 0 && strchr(" \r\n\t", said->data[said->len - 1]))
+		said->data[--said->len] = 0;
+	if (status == 0 && str_is(str_c(said), "smolvm " POSTURE_VERSION))
+		return 0;
+	str_add_escaped(&shown, str_c(said), said->len, 24);
+	problem = status != 0 ? xasprintf("smolvm --version exited %d", status) :
+	                        xasprintf("smolvm: only " POSTURE_VERSION " is supported, this says \"%s\"",
+	                                  str_c(&shown));
+	return fail_smolvm(problem, err);
+}
+
 int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err)
 {
 	struct err missing = ERR_INIT;
 	own_mem char *path = preflight_find_program(host->path, "smolvm", &missing);
-	own_str struct str out = STR_INIT;
-	own_str struct str errout = STR_INIT;
-	own_mem char *problem = NULL;
-	own_str struct str seen = STR_INIT;
-	char *argv[] = { path, "--version", NULL };
-	char *env[] = { "PATH=/usr/bin:/bin:/run/current-system/sw/bin", NULL };
-	int status;
+	own_str struct str said = STR_INIT;
 
 	if (!path)
 		return fail_smolvm("smolvm " POSTURE_VERSION " is not on PATH", err);
-	status = proc_run(&(struct proc_spec){ .path = path, .argv = argv, .env = env }, NULL, &out, &errout,
-	                  OUTPUT_MAX, DEADLINE_MS, &missing);
+	int status = machine_ask_version(path, DEADLINE_MS, &said, err);
 	if (status < 0)
-		return fail_smolvm("`smolvm --version` gave no answer", err);
-	while (out.len > 0 && strchr(" \r\n\t", out.data[out.len - 1]))
-		out.data[--out.len] = 0;
-	if (status == 0 && str_is(str_c(&out), "smolvm " POSTURE_VERSION)) {
-		str_addf(found, "%s at %s", str_c(&out), path);
-		return 0;
-	}
-	str_add_escaped(&seen, str_c(&out), out.len, 24);
-	problem = status != 0 ? xasprintf("smolvm --version exited %d", status) :
-	                        xasprintf("smolvm: only " POSTURE_VERSION " is supported, this says \"%s\"",
-	                                  str_c(&seen));
-	return fail_smolvm(problem, err);
+		return err->kind == ERR_BUSY ? fail_smolvm("`smolvm --version` gave no answer", err) : -1;
+	if (check_smolvm_version(status, &said, err) != 0)
+		return -1;
+	str_addf(found, "%s at %s", str_c(&said), path);
+	return 0;
 }
 
 int probe_git(const struct preflight_host *host, struct str *found, struct err *err)

@@ -45,25 +45,6 @@ row() {
 	[ "$(cat url)" = "$(sed 's/ .*//' <<<"${line#curl -LO }")" ]
 }
 
-@test "smolvm at the pin is taken; at any other version it is refused by name" {
-	printf '#!/bin/sh\necho smolvm 1.8.1\n' >"$PLACE/bin/smolvm"
-	chmod +x "$PLACE/bin/smolvm"
-	run_split bottle doctor --json
-	[ "$(row smolvm .ok)" = true ]
-	printf '#!/bin/sh\necho smolvm 1.9.3\n' >"$PLACE/bin/smolvm"
-	run_split bottle doctor --json
-	[ "$(row smolvm .ok)" = false ]
-	[[ $(row smolvm .found) == *1.9.3* ]]
-}
-
-@test "a smolvm that answers nothing sensible is refused, escaped" {
-	printf '#!/bin/sh\nprintf "\\033[2Jsmolvm 1.8.1"\n' >"$PLACE/bin/smolvm"
-	chmod +x "$PLACE/bin/smolvm"
-	run_split bottle doctor
-	expect_status 1
-	[[ $out != *$'\033'* ]]
-}
-
 @test "/dev/kvm: missing, forbidden and unable are three different failures" {
 	run_split bottle doctor --json
 	if [ ! -e /dev/kvm ]; then

@@ -35,45 +35,51 @@ static const char *const smolvm_words[] = {
 	"--backend docker",
 };
 
+/* Which way out is for the reader to choose; the line for a shell is whole, and the last. */
+static void every_way_out_is_named(const struct err *err)
+{
+	assert_int_equal(err->kind, ERR_MISSING);
+	for (size_t w = 0; w < ARRAY_LEN(smolvm_words); w++)
+		if (!strstr(err->text, smolvm_words[w]))
+			fail_msg("\"%s\" does not say \"%s\"", err->text, smolvm_words[w]);
+	assert_true(str_ends(err->text, ":$PATH"));
+}
+
 static void smolvm_is_refused_by_what_it_says(void **state)
 {
 	static const struct {
-		const char *script;
-		const char *seen;
+		int status;
+		const char *said;
+		const char *seen; /* NULL: it is taken */
 	} cases[] = {
-		{ NULL, "not on PATH" },
-		{ "#!/bin/sh\necho smolvm 1.8.0\n", "1.8.0" },
-		{ "#!/bin/sh\necho smolvm 1.9.3\n", "1.9.3" },
-		{ "#!/bin/sh\n", "\"\"" },
-		{ "#!/bin/sh\nprintf '\\033[2Jsmolvm 1.8.1'\n", "\\x1b" },
-		{ "#!/bin/sh\necho smolvm 1.8.1\necho more\n", "1.8.1\\x0a" },
-		{ "#!/bin/sh\nexit 3\n", "3" },
+		{ 0, "smolvm 1.8.1\n", NULL },
+		{ 0, "smolvm 1.8.0\n", "1.8.0" },
+		{ 0, "smolvm 1.9.3\n", "1.9.3" },
+		{ 0, "", "\"\"" },
+		{ 0, "\033[2Jsmolvm 1.8.1", "\\x1b" },
+		{ 0, "smolvm 1.8.1\nmore\n", "1.8.1\\x0a" },
+		{ 0, "\1\2\3\4\5\6\7\1\2\3\4\5\6\7\1\2\3\4\5\6\7\1\2\3\4\5\6\7", "\\x01" },
+		{ 3, "smolvm 1.8.1\n", "exited 3" },
+		{ 137, "", "exited 137" },
 	};
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char path[] = "/tmp/bb-preflight-XXXXXX";
-		own_fd int dir = dir_of_programs(path);
-		own_str struct str found = STR_INIT;
-		struct preflight_host host = {
-			.share = "/nonexistent", .backend = "smolmachines", .path = path, .state = "/tmp"
-		};
+		own_str struct str said = STR_INIT;
 		struct err err = ERR_INIT;
 
-		if (cases[i].script)
-			put_program(dir, "smolvm", cases[i].script);
-		assert_int_equal(probe_smolvm(&host, &found, &err), -1);
-		assert_int_equal(err.kind, ERR_MISSING);
-		assert_non_null(strstr(err.text, cases[i].seen));
-		for (size_t w = 0; w < ARRAY_LEN(smolvm_words); w++)
-			assert_non_null(strstr(err.text, smolvm_words[w]));
-		/* The line is whole, and the last that is said. */
-		assert_true(str_ends(err.text, ":$PATH"));
-		assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
+		str_add(&said, cases[i].said);
+		int rc = check_smolvm_version(cases[i].status, &said, &err);
+		if (!cases[i].seen) {
+			assert_ok(rc, &err);
+			continue;
+		}
+		assert_refused(rc, &err, ERR_MISSING, cases[i].seen);
+		every_way_out_is_named(&err);
 	}
 }
 
-static void smolvm_at_the_pinned_version_is_taken(void **state)
+static void smolvm_that_is_not_there_is_missing(void **state)
 {
 	char path[] = "/tmp/bb-preflight-XXXXXX";
 	own_fd int dir = dir_of_programs(path);
@@ -84,9 +90,12 @@ static void smolvm_at_the_pinned_version_is_taken(void **state)
 	struct err err = ERR_INIT;
 	(void)state;
 
-	put_program(dir, "smolvm", "#!/bin/sh\n[ \"$1\" = --version ] && echo smolvm 1.8.1\n");
-	assert_ok(probe_smolvm(&host, &found, &err), &err);
-	assert_non_null(strstr(str_c(&found), "smolvm 1.8.1"));
+	assert_refused(probe_smolvm(&host, &found, &err), &err, ERR_MISSING, "not on PATH");
+	every_way_out_is_named(&err);
+	/* A program by itself is no installation; nothing is run outside of a cage to find out. */
+	put_program(dir, "smolvm", "#!/bin/sh\n>${0%/*}/ran; echo smolvm 1.8.1\n");
+	assert_refused(probe_smolvm(&host, &found, &err), &err, ERR_MISSING, "agent-rootfs");
+	assert_int_equal(faccessat(dir, "ran", F_OK, 0), -1);
 	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 }
 
@@ -301,7 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smolvm_is_refused_by_what_it_says),
-		cmocka_unit_test(smolvm_at_the_pinned_version_is_taken),
+		cmocka_unit_test(smolvm_that_is_not_there_is_missing),
 		cmocka_unit_test(a_program_is_never_taken_from_the_working_directory),
 		cmocka_unit_test(docker_is_a_program_a_socket_and_an_answer),
 		cmocka_unit_test(a_state_directory_that_is_not_there_yet_is_measured_above),

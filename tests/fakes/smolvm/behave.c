@@ -1,4 +1,4 @@
-/* How the double misbehaves. Any step (version, inside: the version as asked in the cage, create,
+/* How the double misbehaves. Any step (version, inside: the version as asked in a bottle's cage, create,
  * start, exec, ready, setup, stop, delete) takes
  *   die-STEP kill-STEP hang-STEP silent-STEP nonsense-STEP   in place of what it should do
  *   late-STEP                                                after it has done it
@@ -60,6 +60,8 @@ static void as_told(void)
 static void killed(void)
 {
 	raise(SIGKILL);
+	/* The first process of a namespace is not killed from inside. */
+	_exit(128 + SIGKILL);
 }
 
 static void silent(void)

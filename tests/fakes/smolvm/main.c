@@ -62,10 +62,12 @@ static struct options parse(char **argv)
 	return o;
 }
 
-/* Whoever asks from outside and whoever asks from the cage may hear different things. */
+/* Whoever asks before there is a bottle and whoever asks in its cage may hear different things. */
 static int say_version(void)
 {
-	const char *where = getenv("SMOLVM_DATA_DIR") ? "inside" : "version";
+	char host[64] = "";
+	const char *where =
+		gethostname(host, sizeof host) == 0 && strcmp(host, "cage") == 0 ? "version" : "inside";
 	bool lies = is("lie-version") || (is("lie-inside") && strcmp(where, "inside") == 0);
 
 	misbehave_at(where);
