@@ -17,12 +17,18 @@
 
 enum { LOCK_MS = 2000 };
 
+/* One whose keeper is gone. */
+struct dead {
+	int dir;
+	const struct record *record;
+};
+
 /* Names in a record are ours, but a name that leaves its directory is not freed. */
-static int free_socket(struct command *c, int dir, const char *name, struct err *err)
+static int free_socket(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
 	int runtime = command_runtime(c, err);
 
-	(void)dir;
+	(void)b;
 	if (runtime < 0)
 		return -1;
 	if (strchr(name, '/'))
@@ -33,51 +39,49 @@ static int free_socket(struct command *c, int dir, const char *name, struct err 
 }
 
 /* Its processes ended with the keeper; what is left are its disks and its database. */
-static int free_machine(struct command *c, int dir, const char *name, struct err *err)
+static int free_machine(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
-	(void)c;
-	(void)name;
-	return dir_remove(dir, GUEST_MACHINE_DIR, err);
+	(void)c, (void)name;
+	return dir_remove(b->dir, GUEST_MACHINE_DIR, err);
 }
 
 /* A record names its own bottle's; what is still in it has no keeper any more. */
-static int free_group(struct command *c, int dir, const char *name, struct err *err)
+static int free_group(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
-	(void)c;
-	(void)dir;
+	(void)c, (void)b;
 	return cage_cgroup_free(name, err);
 }
 
-static int find_docker(struct docker *d, char **program, struct err *err)
+/* The daemon that the bottle was started with, whatever the environment names now: another one
+ * has nothing of that name, which would pass for freed. */
+static int find_docker(const struct dead *b, struct docker *d, char **program, struct err *err)
 {
 	*program = preflight_find_program(command_env("PATH"), "docker", err);
-	*d = (struct docker){ *program, command_env("DOCKER_HOST") };
+	*d = (struct docker){ *program, json_get_string(b->record->plan, "docker_host", NULL) };
 	return *program ? 0 : -1;
 }
 
 /* A record names what was made for its own bottle; anything else is not ours to remove. */
-static int free_container(struct command *c, int dir, const char *name, struct err *err)
+static int free_container(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
 	own_mem char *program = NULL;
 	struct docker d;
 
 	(void)c;
-	(void)dir;
 	if (!str_starts(name, "bot-bottle-sidecars-"))
 		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's container", name);
-	return find_docker(&d, &program, err) == 0 ? docker_remove_container(&d, name, err) : -1;
+	return find_docker(b, &d, &program, err) == 0 ? docker_remove_container(&d, name, err) : -1;
 }
 
-static int free_network(struct command *c, int dir, const char *name, struct err *err)
+static int free_network(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
 	own_mem char *program = NULL;
 	struct docker d;
 
 	(void)c;
-	(void)dir;
 	if (!str_starts(name, "bot-bottle-bundle-"))
 		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's network", name);
-	return find_docker(&d, &program, err) == 0 ? docker_remove_network(&d, name, err) : -1;
+	return find_docker(b, &d, &program, err) == 0 ? docker_remove_network(&d, name, err) : -1;
 }
 
 static int open_images(struct command *c, struct image_cache *out, struct err *err)
@@ -89,11 +93,11 @@ static int open_images(struct command *c, struct image_cache *out, struct err *e
 }
 
 /* What a launch made on the way to its image. */
-static int free_image(struct command *c, int dir, const char *name, struct err *err)
+static int free_image(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
 	own_image_cache struct image_cache cache = IMAGE_CACHE_INIT;
 
-	(void)dir;
+	(void)b;
 	if (!image_work_is_name(name))
 		return fail(err, ERR_INPUT, "\"%.80s\" is not a launch's scratch directory", name);
 	return open_images(c, &cache, err) == 0 ? dir_remove(cache.dir, name, err) : -1;
@@ -103,17 +107,17 @@ static int free_image(struct command *c, int dir, const char *name, struct err *
  * itself (processes, namespaces, mounts, locks) needs no row. */
 static const struct {
 	const char *kind;
-	int (*free)(struct command *c, int dir, const char *name, struct err *err);
+	int (*free)(struct command *c, const struct dead *b, const char *name, struct err *err);
 } kinds[] = {
 	{ "socket", free_socket },       { "machine", free_machine }, { "cgroup", free_group },
 	{ "container", free_container }, { "network", free_network }, { "image", free_image },
 };
 
-static int free_resource(struct command *c, int dir, const struct resource *r, struct err *err)
+static int free_resource(struct command *c, const struct dead *b, const struct resource *r, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (str_is(kinds[i].kind, r->kind))
-			return kinds[i].free(c, dir, r->name, err);
+			return kinds[i].free(c, b, r->name, err);
 	return fail(err, ERR_INPUT, "this build can't free a %.40s; free it by hand", r->kind);
 }
 
@@ -154,7 +158,7 @@ static void free_all(struct sweep *s, int dir, struct record *r)
 		struct err err = ERR_INIT;
 		const struct resource one = r->resources[i];
 		own_mem char *what = xasprintf("%s %s", one.kind, one.name);
-		int rc = free_resource(s->c, dir, &one, &err);
+		int rc = free_resource(s->c, &(struct dead){ dir, r }, &one, &err);
 		note_item(s, r->slug, what, rc == 0 ? NULL : &err);
 		if (rc == 0)
 			record_drop_resource(r, one.kind, one.name);

@@ -145,6 +145,22 @@ teardown() { state_down; }
 	[[ $stderr == *"nothing to clean up"* ]]
 }
 
+@test "cleanup asks the docker that the bottle was started with" {
+	cp "$BATS_TEST_DIRNAME/../fakes/docker" "$dir/docker"
+	sed -i '1a echo "$*" >>"${0%/*}/asked"' "$dir/docker"
+	: >"$dir/behave" >"$dir/image.tar"
+	for host in unix:///run/its-own.sock null; do
+		make_bottle one-aaaaa "$dead"' | .plan = {docker_host: ('"$(jq -Rc 'if . == "null" then null else . end' <<<"$host")"')}
+			| .resources = [{kind: "network", name: "bot-bottle-bundle-one-aaaaa"}, {kind: "container", name: "bot-bottle-sidecars-one-aaaaa"}]'
+		: >"$dir/asked"
+		PATH=$dir:$PATH DOCKER_HOST=unix:///run/another.sock run --separate-stderr "$bottle" cleanup --yes --purge
+		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} network rm" "$dir/asked"
+		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} rm --force" "$dir/asked"
+		[ -z "$(grep another "$dir/asked")" ]
+		rm -r "$bottles/one-aaaaa"
+	done
+}
+
 @test "cleanup asks, and without a terminal it frees nothing" {
 	make_bottle one-aaaaa "$dead"
 	run --separate-stderr setsid -w "$bottle" cleanup </dev/null
