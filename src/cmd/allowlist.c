@@ -89,7 +89,11 @@ const struct verb verb_allowlist_verify = {
 	.summary = "whether smolvm's database holds just this allowlist for a machine",
 	.details =
 		"Reads smolvm's state database and refuses (status 1) unless the machine's allowed_cidrs is exactly "
-		"the list given. Nothing is changed or created. " WHAT_IT_SAYS,
+		"the list given. The database is not changed, and none is created. Where no program has it open, SQLite "
+		"makes its two working files beside it, smolvm.db-shm and an empty smolvm.db-wal, and a connection "
+		"that only reads can't take them away: they go when the next one that may write is closed, smolvm's "
+		"own for instance. Where they are missing and can't be made, the database can't be read, which is a "
+		"refusal. " WHAT_IT_SAYS,
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 2,
@@ -105,7 +109,7 @@ const struct verb verb_allowlist_enforce = {
 	.details =
 		"Sets allowed_cidrs of the machine's row where it differs, in one transaction, leaving every other byte "
 		"of the row as it is, and reads it back on a new connection. To be run after smolvm's create and "
-		"before its start. A database or a row that is missing, locked, damaged or of an unknown shape is "
+		"before its start. What was written stands in smolvm.db-wal until smolvm takes it over. A database or a row that is missing, locked, damaged or of an unknown shape is "
 		"refused and left alone. " WHAT_IT_SAYS,
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,

@@ -3,9 +3,11 @@
  *
  * What stands in the row is declared, not enforced: this room never says more. The database
  * is another program's, and hostile as far as we are concerned: an unknown shape is refused
- * and never repaired, nothing is created, no symlink at its name is followed, the journal
+ * and never repaired, no database is created, no symlink at its name is followed, the journal
  * mode stays, and nothing is checkpointed. Every refusal is ERR_UNCONFINED, and it leaves the
- * database as it was.
+ * database as it was. A reader of one that nobody has open leaves SQLite's -shm and an empty -wal
+ * beside it: to take them away it would have to be a writer, and to do without them it would have
+ * to know that there is none.
  *
  * Schema: table vms(name TEXT PRIMARY KEY, data BLOB), data one JSON object in UTF-8 bound
  * as a BLOB. smolvm's reader refuses a TEXT value, and takes a missing or null

@@ -83,6 +83,22 @@ row() { sqlite3 "$db" "SELECT typeof(data) || ' ' || CAST(data AS TEXT) FROM vms
 	[ "$status" -eq 0 ]
 }
 
+@test "verify leaves the database as it is; what SQLite makes beside it is empty, said, and goes with the next writer" {
+	mkdir "$dir/clean"
+	cp "$db" "$dir/clean/smolvm.db"
+	[ "$(ls "$dir/clean")" = smolvm.db ]
+	before=$(sha256sum "$dir/clean/smolvm.db")
+	run "$bottle" allowlist verify --db "$dir/clean/smolvm.db" m 127.0.0.16/32
+	[ "$status" -eq 1 ]
+	[ "$before" = "$(sha256sum "$dir/clean/smolvm.db")" ]
+	[ "$(ls "$dir/clean" | xargs)" = "smolvm.db smolvm.db-shm smolvm.db-wal" ]
+	[ ! -s "$dir/clean/smolvm.db-wal" ]
+	run "$bottle" allowlist verify --help
+	[[ $output == *smolvm.db-shm* && $output == *smolvm.db-wal* ]]
+	sqlite3 "$dir/clean/smolvm.db" "UPDATE vms SET name = name"
+	[ "$(ls "$dir/clean")" = smolvm.db ]
+}
+
 @test "a read-only database is refused by enforce and read by verify" {
 	[ "$(id -u)" -ne 0 ] || skip "root writes where it likes"
 	"$bottle" allowlist enforce m 127.0.0.16/32
