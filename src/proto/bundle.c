@@ -76,8 +76,9 @@ int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kin
 	if (in->len < 4)
 		return 0;
 	size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-	if (length == 0 || length - 1 > limit)
-		return fail(err, ERR_INPUT, "a frame of %zu bytes; the limit is %zu", length, limit);
+	/* The kind, and something: an empty message can't be sent on. */
+	if (length < 2 || length - 1 > limit)
+		return fail(err, ERR_INPUT, "a frame of %zu bytes; 2 to %zu are possible", length, limit + 1);
 	if (in->len >= BUNDLE_FRAME_HEAD && p[4] != FRAME_CONFIG && p[4] != FRAME_MESSAGE)
 		return fail(err, ERR_INPUT, "a frame of kind %d", p[4]);
 	if (in->len < 4 + length)

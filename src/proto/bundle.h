@@ -53,7 +53,7 @@ enum bundle_frame { FRAME_CONFIG = 1, FRAME_MESSAGE };
 void bundle_frame_add(struct str *out, enum bundle_frame kind, const void *bytes, size_t n);
 
 /* The frame that @in begins with: 1, and its kind and bytes (within @in); 0 while it is not
- * there as a whole; -1 for one of an unknown kind, an empty one, or one over @limit. */
+ * there as a whole; -1 for one of an unknown kind, with an empty body, or one over @limit. */
 int bundle_frame_look(const struct str *in, size_t limit, enum bundle_frame *kind, struct str *body,
                       struct err *err);
 /* Bytes of @in that a frame with this body takes. */

@@ -35,7 +35,7 @@ static void try_frames(struct str *in)
 		own_str struct str again = STR_INIT;
 		size_t size = bundle_frame_size(&body);
 		must(kind == FRAME_CONFIG || kind == FRAME_MESSAGE);
-		must(body.len <= LIMIT && size <= in->len);
+		must(body.len > 0 && body.len <= LIMIT && size <= in->len);
 		must(body.data == in->data + BUNDLE_FRAME_HEAD);
 		bundle_frame_add(&again, kind, body.data, body.len);
 		must(again.len == size && memcmp(again.data, in->data, size) == 0);

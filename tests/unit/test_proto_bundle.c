@@ -90,10 +90,12 @@ static void a_frame_over_the_limit_is_refused_by_its_head_alone(void **state)
 		const char *bytes;
 		size_t n;
 	} bad[] = {
-		{ "\0\0\0\0", 4 },                              /* empty */
-		{ "\xff\xff\xff\xff", 4 }, { "\0\0\0\x66", 4 }, /* one byte over 100, and the kind */
-		{ "\0\0\0\x02\0x", 6 },                         /* kind 0 */
-		{ "\0\0\0\x02\x03x", 6 },                       /* kind 3 */
+		{ "\0\0\0\0", 4 },       /* empty */
+		{ "\0\0\0\x01\x02", 5 }, /* a kind, and no message */
+		{ "\0\0\0\x01", 4 },      { "\xff\xff\xff\xff", 4 },
+		{ "\0\0\0\x66", 4 },      /* one byte over 100, and the kind */
+		{ "\0\0\0\x02\0x", 6 },   /* kind 0 */
+		{ "\0\0\0\x02\x03x", 6 }, /* kind 3 */
 	};
 	enum bundle_frame kind;
 	struct str body;
