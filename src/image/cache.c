@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "base/banned.h"
 
 #define NOTE "from-"
 
-enum { LISTED_MAX = 10000, NAME_TEXT = 96, TRIES = 3 };
+enum { LISTED_MAX = 10000, NAME_TEXT = 96, TRIES = 3, HOLD_MS = 1000, HOLD_STEP_MS = 5 };
 
 static const char *const endings[] = { [IMAGE_ARCHIVE] = ".tar", [IMAGE_PACKED] = ".smolmachine" };
 
@@ -69,13 +71,26 @@ static void name_of(enum image_kind kind, const char *hash, char out[NAME_TEXT])
 	snprintf(out, NAME_TEXT, "%s%s", hash, endings[kind]);
 }
 
+/* Whoever has one to itself only asks whether it is held, or is about to evict it: a moment. */
+static bool hold(int fd)
+{
+	uint64_t until = clock_ms() + HOLD_MS;
+
+	while (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || clock_ms() >= until)
+			return false;
+		poll(NULL, 0, HOLD_STEP_MS);
+	}
+	return true;
+}
+
 /* The file under its name, held. -1: none, or it was replaced meanwhile. */
 static int open_held(int dir, const char *name)
 {
 	struct stat held, named;
 	own_fd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &held) != 0 ||
+	if (fd < 0 || !hold(fd) || fstat(fd, &held) != 0 ||
 	    fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
 		return -1;
 	return S_ISREG(held.st_mode) && held.st_ino == named.st_ino && held.st_dev == named.st_dev ?

@@ -1,9 +1,12 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -135,6 +138,32 @@ static void what_is_taken_in_is_found_by_its_hash(void **state)
 	assert_string_equal(again.path, one.path);
 	/* Of another kind there is none. */
 	assert_int_equal(image_cache_find(&p->cache, IMAGE_PACKED, one.hash, NULL, &again, &err), 0);
+}
+
+static int looked_at = -1;
+
+static void look_is_over(int signo)
+{
+	(void)signo;
+	flock(looked_at, LOCK_UN);
+}
+
+/* doctor and cleanup ask whether anybody holds it by having it to themselves for a moment. */
+static void one_that_is_looked_at_is_waited_for(void **state)
+{
+	struct place *p = *state;
+	own_image struct image one = IMAGE_INIT, again = IMAGE_INIT;
+	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
+	struct err err = ERR_INIT;
+
+	take(p, 'a', 5000, &one);
+	own_fd int fd = open(one.path, O_RDONLY | O_CLOEXEC);
+	fd_drop(&one.fd);
+	looked_at = fd;
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = look_is_over }, NULL);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(image_cache_find(&p->cache, IMAGE_ARCHIVE, one.hash, NULL, &again, &err), 1);
 }
 
 static void one_that_is_there_is_not_replaced(void **state)
@@ -455,6 +484,7 @@ int main(void)
 		cmocka_unit_test(each_form_is_told_from_its_text),
 		cmocka_unit_test(what_is_no_form_is_refused_with_what_to_write),
 		IN_PLACE(what_is_taken_in_is_found_by_its_hash),
+		IN_PLACE(one_that_is_looked_at_is_waited_for),
 		IN_PLACE(one_that_is_there_is_not_replaced),
 		IN_PLACE(a_damaged_one_is_not_found_and_gone),
 		IN_PLACE(a_link_in_its_place_is_not_followed),
