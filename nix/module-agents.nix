@@ -9,6 +9,7 @@ let
   cfg = config.services.bot-bottle;
   at = "services.bot-bottle.agentServices";
   inherit (lib) types;
+  inherit (import ./types.nix { inherit lib; }) backend;
 
   # The bottles a service is made of: those it names or its agent's, and all their parents.
   bottlesOf =
@@ -50,11 +51,6 @@ let
         ) routes;
     in
     lib.unique (lib.concatMap ofBottle (bottlesOf service));
-
-  usesDocker =
-    service:
-    cfg.bundle == "docker"
-    || (if service.backend == null then cfg.backend else service.backend) == "docker";
 
   unit =
     name: service:
@@ -101,7 +97,7 @@ let
         RuntimeDirectoryMode = "0700";
         StateDirectory = "bot-bottle/${name} bot-bottle/${name}/workspace";
         StateDirectoryMode = "0700";
-        SupplementaryGroups = [ "kvm" ] ++ lib.optional (usesDocker service) "docker";
+        SupplementaryGroups = [ "kvm" ] ++ lib.optional (cfg.bundle == "docker") "docker";
         TimeoutStopSec = 60;
         Type = "notify";
         User = service.user;
@@ -161,13 +157,7 @@ in
               description = "Bottles to merge, left to right, in place of the one that the agent names.";
             };
             backend = lib.mkOption {
-              type = types.nullOr (
-                types.enum [
-                  "docker"
-                  "namespace"
-                  "smolmachines"
-                ]
-              );
+              type = types.nullOr backend;
               default = null;
               example = "namespace";
               description = "Backend of this bottle; {option}`services.bot-bottle.backend` when not set.";
@@ -240,10 +230,6 @@ in
           {
             assertion = value.backend == "smolmachines" -> cfg.kvm.module != "none";
             message = "${at}.${service}.backend is \"smolmachines\", which needs KVM, and services.bot-bottle.kvm.module is \"none\"; set another backend.";
-          }
-          {
-            assertion = value.backend == "docker" -> config.virtualisation.docker.enable;
-            message = "${at}.${service}.backend is \"docker\"; set virtualisation.docker.enable, or choose another.";
           }
         ]
         ++ map (bottle: {

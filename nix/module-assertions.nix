@@ -107,9 +107,8 @@ let
 
   host = [
     {
-      assertion =
-        cfg.backend == "docker" || cfg.bundle == "docker" -> config.virtualisation.docker.enable;
-      message = "${at}: backend or bundle is \"docker\"; set virtualisation.docker.enable, or choose another.";
+      assertion = cfg.bundle == "docker" -> config.virtualisation.docker.enable;
+      message = "${at}.bundle is \"docker\"; set virtualisation.docker.enable, or bundle = \"embedded\".";
     }
     {
       assertion = cfg.backend == "smolmachines" -> cfg.kvm.module != "none";

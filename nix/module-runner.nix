@@ -13,7 +13,7 @@ let
   inherit (lib) types;
   inherit (import ./types.nix { inherit lib; }) secretFile;
 
-  needsDocker = cfg.backend == "docker" || cfg.bundle == "docker";
+  needsDocker = cfg.bundle == "docker";
   instances = map (n: if n == 1 then "bot-bottle" else "bot-bottle-${toString n}") (
     lib.range 1 runner.instances
   );

@@ -9,11 +9,11 @@ let
   inherit (lib) types;
   fields = import ./manifest-types.nix { inherit lib; };
   settings = import ./settings-types.nix { inherit lib; };
-  inherit (import ./types.nix { inherit lib; }) secretFile;
+  inherit (import ./types.nix { inherit lib; }) backend secretFile;
   json = pkgs.formats.json { };
 
   backends = [ cfg.backend ] ++ lib.catAttrs "backend" (lib.attrValues cfg.agentServices);
-  needsDocker = cfg.bundle == "docker" || lib.elem "docker" backends;
+  needsDocker = cfg.bundle == "docker";
   needsKvm = lib.elem "smolmachines" backends;
 
   # A field that is null was not written.
@@ -121,11 +121,7 @@ in
     };
 
     backend = lib.mkOption {
-      type = types.enum [
-        "docker"
-        "namespace"
-        "smolmachines"
-      ];
+      type = backend;
       default = "smolmachines";
       example = "namespace";
       description = "Backend of bottles when neither command line nor environment names one.";
@@ -147,7 +143,7 @@ in
       example = [ "alice" ];
       description = ''
         Users who start bottles. Each joins the groups `bot-bottle` and `kvm`, and `docker` when
-        backend or bundle is docker; membership in `docker` is root on this host.
+        the bundle is docker; membership in `docker` is root on this host.
       '';
     };
 

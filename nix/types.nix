@@ -65,9 +65,16 @@ let
       type = types.ints.positive;
       inherit description example;
     };
+
+  # Those of src/backend/backend.c.
+  backend = types.enum [
+    "namespace"
+    "smolmachines"
+  ];
 in
 {
   inherit
+    backend
     field
     flag
     group

@@ -52,6 +52,10 @@ in
     module = host { backend = "podman"; };
     says = "services.bot-bottle.backend' is not of type";
   };
+  backend-that-is-not-built = {
+    module = service { backend = "docker"; };
+    says = "agentServices.nightly.backend' is not of type .*one of \"namespace\", \"smolmachines\"";
+  };
   route-without-host = {
     module = route { port = 8443; };
     says = "host' \\(is used but not defined\\|was accessed but has no value\\)";
@@ -231,7 +235,7 @@ in
     module = host { bundle = "docker"; } // {
       virtualisation.docker.enable = false;
     };
-    says = "backend or bundle is \"docker\"; set virtualisation.docker.enable";
+    says = "bundle is \"docker\"; set virtualisation.docker.enable";
   };
   microvm-without-kvm = {
     module = host { kvm.module = "none"; };
@@ -294,13 +298,6 @@ in
       };
     };
     says = "agentServices.nightly.backend is \"smolmachines\", which needs KVM";
-  };
-  service-docker-switched-off = {
-    module = {
-      imports = [ (service { backend = "docker"; }) ];
-      virtualisation.docker.enable = false;
-    };
-    says = "agentServices.nightly.backend is \"docker\"; set virtualisation.docker.enable";
   };
   service-secret-not-declared = {
     module = host {
