@@ -106,6 +106,7 @@ let
         # Hardening. A line that is missing or loose here is what a cage needs from its host.
         CapabilityBoundingSet = "";
         Delegate = true; # a bottle's limits are cgroups of its own
+        DelegateSubgroup = "keeper"; # beside these, not above: a group that holds processes limits nothing
         KeyringMode = "private";
         KillMode = "mixed"; # the launcher takes the bottle down; what is left after it is killed
         LockPersonality = true;

@@ -88,6 +88,7 @@ in
         lib.nameValuePair (unitOf instance) {
           serviceConfig = {
             Delegate = true; # a bottle's limits are cgroups of its own
+            DelegateSubgroup = "keeper"; # beside these, not above: a group that holds processes limits nothing
             DynamicUser = lib.mkForce false;
             Group = "gitea-runner";
             NoNewPrivileges = true;

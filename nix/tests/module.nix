@@ -9,6 +9,10 @@
         services.bot-bottle = {
           backend = "smolmachines";
           kvm.restrict = true;
+          bottles.limited = {
+            extends = "probe";
+            resources.memory_mib = 512;
+          };
           agents.reviewer.bottle = "probe";
           secrets.forge.file = "/run/forge";
           agentServices.nightly = {
@@ -16,6 +20,12 @@
             backend = "namespace";
             prompt = "true";
             startAt = "03:15";
+          };
+          agentServices.limited = {
+            agent = "reviewer";
+            backend = "namespace";
+            bottles = [ "limited" ];
+            prompt = "sleep infinity";
           };
           runner = {
             enable = true;
@@ -52,6 +62,11 @@
         # The service really runs its bottle, and says when it is up.
         machine.succeed("systemctl start bot-bottle-nightly.service")
         machine.succeed(as_alice("bottle doctor --backend namespace"))
+
+        # A written limit holds there: the launcher stays beside the guest's group.
+        machine.wait_for_unit("bot-bottle-limited.service")
+        limit = machine.succeed("cat /sys/fs/cgroup/system.slice/bot-bottle-limited.service/bot-bottle-*/memory.max")
+        assert int(limit) == 512 << 20, limit
       '';
     };
 }

@@ -161,6 +161,11 @@ in
           && !nightly.PrivateDevices
           && !nightly.MemoryDenyWriteExecute
           && !nightly.RestrictSUIDSGID;
+        "limits can be set beside the service's own processes" =
+          lib.all (unit: unit.Delegate && unit.DelegateSubgroup == "keeper") [
+            nightly
+            runner
+          ];
         "it runs by the clock" = config.systemd.services.bot-bottle-nightly.startAt == [ "03:15" ];
         "its user is made" = config.users.users.bot-bottle.isSystemUser;
         "two runners" = lib.attrNames instances == [
