@@ -10,6 +10,10 @@ let
   cfg = config.services.bot-bottle;
   at = "services.bot-bottle";
   inherit (import ./types.nix { inherit lib; }) name;
+  leases = import ./leases.nix {
+    inherit lib;
+    inherit (cfg) settings;
+  };
   pin = (pkgs.callPackage ./smolvm.nix { }).pin;
 
   orEmpty = empty: value: if value == null then empty else value;
@@ -109,6 +113,10 @@ let
     {
       assertion = cfg.bundle == "docker" -> config.virtualisation.docker.enable;
       message = "${at}.bundle is \"docker\"; set virtualisation.docker.enable, or bundle = \"embedded\".";
+    }
+    {
+      assertion = leases.count >= 1 && leases.count <= 4096;
+      message = "${at}.settings.leases: from ${leases.first} to ${leases.last} there is not one address, or there are more than 4096; set first and last.";
     }
     {
       assertion = cfg.backend == "smolmachines" -> cfg.kvm.module != "none";

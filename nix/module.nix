@@ -69,16 +69,10 @@ let
         bottle manifest check ${lib.escapeShellArgs (lib.attrNames documents)}
       '';
 
-  # Every user of the host takes the same locks: the files exist, and nobody adds to them.
-  leases =
-    let
-      last = address: lib.toInt (lib.last (lib.splitString "." address));
-      range = written (if cfg.settings.leases == null then { } else cfg.settings.leases);
-      from = range.first or "127.0.0.16";
-      to = range.last or "127.0.0.31";
-      network = lib.concatStringsSep "." (lib.init (lib.splitString "." from));
-    in
-    map (n: "${network}.${toString n}") (lib.range (last from) (last to));
+  leases = import ./leases.nix {
+    inherit lib;
+    inherit (cfg) settings;
+  };
 in
 {
   imports = [
@@ -257,13 +251,13 @@ in
 
     virtualisation.docker.enable = lib.mkIf needsDocker (lib.mkDefault true);
 
+    # Every user of the host takes the same locks: the files exist, and nobody adds to them.
+    systemd.tmpfiles.rules = [
+      "d ${leases.directory} 0750 root bot-bottle -"
+    ]
+    ++ map (address: "f ${leases.directory}/${address} 0660 root bot-bottle -") leases.addresses
     # The link outlives the generation that made it: the disks of machines that still
     # exist are layers on top of this package's templates.
-    systemd.tmpfiles.rules = [
-      "d /run/bot-bottle 0755 root root -"
-      "d /run/bot-bottle/leases 0750 root bot-bottle -"
-    ]
-    ++ map (address: "f /run/bot-bottle/leases/${address} 0660 root bot-bottle -") leases
     ++ lib.optionals needsKvm [
       "d /nix/var/nix/gcroots/bot-bottle 0755 root root -"
       "L /nix/var/nix/gcroots/bot-bottle/${baseNameOf cfg.smolvm.package} - - - - ${cfg.smolvm.package}"

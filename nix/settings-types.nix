@@ -7,6 +7,12 @@ let
     group
     hostPath
     ;
+
+  octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+  loopback = types.strMatching "127(\\.${octet}){3}" // {
+    description = "address of 127.0.0.0/8";
+    descriptionClass = "noun";
+  };
 in
 {
   options = {
@@ -33,19 +39,19 @@ in
     leases = field (
       group "Loopback addresses for docker bundles." {
         first = field {
-          type = types.strMatching "127\\.[0-9.]+";
+          type = loopback;
           example = "127.0.0.16";
           description = "First address of the range.";
         };
         last = field {
-          type = types.strMatching "127\\.[0-9.]+";
+          type = loopback;
           example = "127.0.0.31";
           description = "Last address of the range.";
         };
         directory = field {
-          type = hostPath;
+          type = types.strMatching "(/[A-Za-z0-9._-]+)+"; # what tmpfiles and units take as it stands
           example = "/run/bot-bottle/leases";
-          description = "Where the locks are, which users of one host share.";
+          description = "Where the locks are, which users of one host share. It is made for the group `bot-bottle`.";
         };
       }
       // {

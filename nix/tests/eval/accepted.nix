@@ -63,6 +63,29 @@ in
     };
   };
 
+  leases-beyond-one-byte = {
+    module.services.bot-bottle = {
+      enable = true;
+      settings.leases = {
+        first = "127.0.0.250";
+        last = "127.0.1.5";
+        directory = "/srv/leases";
+      };
+    };
+    expect =
+      config:
+      let
+        inherit (config.systemd.tmpfiles) rules;
+      in
+      {
+        "twelve leases, on both sides of it" =
+          lib.count (lib.hasPrefix "f /srv/leases/127.0.") rules == 12
+          && has "f /srv/leases/127.0.0.255 0660 root bot-bottle -" rules
+          && has "f /srv/leases/127.0.1.0 0660 root bot-bottle -" rules;
+        "their directory is made" = has "d /srv/leases 0750 root bot-bottle -" rules;
+      };
+  };
+
   docker = {
     module = {
       services.bot-bottle = {

@@ -87,6 +87,22 @@ in
     module = host { settings.leases.first = "10.0.0.1"; };
     says = "settings.leases.first' is not of type";
   };
+  lease-that-is-no-address = {
+    module = host { settings.leases.last = "127.0.0.256"; };
+    says = "settings.leases.last' is not of type";
+  };
+  leases-of-a-home = {
+    module = host { settings.leases.directory = "~/leases"; };
+    says = "settings.leases.directory' is not of type";
+  };
+  leases-backwards = {
+    module = host { settings.leases.first = "127.0.1.0"; };
+    says = "settings.leases: from 127.0.1.0 to 127.0.0.31 there is not one address.*set first and last";
+  };
+  leases-without-end = {
+    module = host { settings.leases.last = "127.255.255.254"; };
+    says = "settings.leases: from 127.0.0.16 to 127.255.255.254 .*more than 4096";
+  };
   label-that-names-an-image = {
     module = host {
       runner = {
