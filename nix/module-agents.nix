@@ -52,6 +52,11 @@ let
     in
     lib.unique (lib.concatMap ofBottle (bottlesOf service));
 
+  leases = import ./leases.nix {
+    inherit lib;
+    inherit (cfg) settings;
+  };
+
   unit =
     name: service:
     lib.nameValuePair "bot-bottle-${name}" {
@@ -60,6 +65,7 @@ let
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ];
       inherit (service) startAt;
+      path = lib.optional (cfg.bundle == "docker") config.virtualisation.docker.package;
       environment = {
         XDG_CACHE_HOME = "/var/cache/bot-bottle/${name}";
         XDG_STATE_HOME = "/var/lib/bot-bottle/${name}";
@@ -124,6 +130,7 @@ let
         ProtectKernelModules = true;
         ProtectKernelTunables = false; # masks a part of /proc: see ProcSubset
         ProtectSystem = "strict";
+        ReadWritePaths = lib.optional (cfg.bundle == "docker") "-${leases.directory}"; # its locks are opened to write
         RemoveIPC = true;
         RestrictAddressFamilies = [
           "AF_INET"

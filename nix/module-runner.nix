@@ -14,6 +14,10 @@ let
   inherit (import ./types.nix { inherit lib; }) secretFile;
 
   needsDocker = cfg.bundle == "docker";
+  leases = import ./leases.nix {
+    inherit lib;
+    inherit (cfg) settings;
+  };
   instances = map (n: if n == 1 then "bot-bottle" else "bot-bottle-${toString n}") (
     lib.range 1 runner.instances
   );
@@ -69,7 +73,8 @@ in
         pkgs.gnused
         pkgs.jq
         pkgs.nodejs
-      ];
+      ]
+      ++ lib.optional needsDocker config.virtualisation.docker.package;
     });
 
     # A dynamic user can't be had without RestrictSUIDSGID, whose filter takes openat2 away
@@ -95,6 +100,7 @@ in
             PrivateTmp = true;
             ProtectHome = "read-only";
             ProtectSystem = "strict";
+            ReadWritePaths = lib.optional needsDocker "-${leases.directory}"; # its locks are opened to write
             RemoveIPC = true;
             SupplementaryGroups = [
               "bot-bottle"

@@ -4,7 +4,15 @@
   test = {
     nodes.machine = {
       imports = [ ./parts/host.nix ];
-      services.bot-bottle.bundle = "docker";
+      services.bot-bottle = {
+        bundle = "docker";
+        agents.reviewer.bottle = "probe";
+        agentServices.nightly = {
+          agent = "reviewer";
+          prompt = "sleep infinity";
+          startAt = "03:15";
+        };
+      };
       virtualisation.diskSize = 4096;
     };
 
@@ -23,6 +31,11 @@
           for row in rows or []:
               machine.fail(f"curl -sS --max-time 5 http://127.0.0.16:{row['HostPort']}/.well-known/bot-bottle")
       machine.succeed(as_alice(f"bottle exec {slug} -- curl -sS http://127.0.0.1:9099/.well-known/bot-bottle"))
+
+      # A service's bottle leases an address too, and has its container.
+      machine.succeed("systemctl start bot-bottle-nightly.service")
+      assert len(machine.succeed("docker ps -q --filter name=bot-bottle-sidecars-").split()) == 2
+      machine.succeed("systemctl stop bot-bottle-nightly.service")
 
       # The container dies: the bottle goes with it.
       machine.succeed(f"docker kill {container}")

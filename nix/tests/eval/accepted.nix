@@ -101,6 +101,45 @@ in
     };
   };
 
+  docker-in-units = {
+    module.services.bot-bottle = {
+      enable = true;
+      backend = "namespace";
+      bundle = "docker";
+      bottles.dev = { };
+      agents.reviewer.bottle = "dev";
+      agentServices.nightly = {
+        agent = "reviewer";
+        prompt = "Review.";
+      };
+      runner = {
+        enable = true;
+        url = "https://forge.example.com";
+        tokenFile = "/run/keys/runner";
+      };
+    };
+    expect =
+      config:
+      let
+        nightly = unit config "bot-bottle-nightly";
+        runner = unit config "gitea-runner-bot\\x2dbottle";
+      in
+      {
+        "both find docker" =
+          has pkgs.docker config.systemd.services.bot-bottle-nightly.path
+          && has pkgs.docker config.services.gitea-actions-runner.instances.bot-bottle.hostPackages;
+        "both may use it" = lib.all (unit: has "docker" unit.SupplementaryGroups) [
+          nightly
+          runner
+        ];
+        "both can open the locks of leases" =
+          lib.all (unit: has "-/run/bot-bottle/leases" unit.ReadWritePaths) [
+            nightly
+            runner
+          ];
+      };
+  };
+
   hardened-kernel = {
     module = {
       services.bot-bottle.enable = true;

@@ -1,6 +1,6 @@
 # The NixOS options that the module sets or reads, as far as it does: types and defaults,
 # nothing behind them. An option that is not here is an error, as a misspelt one would be.
-{ lib, ... }:
+{ lib, pkgs, ... }:
 let
   inherit (lib) types;
   option =
@@ -68,6 +68,7 @@ in
       after = strings;
       description = option types.str "";
       environment = option (types.attrsOf types.str) { };
+      path = option (types.listOf types.package) [ ];
       serviceConfig = option (types.attrsOf setting) { };
       startAt = strings;
       wantedBy = strings;
@@ -89,7 +90,10 @@ in
     virtualisation = {
       cores = option types.ints.positive 1;
       diskSize = option types.ints.positive 1024;
-      docker.enable = no;
+      docker = {
+        enable = no;
+        package = option types.package pkgs.docker;
+      };
       memorySize = option types.ints.positive 1024;
       qemu.options = strings;
     };

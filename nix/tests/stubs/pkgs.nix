@@ -123,6 +123,7 @@ let
         "cppcheck"
         "curl"
         "diffutils"
+        "docker"
         "e2fsprogs"
         "findutils"
         "gawk"
