@@ -13,7 +13,15 @@
 #include "workspace/workspace.h"
 #include "base/banned.h"
 
-enum { FOUND_MAX = 2000, LOOK_DEPTH = 64, PATH_SHOWN = 200, CONTENT_MAX = 1 << 20, GROW = 64 };
+enum {
+	FOUND_MAX = 2000,
+	LOOK_DEPTH = 64,
+	PATH_SHOWN = 200,
+	CONTENT_MAX = 1 << 20,
+	GROW = 64,
+	MISSING_DEPTH = 3,
+	MISSING_MAX = 1000
+};
 
 void look_clear(struct look *k)
 {
@@ -110,15 +118,17 @@ static int walk_in(const struct walk *w, int parent, const struct met *at, struc
 	int depth = at ? at->depth : 0;
 
 	if (depth > w->how->deepest)
-		return w->how->closed(w->how->arg, below, 0, err);
+		return w->how->closed(w->how->arg, at, 0, err);
 	own_fd int fd =
 		file_open_exactly(parent, name, O_RDONLY | O_DIRECTORY, w->mount_alone ? RESOLVE_NO_XDEV : 0);
 	if (fd < 0)
-		return errno == EXDEV ? 0 : w->how->closed(w->how->arg, below, errno, err);
+		return errno == EXDEV ? 0 : w->how->closed(w->how->arg, at, errno, err);
 	OWN(close_dir) DIR *d = fdopendir(fd);
 	if (!d)
 		return fail_errno(err, "workspace: read %s", below);
 	int dir = fd_steal(&fd);
+	if (w->how->entered)
+		w->how->entered(w->how->arg, at, dir);
 	for (struct dirent *e; errno = 0, (e = readdir(d));) {
 		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
 			continue;
@@ -128,7 +138,7 @@ static int walk_in(const struct walk *w, int parent, const struct met *at, struc
 		if (into < 0 || (into > 0 && walk_in(w, dir, &m, err) != 0))
 			return -1;
 	}
-	return errno == 0 ? 0 : w->how->closed(w->how->arg, below, errno, err);
+	return errno == 0 ? 0 : w->how->closed(w->how->arg, at, errno, err);
 }
 
 int look_walk(const struct look *k, const struct look_walk *how, struct err *err)
@@ -145,6 +155,10 @@ struct first {
 	struct look *k;
 	const struct strv *globs;
 	int within; /* depth of what is obeyed whole; 0: not in such a thing */
+	/* Of a copy: names that could appear, those in the workspace itself first. */
+	uid_t owner;
+	struct strv missing;
+	size_t missing_on_top;
 };
 
 static void show_path(struct str *out, const char *path)
@@ -164,17 +178,18 @@ static int fail_link(const char *path, bool hidden, struct err *err)
 	            hidden ? "hidden" : "kept as it is");
 }
 
-static int remember(struct look *k, int dir, const char *name, const char *path, bool hidden, struct err *err)
+/* 0: it is gone already. */
+static int remember(struct look *k, const struct met *m, bool hidden, struct err *err)
 {
 	struct sight s;
 
-	if (sight_take(dir, name, hidden, &s) != 0)
-		return fail_errno(err, "workspace: %s changed while it was looked at", path);
+	if (sight_take(m->dir, m->name, hidden, &s) != 0)
+		return errno == ENOENT ? 0 : fail_errno(err, "workspace: look at %s", m->path);
 	if (k->nsights % GROW == 0)
 		k->sights = xrealloc(k->sights, k->nsights + GROW, sizeof *k->sights);
-	s.path = xstrdup(path);
+	s.path = xstrdup(m->path);
 	k->sights[k->nsights++] = s;
-	return 0;
+	return 1;
 }
 
 /* The directories that lead to what is obeyed are mount points too. */
@@ -204,6 +219,15 @@ static bool leads_to_host(const struct look *k, const struct met *m)
 	return k->shared && (m->type == DT_SOCK || m->type == DT_FIFO);
 }
 
+/* What will have a mount of its own over its name. 0: it is gone already. */
+static int keep_track(struct look *k, const struct met *m, bool hidden, struct err *err)
+{
+	if (!k->shared)
+		return 1;
+	/* First, so that what happens to it after it was looked at is heard of. */
+	return watch(k, m, hidden, err) == 0 ? remember(k, m, hidden, err) : -1;
+}
+
 static int meet_first(void *arg, const struct met *m, struct err *err)
 {
 	struct first *f = arg;
@@ -213,25 +237,22 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 		f->within = 0;
 	bool hidden = workspace_excluded(f->globs, m->path) || leads_to_host(k, m);
 	bool obeyed = !hidden && k->shared && !f->within && workspace_executable(m->path);
-	bool linked = !hidden && f->within && has_second_name(m);
 	/* A bind would lie over what the link leads to, and the link itself could be replaced. */
 	if (k->shared && m->type == DT_LNK && (hidden || obeyed))
 		return fail_link(m->path, hidden, err);
-	if (hidden)
-		strv_add(&k->hidden, m->path);
-	if (obeyed)
-		strv_add(&k->obeyed, m->path);
+	if (hidden || obeyed) {
+		int there = keep_track(k, m, hidden, err);
+		if (there <= 0)
+			return there;
+		strv_add(hidden ? &k->hidden : &k->obeyed, m->path);
+	} else if (f->within && has_second_name(m) && remember(k, m, false, err) < 0) {
+		return -1;
+	}
 	if (k->hidden.n > FOUND_MAX || k->obeyed.n > FOUND_MAX || k->nsights > 3L * FOUND_MAX)
 		return fail(err, ERR_INPUT,
 		            "workspace: over %d files must be hidden or kept; name the directories above "
 		            "them in workspace_exclude",
 		            FOUND_MAX);
-	/* First, so that what happens to it after it was looked at is heard of. */
-	if (k->shared && (hidden || obeyed) && watch(k, m, hidden, err) != 0)
-		return -1;
-	if (k->shared && (hidden || obeyed || linked) &&
-	    remember(k, m->dir, m->name, m->path, hidden, err) != 0)
-		return -1;
 	if (hidden || m->type != DT_DIR)
 		return 0;
 	if (obeyed)
@@ -239,31 +260,100 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 	return 1;
 }
 
-static int closed_first(void *arg, const char *path, int sys, struct err *err)
+static int closed_first(void *arg, const struct met *m, int sys, struct err *err)
 {
 	struct look *k = ((struct first *)arg)->k;
 	own_str struct str shown = STR_INIT;
-	struct sight s;
+	struct stat st;
 
 	if (sys == 0)
 		return fail(err, ERR_INPUT, "the workspace is over %d directories deep", LOOK_DEPTH);
+	if (m && sys == ENOENT)
+		return 0;
 	/* What we may not read, the guest may not either, but one that is ours it could open to
 	 * itself: nobody knows what lies in there, so the guest does not see it. */
-	if (*path && sys == EACCES && sight_take(k->dir, path, true, &s) == 0) {
-		if (s.st.st_uid != geteuid())
-			return 0;
-		strv_add(&k->hidden, path);
-		return k->shared ? remember(k, k->dir, path, path, true, err) : 0;
+	if (m && sys == EACCES && fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		int there = st.st_uid == geteuid() ? keep_track(k, m, true, err) : 0;
+		if (there > 0)
+			strv_add(&k->hidden, m->path);
+		return there < 0 ? -1 : 0;
 	}
-	show_path(&shown, path);
+	show_path(&shown, m ? m->path : "");
 	errno = sys;
 	return fail_errno(err, "workspace: open %s", str_c(&shown));
 }
 
+/* ---- names that are not there ---- */
+
+/* What appears in the directory later would be seen in a copy too. A name can be kept free
+ * before; a pattern can't. */
+static bool is_a_name(const char *glob)
+{
+	return strpbrk(glob, "*?[\\") == NULL;
+}
+
+/* As far down as a person puts such files; each costs a little at the start. */
+static void enter_first(void *arg, const struct met *m, int dir)
+{
+	struct first *f = arg;
+	struct stat st;
+
+	/* In another's directory a mask would look like the agent's own. */
+	if ((m && m->depth > MISSING_DEPTH) || fstat(dir, &st) != 0 || st.st_uid != f->owner)
+		return;
+	for (size_t i = 0; i < f->globs->n; i++) {
+		const char *glob = f->globs->v[i];
+		if (!is_a_name(glob) || strchr(glob, '/') ||
+		    fstatat(dir, glob, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			continue;
+		strv_take(&f->missing, xasprintf("%s%s%s", m ? m->path : "", m ? "/" : "", glob));
+		f->missing_on_top += !m;
+	}
+}
+
+static bool is_hidden_already(const struct look *k, const char *path)
+{
+	for (size_t i = 0; i < k->hidden.n; i++) {
+		size_t n = strlen(k->hidden.v[i]);
+		if (str_starts(path, k->hidden.v[i]) && (path[n] == '/' || path[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* A path that is written out: its directory may be anywhere, but must be there. */
+static void add_missing_path(struct first *f, const char *glob)
+{
+	const char *slash = strrchr(glob, '/');
+	struct stat st;
+
+	if (!slash || slash[1] == '\0' || !is_a_name(glob) || is_hidden_already(f->k, glob))
+		return;
+	own_mem char *above = xstrndup(glob, (size_t)(slash - glob));
+	own_fd int dir = file_open_exactly(f->k->dir, above, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
+	if (dir >= 0 && fstat(dir, &st) == 0 && st.st_uid == f->owner &&
+	    fstatat(dir, slash + 1, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		strv_add(&f->k->hidden, glob);
+}
+
+static void add_missing(struct first *f)
+{
+	/* All of a kind or none, so that one can say where. */
+	size_t n = f->missing.n > MISSING_MAX ? f->missing_on_top : f->missing.n;
+
+	for (size_t i = 0; i < n; i++)
+		strv_add(&f->k->hidden, f->missing.v[i]);
+	for (size_t i = 0; i < f->globs->n; i++)
+		add_missing_path(f, f->globs->v[i]);
+}
+
 int look_begin(struct look *k, const struct plan *p, struct err *err)
 {
-	struct first f = { .k = k, .globs = &p->workspace_exclude };
-	const struct look_walk how = { meet_first, closed_first, &f, LOOK_DEPTH };
+	struct first f = { .k = k, .globs = &p->workspace_exclude, .owner = geteuid() };
+	struct look_walk how = {
+		.met = meet_first, .closed = closed_first, .arg = &f, .deepest = LOOK_DEPTH
+	};
+	struct stat st;
 
 	if (!p->workspace)
 		return 0;
@@ -273,7 +363,15 @@ int look_begin(struct look *k, const struct plan *p, struct err *err)
 	k->shared = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
 	if (!k->shared && p->workspace_exclude.n == 0)
 		return 0;
-	if (look_walk(k, &how, err) != 0)
+	/* Root's cage has a mapping: there the agent is who the workspace belongs to. */
+	if (geteuid() == 0 && fstat(k->dir, &st) == 0)
+		f.owner = st.st_uid;
+	how.entered = k->shared ? NULL : enter_first;
+	int rc = look_walk(k, &how, err);
+	if (rc == 0 && !k->shared)
+		add_missing(&f);
+	strv_clear(&f.missing);
+	if (rc != 0)
 		return -1;
 	if (k->nsights > 0)
 		qsort(k->sights, k->nsights, sizeof *k->sights, by_path);

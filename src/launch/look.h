@@ -22,7 +22,8 @@ struct sight {
 struct look {
 	int dir;                    /* the workspace, held: its name is only a name; -1: there is none */
 	bool shared;                /* workspace: mount */
-	struct strv hidden, obeyed; /* for the guest's tree: paths below it */
+	struct strv hidden, obeyed; /* for the guest's tree: paths below it; hidden from a copy also by
+				     * names that are not there, so that they don't appear */
 	/* Shared: all of these as they were at the start, and what lies in something obeyed and has a
 	 * second name, through which it can be written. Sorted by path. */
 	struct sight *sights;
@@ -66,8 +67,10 @@ struct met {
 };
 struct look_walk {
 	int (*met)(void *arg, const struct met *m, struct err *err); /* 1: go into it */
-	/* A directory that can't be opened (errno), or lies too deep (0). */
-	int (*closed)(void *arg, const char *path, int sys, struct err *err);
+	/* A directory that can't be opened (errno), or lies too deep (0); NULL: the workspace itself. */
+	int (*closed)(void *arg, const struct met *m, int sys, struct err *err);
+	/* One that was opened; NULL: nobody wants to know. */
+	void (*entered)(void *arg, const struct met *m, int dir);
 	void *arg;
 	int deepest;
 };

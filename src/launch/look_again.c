@@ -72,12 +72,12 @@ static int meet_again(void *arg, const struct met *m, struct err *err)
 	return a->out->fresh.n < FRESH_MAX ? 0 : cut(a, "it holds too many new files of that kind");
 }
 
-static int closed_again(void *arg, const char *path, int sys, struct err *err)
+static int closed_again(void *arg, const struct met *m, int sys, struct err *err)
 {
 	struct again *a = arg;
 
 	(void)err;
-	if (*path == '\0')
+	if (!m)
 		return cut(a, strerror(sys));
 	if (sys == 0) {
 		cut(a, "it is too many directories deep");
@@ -85,7 +85,7 @@ static int closed_again(void *arg, const char *path, int sys, struct err *err)
 	}
 	if (sys == ENOENT || sys == ENOTDIR || sys == ELOOP)
 		return 0; /* somebody else's, by now */
-	strv_add(&a->out->closed, path);
+	strv_add(&a->out->closed, m->path);
 	return a->out->closed.n < FRESH_MAX ? 0 : cut(a, "it holds too many closed directories");
 }
 
@@ -105,7 +105,9 @@ static void compare(const struct look *k, struct look_again *out)
 void look_end(const struct look *k, struct look_again *out)
 {
 	struct again a = { k, out, 0 };
-	const struct look_walk how = { meet_again, closed_again, &a, WORKSPACE_DEPTH };
+	const struct look_walk how = {
+		.met = meet_again, .closed = closed_again, .arg = &a, .deepest = WORKSPACE_DEPTH
+	};
 	struct err err = ERR_INIT;
 
 	if (!k->shared)

@@ -185,8 +185,8 @@ static const struct field bottle_fields[] = {
 	         "(what is made or replaced after the start is neither: see THE WORKSPACE in bottle(1)); none: no directory")),
 	ROW("workspace_exclude", FIELD_TEXTS, workspace_exclude, .flags = FIELD_UNION, .max = 1024,
 	    .check = check_glob,
-	    HELP("patterns of files, as they are at the start, that the bottle does not see, e.g. .env. Lists of parents are "
-	         "added to")),
+	    HELP("patterns of files, as they are at the start, that the bottle does not see, e.g. .env (of what comes "
+	         "later: see THE WORKSPACE in bottle(1)). Lists of parents are added to")),
 	REFUSED("routes", HELP("routes stand under egress: write egress: {routes: [...]}")),
 	REFUSED("repos", HELP("repos stand under git-gate: write git-gate: {repos: {...}}")),
 	REFUSED("git", HELP("write git-gate: {user: ..., repos: ...} instead")),

@@ -89,6 +89,68 @@ an_exclusion_holds() {
 	an_exclusion_holds
 }
 
+what_comes_later_is_not_seen() {
+	bottle_file copied 'workspace_exclude: [.env, config/key.pem, closed/inner/x, closed, "*.secret"]'
+	mkdir -p one/two/three/four config empty closed/inner
+	echo secret | tee closed/inner/x >one/.env
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	start --detach --bottle copied -- sleep 1000
+	expect_status 0
+	slug=$out
+	mkdir later
+	for place in .env one/two/three/.env one/two/three/four/.env later/.env config/key.pem config/other.secret; do echo "late $place" >"$place"; done
+	rm one/.env && echo "late one/.env" >one/.env
+	run_split bottle exec "$slug" -- sh -c 'cat .env one/.env one/two/three/.env config/key.pem closed/inner/x 2>/dev/null; echo; find . -name .env -o -name key.pem | sort'
+	# What the manual says of the rest, which is also the control: this is how the first ones would be seen.
+	[ "$out" = $'\n./later/.env\n./one/two/three/four/.env' ] || { echo "$out"; return 1; }
+	run_split bottle exec "$slug" -- cat config/other.secret
+	[ "$out" = "late config/other.secret" ]
+	# The names are the agent's to use, and directories can be removed as ever.
+	run_split bottle exec "$slug" -- sh -ec 'rmdir empty; rm -r one/two; mkdir one/two; echo mine >one/two/.env; echo own >.env; cat .env one/two/.env'
+	expect_status 0
+	[ "$out" = $'own\nmine' ]
+	[ "$(cat .env)" = "late .env" ] && [ -d empty ]
+	run_split bottle diff "$slug"
+	expect_status 0
+}
+
+@test "copy: an excluded name stays free of what the host puts there later" {
+	what_comes_later_is_not_seen
+}
+
+@test "copy: and for an ordinary user" {
+	as_ordinary_user
+	what_comes_later_is_not_seen
+}
+
+@test "copy: over a thousand such names are kept free in the directory itself alone" {
+	bottle_file copied 'workspace_exclude: [.env]'
+	mkdir -p d{0..1100} && chown -R "$(stat -c %u:%g .)" .
+	start --detach --bottle copied -- sleep 1000
+	expect_status 0
+	slug=$out
+	echo late | tee .env >d7/.env
+	run_split bottle exec "$slug" -- sh -c 'cat d7/.env; cat .env'
+	[ "$out" = late ]
+	[[ $err == *".env: No such file"* ]]
+}
+
+@test "copy: a directory of one's own that one can't read is not there, nor opened by the agent to itself" {
+	as_ordinary_user
+	bottle_file copied 'workspace_exclude: [.env]'
+	mkdir -p closed open && echo secret | tee closed/.env >open/.env && echo seen >open/x
+	chown -R 65000:65000 "$PLACE" && chmod 0 closed
+	start --rm --bottle copied -- sh -c 'chmod 700 closed; cat closed/.env; cat open/x open/.env'
+	[ "$out" = seen ]
+	chmod 700 closed
+	# The control: with nothing to be hidden it is the agent's to open.
+	bottle_file plain 'env: {A: b}'
+	chmod 0 closed
+	start --rm --bottle plain -- sh -c 'chmod 700 closed; cat closed/.env'
+	[ "$out" = secret ]
+	chmod 700 closed
+}
+
 @test "files of another owner are no more the guest's than they are its user's" {
 	[ "$(id -u)" -eq 0 ] || skip "needs a second user"
 	echo theirs >other && chown 64999:64999 other && chmod 600 other
