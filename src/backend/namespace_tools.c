@@ -42,6 +42,23 @@ const char *const credential_dirs[] = {
 	".npmrc",
 	".pypirc",
 	".git-credentials",
+	".cargo/credentials",
+	".cargo/credentials.toml",
+	".m2",
+	".gem/credentials",
+	".gradle",
+	".composer",
+	".config/composer",
+	".config/git",
+	".config/github-copilot",
+	".config/helm",
+	".config/nix",
+	".config/pip",
+	".config/pypoetry",
+	".gemini",
+	".local/share/opencode",
+	".oci",
+	".pulumi",
 	NULL,
 };
 /* Of the host: what is not anybody's programs, or is a cage's own. */
@@ -71,6 +88,19 @@ static int check_against(const char *tool, const char *real, const char *sensiti
 	return 0;
 }
 
+/* By the name that each has below the home, and where that is a link, by what it leads to. */
+static int check_credentials(const char *tool, const char *real, const char *home, struct err *err)
+{
+	for (size_t i = 0; credential_dirs[i]; i++) {
+		own_mem char *sensitive = xasprintf("%s/%s", home, credential_dirs[i]);
+		own_mem char *there = realpath(sensitive, NULL);
+		if (check_against(tool, real, sensitive, err) != 0 ||
+		    (there && check_against(tool, real, there, err) != 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int check_tool(const char *tool, const char *home, struct err *err)
 {
 	char real[PATH_MAX];
@@ -89,18 +119,23 @@ static int check_tool(const char *tool, const char *home, struct err *err)
 		if (lies_in(shared_dirs[i], real))
 			return fail(err, ERR_DENIED,
 			            "tools: %s is not one program's; name its directory alone", tool);
-	for (size_t i = 0; home && credential_dirs[i]; i++) {
-		own_mem char *sensitive = xasprintf("%s/%s", home, credential_dirs[i]);
-		if (check_against(tool, real, sensitive, err) != 0)
-			return -1;
-	}
-	return 0;
+	return check_credentials(tool, real, home, err);
 }
 
 int tools_check(const struct strv *tools, const char *operator_home, struct err *err)
 {
+	if (tools->n == 0)
+		return 0;
+	/* As the tools are looked at: without a link on the way. */
+	own_mem char *home = operator_home ? realpath(operator_home, NULL) : NULL;
+	if (!home)
+		return fail(
+			err, ERR_DENIED,
+			"tools: nobody can say which directories hold your credentials, because your home "
+			"(%s) is not known or not there; set HOME",
+			operator_home ? operator_home : "none");
 	for (size_t i = 0; i < tools->n; i++)
-		if (check_tool(tools->v[i], operator_home, err) != 0)
+		if (check_tool(tools->v[i], home, err) != 0)
 			return -1;
 	return 0;
 }
