@@ -28,7 +28,9 @@ static int open_terminal(const struct init_run *run, struct terminal *out, struc
 {
 	const struct winsize size = { .ws_row = run->rows, .ws_col = run->columns };
 	int unlocked = 0;
-	own_fd int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	/* Not /dev/ptmx: that is a link in a directory of the agent's, who may have put something
+	 * else there. In here nobody makes a name, and nothing that is opened is waited for. */
+	own_fd int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) != 0)
 		return fail_errno(err, "a terminal");
