@@ -176,6 +176,11 @@ int audit_open(int dirfd, const struct audit_claim *claim, uint64_t limit, struc
 	return 0;
 }
 
+int audit_sync(struct audit *a, struct err *err)
+{
+	return fdatasync(a->fd) == 0 ? 0 : fail_errno(err, "bringing the audit log to the disk");
+}
+
 void audit_close_up(struct audit *a)
 {
 	a->limit += AUDIT_RESERVE;

@@ -60,6 +60,8 @@ void audit_close(struct audit *a);
 int audit_append(struct audit *a, const json *record, struct err *err);
 /* The same from a text of another process: it must be one JSON object of one line. */
 int audit_append_text(struct audit *a, const char *text, struct err *err);
+/* Waits until all of it is on the disk: before a record claims it. */
+int audit_sync(struct audit *a, struct err *err);
 /* From now on the reserve may be used: the bottle ends, and that is to be written down. */
 void audit_close_up(struct audit *a);
 

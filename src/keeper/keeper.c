@@ -51,25 +51,38 @@ void keeper_stop(struct keeper *k, int signo)
 	timer_set(&k->loop, &k->stop, STOP_MS, on_stop_time, k);
 }
 
+/* A record may reach the disk at any time, and a log that has less than its record claims counts
+ * as tampered with. So the record follows what the disk has of the log, and is behind until then. */
+static void claim_log(void *arg, bool on_disk)
+{
+	struct keeper *k = arg;
+	struct record *r = &k->launch.record;
+	struct err err = ERR_INIT;
+
+	if (k->audit.fd < 0)
+		return;
+	if (on_disk && audit_sync(&k->audit, &err) != 0)
+		log_error("%s", err.text);
+	r->audit_count = k->audit.count;
+	memcpy(r->audit_head, k->audit.head, sizeof r->audit_head);
+}
+
 static void save_record(void *arg)
 {
 	struct keeper *k = arg;
 	struct err err = ERR_INIT;
 
+	claim_log(k, true);
 	if (launch_place(&k->launch, &err) != 0)
 		log_error("the record can't be written why=%s", err.text);
 }
 
 static int append(struct keeper *k, const json *record, struct err *err)
 {
-	struct record *r = &k->launch.record;
-
 	if (k->audit.fd < 0)
 		return fail(err, ERR_UNCONFINED, "the audit log is not open");
 	if (audit_append(&k->audit, record, err) != 0)
 		return -1;
-	r->audit_count = k->audit.count;
-	memcpy(r->audit_head, k->audit.head, sizeof r->audit_head);
 	if (k->save.slot == 0 && k->launch.is_up)
 		timer_set(&k->loop, &k->save, SAVE_MS, save_record, k);
 	return 0;
@@ -159,6 +172,7 @@ static const struct launch_events launch_events = {
 	.note = on_note,
 	.opened = on_opened,
 	.audit = on_audit,
+	.claim = claim_log,
 	.log = on_log,
 	.lost = on_lost,
 };
@@ -252,6 +266,7 @@ static int run_bottle(struct keeper *k, struct err *err)
 	if (launch_up(&k->launch, err) != 0)
 		return -1;
 	resolver_watch(k);
+	timer_set(&k->loop, &k->save, SAVE_MS, save_record, k);
 	if (launch_fault(FAULT_PROGRAM, FAULT_BEFORE, err) != 0 || agent_start(k, err) != 0 ||
 	    launch_fault(FAULT_PROGRAM, FAULT_AFTER, err) != 0 ||
 	    (!k->stopping && loop_run(&k->loop, err) != 0))

@@ -89,3 +89,30 @@ log_bytes() { stat -c %s "$BOTTLES/$slug/audit.jsonl"; }
 	run_split bottle resume "$slug"
 	expect_status 0
 }
+
+# The keeper's calls that bring the audit log to the disk, and those that put a record in its place.
+traced() {
+	command -v strace >/dev/null || skip "needs strace"
+	run_split strace -f -y -o "$PLACE/trace" -e trace=fdatasync,fsync,renameat bottle start --yes "$@"
+	expect_status 0
+}
+
+@test "a record never claims lines that the disk may not have yet" {
+	traced -- sleep 3
+	slug=$(ls "$BOTTLES")
+	# Each record of this life that names lines comes right behind the log; the last one, too.
+	grep -oE 'fdatasync\([0-9]+<[^>]*audit.jsonl>|renameat\(.*, "record.json"\)' "$PLACE/trace" | sed 's/(.*//' >"$PLACE/order"
+	[ "$(tail -n 2 "$PLACE/order" | tr '\n' ' ')" = "fdatasync renameat " ]
+	[ "$(grep -c fdatasync "$PLACE/order")" -ge 2 ]
+	[ "$(jq .audit_count "$BOTTLES/$slug/record.json")" -eq "$(wc -l <"$BOTTLES/$slug/audit.jsonl")" ]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
+
+@test "the record of a bottle that runs follows its log (control)" {
+	detached sleep 1000
+	claims() { [ "$(jq .audit_count "$BOTTLES/$slug/record.json")" -eq "$(wc -l <"$BOTTLES/$slug/audit.jsonl")" ]; }
+	wait_for claims
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
