@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 /* The program's five seconds, the sidecars' eight, and what the rest takes on a busy host. */
-enum { STOP_WAIT_MS = 20 * 1000 };
+enum { STOP_WAIT_MS = 20 * 1000, LOOK_MS = 50 };
 
 /* A keeper that can't be reached at its socket: it is on its way down, or the runtime
  * directory is gone. A signal says the same as a message does. */
@@ -47,13 +47,26 @@ static int tell_keeper(struct command *c, const char *slug, struct proc *out, st
 	return signal_keeper(c, slug, out, err);
 }
 
-/* Its end, whatever it says until then: one that hangs says nothing. */
-static int await_end(const struct proc *keeper, const char *slug, struct err *err)
+/* True when nothing of it runs any more: its record says so, or is gone as start --rm wants it,
+ * which a keeper that has ended did not get to. */
+static bool is_down(struct command *c, const char *slug, bool ended)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	struct err err = ERR_INIT;
+
+	if (bottle_open(c, slug, &b, &err) != 0)
+		return ended || err.kind == ERR_MISSING;
+	return b.record.state == RECORD_STOPPED && (ended || !b.record.remove_at_end);
+}
+
+/* Its end, whatever it says until then: one that hangs says nothing. A keeper that has written its
+ * last word may stay for a while, until whoever launched it has read the rest of the output. */
+static int await_end(struct command *c, const struct proc *keeper, const char *slug, struct err *err)
 {
 	struct pollfd ended = { .fd = keeper->pidfd, .events = POLLIN };
 	uint64_t deadline = clock_ms() + STOP_WAIT_MS;
 
-	for (;;) {
+	while (!is_down(c, slug, false)) {
 		uint64_t now = clock_ms();
 		if (now >= deadline)
 			return fail(
@@ -61,27 +74,25 @@ static int await_end(const struct proc *keeper, const char *slug, struct err *er
 				"the keeper of %s does not end; `kill -9 %d` ends it and all that is in the "
 				"bottle, `bottle cleanup %s` frees the rest",
 				slug, (int)keeper->pid, slug);
-		int n = poll(&ended, 1, (int)(deadline - now));
+		int n = poll(&ended, 1, deadline - now < LOOK_MS ? (int)(deadline - now) : LOOK_MS);
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return fail_errno(err, "waiting for the keeper of %s", slug);
 	}
+	return 0;
 }
 
 static int stop(struct command *c, const char *slug, struct err *err)
 {
-	own_bottle struct bottle b = BOTTLE_INIT;
 	struct proc keeper = PROC_INIT;
-	struct err gone = ERR_INIT;
 
 	if (tell_keeper(c, slug, &keeper, err) != 0)
 		return -1;
 	own_fd int pidfd = keeper.pidfd;
-	if (await_end(&keeper, slug, err) != 0)
+	if (await_end(c, &keeper, slug, err) != 0)
 		return -1;
-	/* One that was started with --rm has no record any more. */
-	if (bottle_open(c, slug, &b, &gone) != 0 || b.record.state == RECORD_STOPPED)
+	if (is_down(c, slug, true))
 		return 0;
 	return fail(err, ERR_SYSTEM, "the keeper of %s ended before it had finished; run `bottle cleanup %s`",
 	            slug, slug);

@@ -188,3 +188,23 @@ closed_to_others() {
 	run_split bottle resume --detach "$slug"
 	[ "$out" = "$slug" ]
 }
+
+@test "stop is done when the bottle is, though somebody still reads its last words" {
+	# A reader that takes nothing, as a pager on its first page does.
+	mkfifo "$PLACE/pager"
+	bottle start --yes -- sh -c 'trap "seq 1 2000000; exit 0" TERM; touch ready; while :; do sleep 0.1; done' >"$PLACE/pager" 2>/dev/null </dev/null 3>&- &
+	caller=$!
+	exec 9<"$PLACE/pager"
+	is_ready() { slug=$(ls "$BOTTLES") && [ -e "$BOTTLES/$slug/workspace/upper/ready" ]; }
+	wait_for is_ready
+	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
+	run_split bottle stop "$slug"
+	expect_status 0
+	state_is stopped
+	! gone "$keeper"
+	# It ends when it was read to the end, or told to.
+	cat <&9 >"$PLACE/all"
+	exec 9<&-
+	wait "$caller" || true
+	wait_for gone "$keeper"
+}
