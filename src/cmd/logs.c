@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -44,34 +45,103 @@ static bool still_runs(int dir)
 	return registry_load(dir, &r, &ignored) == 0 && r.state != RECORD_STOPPED && record_keeper_lives(&r);
 }
 
+static int drain(int fd, struct str *held, struct err *err)
+{
+	char bytes[16384];
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof bytes)) > 0) {
+		str_addn(held, bytes, (size_t)n);
+		if (show_lines(held, false, err) != 0)
+			return -1;
+	}
+	return n == 0 ? 0 : fail_errno(err, "read the log");
+}
+
+static int open_part(int dir, const char *name)
+{
+	return openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static bool is_same(int dir, const char *name, int fd)
+{
+	struct stat named, open;
+
+	return fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &open) == 0 &&
+	       named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+}
+
+static void tell_of_cut(struct command *c)
+{
+	ui_note(&c->ui, "(the log is kept in two parts of 4 MiB: what came before this was dropped)");
+}
+
+/* What was written before the part that has the log's name. 0: it is shown, or there is none. */
+static int show_old(struct command *c, int dir, int fd, struct str *held, struct err *err)
+{
+	own_fd int old = open_part(dir, RECORD_AGENT_OLD);
+
+	if (old < 0)
+		return errno == ENOENT ? 0 : fail_errno(err, "open %s", RECORD_AGENT_OLD);
+	if (faccessat(dir, RECORD_AGENT_CUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		tell_of_cut(c);
+	/* It became that since it was opened, and is shown as what it was. */
+	return is_same(dir, RECORD_AGENT_OLD, fd) ? 0 : drain(old, held, err);
+}
+
+/* The file that was read to its end may have become the old part meanwhile, and was not written to
+ * since; what comes is in another one. */
+static int turn_page(struct command *c, int dir, int *fd, struct str *held, struct err *err)
+{
+	if (is_same(dir, RECORD_AGENT_LOG, *fd))
+		return 0;
+	own_fd int next = open_part(dir, RECORD_AGENT_LOG);
+	if (next < 0)
+		return errno == ENOENT ? 0 : fail_errno(err, "open %s", RECORD_AGENT_LOG);
+	if (drain(*fd, held, err) != 0)
+		return -1;
+	if (!is_same(dir, RECORD_AGENT_OLD, *fd))
+		tell_of_cut(c);
+	fd_drop(fd);
+	*fd = fd_steal(&next);
+	return 1;
+}
+
+static int follow(struct command *c, const struct bottle *b, int *fd, struct str *held, struct err *err)
+{
+	for (;;) {
+		/* Asked before reading: what was written until the end is still read. */
+		bool more = still_runs(b->dir);
+		if (drain(*fd, held, err) != 0)
+			return -1;
+		int turned = command_has(c, "keeper") ? 0 : turn_page(c, b->dir, fd, held, err);
+		if (turned < 0)
+			return -1;
+		if (turned)
+			continue;
+		if (!more)
+			return 0;
+		if (ui_flush(err) != 0)
+			return -1;
+		poll(NULL, 0, FOLLOW_MS);
+	}
+}
+
 static int show(struct command *c, const struct bottle *b, const char *name, struct err *err)
 {
 	own_str struct str held = STR_INIT;
-	char bytes[16384];
-	bool follow = command_has(c, "follow");
-	own_fd int fd = openat(b->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* Before the old part is, so that one that becomes it meanwhile is not missed. */
+	own_fd int fd = open_part(b->dir, name);
 
 	if (fd < 0 && errno == ENOENT)
 		return fail(err, ERR_MISSING, "bottle %s has no %s yet", b->record.slug, name);
 	if (fd < 0)
 		return fail_errno(err, "open %s", name);
-	for (;;) {
-		/* Asked before reading: what was written until the end is still read. */
-		bool more = follow && still_runs(b->dir);
-		ssize_t n;
-		while ((n = read(fd, bytes, sizeof bytes)) > 0) {
-			str_addn(&held, bytes, (size_t)n);
-			if (show_lines(&held, false, err) != 0)
-				return -1;
-		}
-		if (n < 0)
-			return fail_errno(err, "read %s", name);
-		if (!more)
-			return show_lines(&held, true, err);
-		if (ui_flush(err) != 0)
-			return -1;
-		poll(NULL, 0, FOLLOW_MS);
-	}
+	if (!command_has(c, "keeper") && show_old(c, b->dir, fd, &held, err) != 0)
+		return -1;
+	if ((command_has(c, "follow") ? follow(c, b, &fd, &held, err) : drain(fd, &held, err)) != 0)
+		return -1;
+	return show_lines(&held, true, err);
 }
 
 static int logs_run(struct command *c, struct err *err)
@@ -94,7 +164,9 @@ const struct verb verb_logs = {
 	.name = "logs",
 	.args = "[-f] [--keeper] SLUG",
 	.summary = "the agent's output, or the keeper's log",
-	.details = "Control bytes and what is not UTF-8 are escaped.",
+	.details =
+		"Control bytes and what is not UTF-8 are escaped. Of the agent's output the last 4 to 8 MiB are kept; "
+		"where something older was dropped, that is said.",
 	.group = GROUP_LOOK,
 	.min_args = 1,
 	.max_args = 1,

@@ -12,6 +12,18 @@
 
 enum { DRAIN_READS = 256 };
 
+/* The part before the last one goes, which its readers are told. */
+static void rotate_log(const struct keeper *k)
+{
+	int dir = k->launch.dir;
+	own_fd int cut =
+		faccessat(dir, RECORD_AGENT_OLD, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ?
+			openat(dir, RECORD_AGENT_CUT, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) :
+			-1;
+
+	renameat(dir, RECORD_AGENT_LOG, dir, RECORD_AGENT_OLD);
+}
+
 /* What it says goes into a file that can't fill the disk. */
 static void write_log(struct keeper *k, const struct str *bytes)
 {
@@ -19,7 +31,7 @@ static void write_log(struct keeper *k, const struct str *bytes)
 
 	if (a->log >= 0 && a->logged + bytes->len > AGENT_LOG_MAX) {
 		fd_drop(&a->log);
-		renameat(k->launch.dir, RECORD_AGENT_LOG, k->launch.dir, RECORD_AGENT_LOG ".1");
+		rotate_log(k);
 		a->logged = 0;
 	}
 	if (a->log < 0)

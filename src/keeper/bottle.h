@@ -8,7 +8,7 @@
 
 enum {
 	CONNECTIONS_MAX = 64,
-	AGENT_LOG_MAX = 4 << 20, /* bytes; the one before it is kept as agent.log.1 */
+	AGENT_LOG_MAX = 4 << 20, /* bytes; the one before it is kept */
 	SAVE_MS = 2000,          /* the record follows the audit log at this distance */
 	STARVED_MS = 100,
 	INPUT_MAX = 1 << 20,        /* bytes that wait for the agent; over it, nobody's are read */

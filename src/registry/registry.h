@@ -19,6 +19,8 @@
 #define RECORD_LOCK       "record.lock"
 #define RECORD_AUDIT      "audit.jsonl"
 #define RECORD_AGENT_LOG  "agent.log"
+#define RECORD_AGENT_OLD  "agent.log.1"   /* the part before it */
+#define RECORD_AGENT_CUT  "agent.log.cut" /* is there: what came before that was dropped */
 #define RECORD_KEEPER_LOG "keeper.log"
 #define RECORD_HOME       "home"      /* /home/agent of the guest */
 #define RECORD_WORKSPACE  "workspace" /* holds the overlay's directories: */

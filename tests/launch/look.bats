@@ -53,3 +53,33 @@ load helper
 	expect_status 1
 	[ ! -e "$PLACE/no" ]
 }
+
+# Some six MiB of numbered lines: more than one part of the log, less than both.
+@test "logs shows both parts of a long log, and -f goes on from one to the next" {
+	detached sh -c 'echo begun; until [ -e go ]; do sleep 0.1; done; seq -f "line %.0f of a long log of many" 1 200000; touch done; sleep 1000'
+	wait_for [ -s "$BOTTLES/$slug/agent.log" ]
+	bottle logs -f "$slug" >"$PLACE/followed" 2>"$PLACE/said" 3>&- &
+	following=$!
+	bottle exec "$slug" -- touch /workspace/go </dev/null
+	wait_for [ -e "$BOTTLES/$slug/agent.log.1" ]
+	wait_for grep -q 'line 200000 ' "$PLACE/followed"
+	run_split bottle stop "$slug"
+	wait "$following"
+	(echo begun && seq -f "line %.0f of a long log of many" 1 200000) | cmp - "$PLACE/followed"
+	[ ! -s "$PLACE/said" ]
+	run_split bottle logs "$slug"
+	expect_status 0
+	cmp "$PLACE/out" "$PLACE/followed"
+	[ -z "$err" ]
+}
+
+@test "logs says that something was dropped, where it was" {
+	start -- sh -c 'seq -f "line %.0f of a very long log of many, many" 1 300000'
+	expect_status 0
+	slug=$(ls "$BOTTLES")
+	run_split bottle logs "$slug"
+	expect_status 0
+	[[ $err == *dropped* ]]
+	[ "$(tail -n 1 "$PLACE/out")" = "line 300000 of a very long log of many, many" ]
+	[ "$(stat -c %s "$PLACE/out")" -gt 4194304 ]
+}
