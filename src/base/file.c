@@ -16,24 +16,38 @@
 #include "base/random.h"
 #include "base/banned.h"
 
-int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct err *err)
+enum { READ_CHUNK = 65536 };
+
+static int read_all(int fd, const char *what, size_t limit, char buf[READ_CHUNK], size_t *most,
+                    struct str *out, struct err *err)
 {
-	char buf[65536];
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t n = read(fd, buf, sizeof buf);
+		ssize_t n = read(fd, buf, READ_CHUNK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return fail_errno(err, "read %s", what);
 		if (n == 0)
 			return 0;
+		*most = (size_t)n > *most ? (size_t)n : *most;
 		total += (size_t)n;
 		if (total > limit)
 			return fail(err, ERR_INPUT, "%s is larger than the limit of %zu bytes", what, limit);
 		str_addn(out, buf, (size_t)n);
 	}
+}
+
+int file_read_fd(int fd, const char *what, size_t limit, struct str *out, struct err *err)
+{
+	char buf[READ_CHUNK];
+	size_t most = 0;
+	int rc = read_all(fd, what, limit, buf, &most, out, err);
+
+	/* A caller that wipes its own copy of a secret knows nothing of this one. */
+	explicit_bzero(buf, most);
+	return rc;
 }
 
 /* O_NONBLOCK: a FIFO in the place of a file must not hang us before we look at it. */

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,8 +154,21 @@ static int gather_variable(const struct plan_secret *from, struct secret *out, s
 	return ui_ask_secret(prompt, out, err) == 0 ? 0 : fail_in(err, "%s", what);
 }
 
+/* Before a secret is here: no core is written, and no other process of the user looks into us. What
+ * we start is dumpable again by its exec, and decides for itself. */
+static int close_to_others(struct err *err)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+		return fail_errno(err, "keeping secrets out of a core dump");
+	return 0;
+}
+
 int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *out, struct err *err)
 {
+	if (close_to_others(err) != 0)
+		return -1;
 	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
 	for (; out->nenv < plan->nsecrets; out->nenv++)
 		if (gather_variable(&plan->secrets[out->nenv], &out->env[out->nenv], err) != 0)
@@ -170,6 +185,8 @@ int gather_check(struct command *c, struct plan *plan, struct err *err)
 {
 	own_secret struct secret value = SECRET_INIT;
 
+	if (close_to_others(err) != 0)
+		return -1;
 	for (size_t i = 0; i < plan->nsecrets; i++)
 		if (!plan->secrets[i].ask && gather_variable(&plan->secrets[i], &value, err) != 0)
 			return -1;

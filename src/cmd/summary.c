@@ -181,6 +181,8 @@ int launch_and_follow(struct command *c, struct plan *p, const char *slug,
 	if (confirm && confirm(c, p, err) != 0)
 		return -1;
 	own_fd int keeper = session_launch(c, p, &secrets, slug, err);
+	/* From here on they are the keeper's. */
+	launch_secrets_clear(&secrets);
 	if (keeper < 0)
 		return -1;
 	return follow(c, p, keeper, err);

@@ -31,6 +31,8 @@ struct launch_secrets {
 #define LAUNCH_SECRETS_INIT { 0 }
 /* clang-format on */
 void launch_secrets_clear(struct launch_secrets *s);
+/* Of both, those for the gateway: once it has them. */
+void launch_credentials_clear(struct launch_secrets *s);
 #define own_launch_secrets __attribute__((cleanup(launch_secrets_clear)))
 /* For the way to the keeper, through memory that has no name. */
 void launch_secrets_encode(const struct launch_secrets *s, struct str *out);

@@ -15,10 +15,15 @@ static void clear_list(struct secret **list, size_t *n)
 	*n = 0;
 }
 
+void launch_credentials_clear(struct launch_secrets *s)
+{
+	clear_list(&s->credentials, &s->ncredentials);
+}
+
 void launch_secrets_clear(struct launch_secrets *s)
 {
 	clear_list(&s->env, &s->nenv);
-	clear_list(&s->credentials, &s->ncredentials);
+	launch_credentials_clear(s);
 }
 
 static void encode_list(const struct secret *list, size_t n, struct str *out)

@@ -269,6 +269,8 @@ static int start_embedded(struct launch *l, const struct str *config, struct err
 	return sidecar_start(l->loop, &spec, &l->gateway, err);
 }
 
+enum { CONFIG_USUAL = 4 << 20 }; /* its certificates are most of it */
+
 int sidecars_up(void *arg, struct err *err)
 {
 	struct launch *l = arg;
@@ -278,10 +280,13 @@ int sidecars_up(void *arg, struct err *err)
 	egress_config_init(&config);
 	if (fill_config(l, &config, err) != 0)
 		return -1;
+	/* At once: growing would leave copies behind. */
+	str_reserve(&bytes, CONFIG_USUAL);
 	egress_config_encode(&config, &bytes);
 	int rc = launch_in_docker(l) ? container_start(l, &bytes, &gateway_events, err) :
 	                               start_embedded(l, &bytes, err);
 	explicit_bzero(bytes.data, bytes.len);
+	launch_credentials_clear(l->secrets);
 	/* Only the sidecar holds them from here on: when it dies, nothing accepts. */
 	for (size_t i = 0; i < LAUNCH_LISTENERS; i++)
 		fd_drop(&l->listeners[i]);

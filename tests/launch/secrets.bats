@@ -33,3 +33,66 @@ load helper
 	[[ $err == *NOT_SET_ANYWHERE* ]]
 	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
 }
+
+# Who of these processes has the value in its memory? Read as a debugger would.
+holders() {
+	python3 - "$PLACE/value" "$@" <<-'PY'
+		import re, sys
+		value = open(sys.argv[1], "rb").read()
+		for pid in sys.argv[2:]:
+		    found = False
+		    with open("/proc/%s/mem" % pid, "rb", 0) as memory:
+		        for line in open("/proc/%s/maps" % pid):
+		            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+		            if not m:
+		                continue
+		            start, end = (int(x, 16) for x in m.groups())
+		            try:
+		                memory.seek(start)
+		                found = found or value in memory.read(end - start)
+		            except OSError:
+		                pass
+		    if found:
+		        print(pid)
+	PY
+}
+
+@test "a credential is in the gateway's memory (control), and neither in the keeper's nor in the caller's" {
+	[ "$(id -u)" -eq 0 ] || skip "reads other processes' memory"
+	printf 'credential-%s' "$RANDOM$RANDOM$RANDOM" >"$PLACE/value"
+	printf -- '---\negress: {routes: [{host: a.example.com, auth: {scheme: bearer, token_ref: "file:%s"}}]}\n---\n' "$PLACE/value" \
+		>"$HOME/.bot-bottle/bottles/auth.md"
+	bottle start --yes --bottle auth -- sleep 1000 >/dev/null 2>&1 </dev/null 3>&- &
+	caller=$!
+	running() { slug=$(ls "$BOTTLES" 2>/dev/null) && [ -n "$slug" ] && [ -e "$BOTTLES/$slug/record.json" ] && state_is running; }
+	wait_for running
+	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
+	gateway=$(for p in $(children "$keeper"); do grep -qs egress "/proc/$p/cmdline" && echo "$p"; done)
+	[ "$(holders "$caller" "$keeper" "$gateway")" = "$gateway" ]
+	# Nor would a core of them be written, nor another process of the user read it.
+	for p in "$caller" "$keeper"; do
+		grep -qE '^Max core file size +0 +0 ' "/proc/$p/limits"
+	done
+	run_split bottle stop "$slug"
+	wait "$caller" || true
+}
+
+@test "while secrets are with us, another process of the user can't look into the caller, and into others it can (control)" {
+	as_ordinary_user
+	printf 'credential-of-an-ordinary-user' >"$PLACE/value"
+	printf -- '---\negress: {routes: [{host: a.example.com, auth: {scheme: bearer, token_ref: "file:%s"}}]}\n---\n' "$PLACE/value" \
+		>"$HOME/.bot-bottle/bottles/auth.md"
+	chown -R 65000:65000 "$PLACE"
+	"${AS[@]}" bottle start --yes --bottle auth -- sleep 1000 >/dev/null 2>&1 </dev/null 3>&- &
+	caller=$!
+	running() { slug=$(ls "$BOTTLES" 2>/dev/null) && [ -n "$slug" ] && [ -e "$BOTTLES/$slug/record.json" ] && state_is running; }
+	wait_for running
+	! "${AS[@]}" cat "/proc/$caller/environ" >/dev/null 2>&1
+	run_split bottle stop "$slug"
+	wait "$caller" || true
+	"${AS[@]}" sleep 1000 3>&- &
+	other=$!
+	wait_for grep -qs sleep "/proc/$other/comm"
+	"${AS[@]}" cat "/proc/$other/environ" >/dev/null
+	kill "$other"
+}
