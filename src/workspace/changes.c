@@ -14,8 +14,10 @@
 #include "workspace/letters.h"
 #include "base/banned.h"
 
-/* Quick counting reads at most this much to tell a changed file from a touched one; past it
- * a doubtful file counts as changed, so that nothing can be hidden behind a big one. */
+/* A walk reads at most this much of each side to tell a changed file from a touched one, and quick
+ * counting less; past it a doubtful file counts as changed, so that nothing can be hidden behind a
+ * big one. */
+#define COMPARE_BYTES (16ull << 30)
 enum { COUNT_BYTES = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
 
 static const char hidden_path[] = "this path is hidden from the bottle";
@@ -150,12 +152,12 @@ static void note(struct walk *k, enum change_status status, const struct side *s
 	};
 }
 
-static ssize_t read_full(int fd, char *bytes, size_t n)
+static ssize_t read_full(int fd, char *bytes, size_t n, off_t at)
 {
 	size_t have = 0;
 
 	while (have < n) {
-		ssize_t got = read(fd, bytes + have, n - have);
+		ssize_t got = pread(fd, bytes + have, n - have, at + (off_t)have);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -167,27 +169,44 @@ static ssize_t read_full(int fd, char *bytes, size_t n)
 	return (ssize_t)have;
 }
 
-/* 1: the same bytes, 0: others, -1: one can't be read. */
+/* Where the next byte that is stored begins; @size: there is none, only a hole. */
+static off_t next_stored(int fd, off_t at, off_t size)
+{
+	off_t data = lseek(fd, at, SEEK_DATA);
+
+	if (data >= 0)
+		return data;
+	/* A file system that knows no holes stores every byte. */
+	return errno == ENXIO ? size : at;
+}
+
+/* 1: the same bytes, 0: others, -1: one can't be read. Where both have a hole there is nothing to
+ * compare: a file of any length costs what is stored of it. */
 static int same_contents(struct walk *k, const struct side *a, const struct side *b)
 {
 	char left[CHUNK], right[CHUNK];
+	off_t size = a->st.st_size, at = 0;
 
-	if (a->st.st_size != b->st.st_size)
+	if (size != b->st.st_size)
 		return 0;
 	own_fd int one = below_read(a->fd, &a->st), two = below_read(b->fd, &b->st);
 	if (one < 0 || two < 0)
 		return -1;
 	for (;;) {
+		off_t x = next_stored(one, at, size), y = next_stored(two, at, size);
+		at = x < y ? x : y;
 		if (k->may_read < CHUNK)
 			return 0;
 		k->may_read -= CHUNK;
-		ssize_t n = read_full(one, left, sizeof left), m = read_full(two, right, sizeof right);
+		ssize_t n = read_full(one, left, sizeof left, at),
+			m = read_full(two, right, sizeof right, at);
 		if (n < 0 || m < 0)
 			return -1;
 		if (n != m || memcmp(left, right, (size_t)n) != 0)
 			return 0;
 		if (n == 0)
 			return 1;
+		at += n;
 	}
 }
 
@@ -385,7 +404,7 @@ static int walk_run(struct walk *k, struct err *err)
 int workspace_changes(const struct workspace *w, size_t limit, struct changes *out, struct err *err)
 {
 	own_changes struct changes made = CHANGES_INIT;
-	struct walk k = { .w = w, .out = &made, .limit = limit, .may_read = UINT64_MAX, .path = STR_INIT };
+	struct walk k = { .w = w, .out = &made, .limit = limit, .may_read = COMPARE_BYTES, .path = STR_INIT };
 
 	if (walk_run(&k, err) != 0)
 		return -1;

@@ -26,6 +26,29 @@ static void each_kind_of_change_is_told(void **state)
 	assert_int_equal(count_of(&b->w), 7); /* all but the directory */
 }
 
+/* Of a terabyte, with @byte at its end and nothing before that. */
+static void put_sparse(int dir, const char *name, char byte)
+{
+	const off_t size = (off_t)1 << 40;
+	own_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	if (ftruncate(fd, size) != 0)
+		skip(); /* this file system has no files of that length */
+	assert_int_equal(pwrite(fd, &byte, 1, size - 1), 1);
+}
+
+static void a_hole_is_not_read(void **state)
+{
+	struct bench *b = *state;
+
+	put_sparse(b->lower, "same", 'x');
+	put_sparse(b->upper, "same", 'x');
+	put_sparse(b->lower, "other", 'x');
+	put_sparse(b->upper, "other", 'y');
+	assert_changes(b, "modified other\n");
+}
+
 static void whiteouts_are_deletions(void **state)
 {
 	struct bench *b = *state;
@@ -208,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BENCH(each_kind_of_change_is_told),
+		ON_BENCH(a_hole_is_not_read),
 		ON_BENCH(whiteouts_are_deletions),
 		ON_BENCH(a_whiteout_may_be_an_attribute),
 		ON_BENCH(an_opaque_directory_hides_what_was_there),
