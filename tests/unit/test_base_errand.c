@@ -34,7 +34,7 @@ static int touch_what_was_cut(void *arg, void *answer, struct err *err)
 	volatile char *page = mmap(NULL, 2 * 4096, PROT_READ, MAP_SHARED, fd, 0);
 
 	(void)arg;
-	*(int *)answer = page[4096];
+	*(int *)answer = (unsigned char)page[4096];
 	return 0;
 }
 
