@@ -91,7 +91,7 @@ row() { sqlite3 "$db" "SELECT typeof(data) || ' ' || CAST(data AS TEXT) FROM vms
 	run "$bottle" allowlist verify --db "$dir/clean/smolvm.db" m 127.0.0.16/32
 	[ "$status" -eq 1 ]
 	[ "$before" = "$(sha256sum "$dir/clean/smolvm.db")" ]
-	[ "$(ls "$dir/clean" | xargs)" = "smolvm.db smolvm.db-shm smolvm.db-wal" ]
+	[ "$(echo "$dir"/clean/*)" = "$dir/clean/smolvm.db $dir/clean/smolvm.db-shm $dir/clean/smolvm.db-wal" ]
 	[ ! -s "$dir/clean/smolvm.db-wal" ]
 	run "$bottle" allowlist verify --help
 	[[ $output == *smolvm.db-shm* && $output == *smolvm.db-wal* ]]

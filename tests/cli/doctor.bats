@@ -29,11 +29,11 @@ row() {
 	# Our hashes are those that the package is built by.
 	nix=$BATS_TEST_DIRNAME/../../nix/smolvm.nix
 	[ "$(grep -c 'hash = "sha256-' "$nix")" -eq 2 ]
-	for hash in $(sed -n 's/.*hash = "sha256-\(.*\)";/\1/p' "$nix"); do
+	while read -r hash; do
 		hex=$(base64 -d <<<"$hash" | od -An -v -tx1 | tr -d ' \n')
 		grep -q "\"$hex\"" "$BATS_TEST_DIRNAME/../../src/preflight/smolvm.c"
 		[[ $line != *"$hex  "* ]] || found=$hex
-	done
+	done < <(sed -n 's/.*hash = "sha256-\(.*\)";/\1/p' "$nix")
 	[ -n "$found" ]
 	# Another archive is not unpacked.
 	printf '#!/bin/sh\necho "$2" >url\necho another >"${2##*/}"\n' >"$PLACE/bin/curl"
@@ -42,7 +42,8 @@ row() {
 	cd "$PLACE/unpack"
 	run bash -c "$line"
 	[ "$status" -ne 0 ] && [[ $output == *FAILED* ]]
-	[ "$(cat url)" = "$(sed 's/ .*//' <<<"${line#curl -LO }")" ]
+	url=${line#curl -LO }
+	[ "$(cat url)" = "${url%% *}" ]
 }
 
 @test "/dev/kvm: missing, forbidden and unable are three different failures" {

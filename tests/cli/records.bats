@@ -148,7 +148,8 @@ teardown() { state_down; }
 @test "cleanup asks the docker that the bottle was started with" {
 	cp "$BATS_TEST_DIRNAME/../fakes/docker" "$dir/docker"
 	sed -i '1a echo "$*" >>"${0%/*}/asked"' "$dir/docker"
-	: >"$dir/behave" >"$dir/image.tar"
+	: >"$dir/behave"
+	: >"$dir/image.tar"
 	for host in unix:///run/its-own.sock null; do
 		make_bottle one-aaaaa "$dead"' | .plan = {docker_host: ('"$(jq -Rc 'if . == "null" then null else . end' <<<"$host")"')}
 			| .resources = [{kind: "network", name: "bot-bottle-bundle-one-aaaaa"}, {kind: "container", name: "bot-bottle-sidecars-one-aaaaa"}]'

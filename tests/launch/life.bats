@@ -201,7 +201,7 @@ closed_to_others() {
 	run_split bottle stop "$slug"
 	expect_status 0
 	state_is stopped
-	! gone "$keeper"
+	if gone "$keeper"; then return 1; fi # control
 	# It ends when it was read to the end, or told to.
 	cat <&9 >"$PLACE/all"
 	exec 9<&-

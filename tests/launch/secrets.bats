@@ -87,7 +87,7 @@ holders() {
 	caller=$!
 	running() { slug=$(ls "$BOTTLES" 2>/dev/null) && [ -n "$slug" ] && [ -e "$BOTTLES/$slug/record.json" ] && state_is running; }
 	wait_for running
-	! "${AS[@]}" cat "/proc/$caller/environ" >/dev/null 2>&1
+	if "${AS[@]}" cat "/proc/$caller/environ" >/dev/null 2>&1; then return 1; fi
 	run_split bottle stop "$slug"
 	wait "$caller" || true
 	"${AS[@]}" sleep 1000 3>&- &

@@ -15,6 +15,7 @@ make_project() {
 	chown -R "$(stat -c %u:%g .)" .
 }
 
+# shellcheck disable=SC2153 # PLACE is the helper's
 a_mount_holds() {
 	make_project
 	bottle_file mounted 'workspace: mount
