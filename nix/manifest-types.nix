@@ -364,7 +364,7 @@ in
         "none"
       ];
       example = "mount";
-      description = "How the guest sees the workspace: a copy on top of it, the thing itself read-only, or not.";
+      description = "How the guest sees the workspace: a copy, the files themselves (read-only where a tool of the host would run them), or not at all.";
     };
     workspace_exclude = field {
       type = types.listOf types.str;

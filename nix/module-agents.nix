@@ -57,6 +57,9 @@ let
     inherit (cfg) settings;
   };
 
+  # One word of a unit's setting, whatever stands in it.
+  word = text: builtins.toJSON (lib.replaceStrings [ "%" ] [ "%%" ] text);
+
   unit =
     name: service:
     lib.nameValuePair "bot-bottle-${name}" {
@@ -130,7 +133,9 @@ let
         ProtectKernelModules = true;
         ProtectKernelTunables = false; # masks a part of /proc: see ProcSubset
         ProtectSystem = "strict";
-        ReadWritePaths = lib.optional (cfg.bundle == "docker") "-${leases.directory}"; # its locks are opened to write
+        ReadWritePaths =
+          [ (word "-${service.workspace}") ] # what `workspace = "mount"` works on
+          ++ lib.optional (cfg.bundle == "docker") "-${leases.directory}"; # its locks are opened to write
         RemoveIPC = true;
         RestrictAddressFamilies = [
           "AF_INET"

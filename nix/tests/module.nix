@@ -6,12 +6,14 @@
     {
       nodes.machine = {
         imports = [ ./parts/host.nix ];
+        systemd.tmpfiles.rules = [ "d /srv/project 0750 bot-bottle bot-bottle -" ];
         services.bot-bottle = {
           backend = "smolmachines";
           kvm.restrict = true;
           bottles.limited = {
             extends = "probe";
             resources.memory_mib = 512;
+            workspace = "mount";
           };
           agents.reviewer.bottle = "probe";
           secrets.forge.file = "/run/forge";
@@ -25,7 +27,8 @@
             agent = "reviewer";
             backend = "namespace";
             bottles = [ "limited" ];
-            prompt = "sleep infinity";
+            prompt = "touch made && exec sleep infinity";
+            workspace = "/srv/project";
           };
           runner = {
             enable = true;
@@ -67,6 +70,7 @@
         machine.wait_for_unit("bot-bottle-limited.service")
         limit = machine.succeed("cat /sys/fs/cgroup/system.slice/bot-bottle-limited.service/bot-bottle-*/memory.max")
         assert int(limit) == 512 << 20, limit
+        machine.wait_until_succeeds("test -e /srv/project/made")
       '';
     };
 }

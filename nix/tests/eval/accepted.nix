@@ -213,6 +213,8 @@ in
             "anthropic:/run/keys/anthropic"
             "forge:/run/keys/forge"
           ];
+        "the service can write where its bottle may work" =
+          has "\"-/srv/project\"" nightly.ReadWritePaths;
         "the service says when it is up" = nightly.Type == "notify";
         "the service may take part in KVM" = has "kvm" nightly.SupplementaryGroups;
         "nothing that a cage needs is taken away" =
