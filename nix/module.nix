@@ -101,8 +101,9 @@ in
       example = lib.literalExpression "[ pkgs.claude-code pkgs.nodejs ]";
       description = ''
         Programs that namespace bottles find besides the usual ones (a shell, coreutils, curl, git
-        and the like): the agent's own, and what it works with. A bottle sees these, what they
-        need, and nothing else of the Nix store.
+        and the like): the agent's own, and what it works with. One that is there under the same
+        name takes the place of the usual one. A bottle sees these, what they need, and nothing
+        else of the Nix store.
       '';
     };
 

@@ -55,28 +55,32 @@ let
     smolvm
   ];
 
+  usual = [
+    bashInteractive
+    cacert
+    coreutils
+    curl
+    diffutils
+    findutils
+    gawk
+    gitMinimal
+    gnugrep
+    gnused
+    gnutar
+    gzip
+    procps
+    util-linux
+  ];
+  # Where somebody's package has a program of the same name (git), theirs is the one.
+  beside =
+    package: lib.setPrio ((package.meta.priority or lib.meta.defaultPriority) + 10) package;
+
   # NixOS has no /usr to show a namespace bottle. This is what stands in for it:
   # one directory of programs, and the list of every store path that they need. The
   # namespace backend shows a guest exactly these paths (src/backend/closure.h).
   guest = buildEnv {
     name = "bot-bottle-guest-${version}";
-    paths = [
-      bashInteractive
-      cacert
-      coreutils
-      curl
-      diffutils
-      findutils
-      gawk
-      gitMinimal
-      gnugrep
-      gnused
-      gnutar
-      gzip
-      procps
-      util-linux
-    ]
-    ++ guestPackages;
+    paths = map beside usual ++ guestPackages;
     pathsToLink = [
       "/bin"
       "/etc"

@@ -44,11 +44,17 @@ in
   guest-packages = {
     module.services.bot-bottle = {
       enable = true;
-      guestPackages = [ pkgs.smallProgram ];
+      guestPackages = [
+        pkgs.git
+        pkgs.smallProgram
+      ];
     };
     expect = config: {
-      "the package is built with them" =
-        config.services.bot-bottle.package.guestPackages == [ pkgs.smallProgram ];
+      "the package is built with them, also with one that has a usual program" =
+        map (package: package.name) config.services.bot-bottle.package.guestPackages == [
+          "git"
+          "small-program"
+        ];
     };
   };
 

@@ -1,6 +1,8 @@
 # As much of nixpkgs' lib as package.nix and smolvm.nix use, for when NIXPKGS_LIB isn't given.
 rec {
   inherit (builtins) attrNames head;
+  meta.defaultPriority = 5;
+  setPrio = priority: package: package // { meta = package.meta or { } // { inherit priority; }; };
   makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
   makeLibraryPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/lib") packages);
   licenses.asl20 = { };

@@ -20,7 +20,20 @@ let
       }
       // environment
     );
-  nothing = name: builtins.toFile "stub-${name}" "";
+  nothing = name: {
+    type = "derivation";
+    inherit name;
+    outPath = builtins.toFile "stub-${name}" "";
+  };
+
+  # What a package has below bin, where that is not its own name.
+  programsOf =
+    package:
+    {
+      gitMinimal = [ "git" ];
+      small-program = [ "small" ];
+    }
+    .${package.name} or [ package.name ];
 
   stdenv = {
     hostPlatform.system = system;
@@ -33,7 +46,7 @@ let
       arguments:
       let
         built =
-          if arguments.src ? notFetched then { outPath = nothing arguments.pname; } else build arguments;
+          if arguments.src ? notFetched then nothing arguments.pname else build arguments;
       in
       built
       // (arguments.passthru or { })
@@ -127,6 +140,7 @@ let
         "e2fsprogs"
         "findutils"
         "gawk"
+        "git"
         "gitMinimal"
         "gitea"
         "gitleaks"
@@ -165,9 +179,25 @@ let
     inherit lib pkgs stdenv;
     # A package of one program, and what such a package needs: itself.
     smallProgram = run "small-program" { } "mkdir -p $out/bin; cp /bin/true $out/bin/small";
+    # A name that two packages have is taken from the one that comes first by its priority; where
+    # none does, it is an error.
     buildEnv =
-      { name, ... }:
-      run name { } "mkdir -p $out/bin; cp /bin/bash $out/bin/sh";
+      { name, paths, ... }:
+      let
+        rows = builtins.concatMap (
+          path:
+          map (program: {
+            inherit program;
+            priority = path.meta.priority or 5;
+          }) (programsOf path)
+        ) paths;
+        collides = row: builtins.length (builtins.filter (other: other == row) rows) > 1;
+        collisions = builtins.filter collides rows;
+      in
+      if collisions != [ ] then
+        throw "${name}: two packages of one priority have bin/${(builtins.head collisions).program}"
+      else
+        run name { } "mkdir -p $out/bin; cp /bin/bash $out/bin/sh";
     callPackage =
       file: overrides:
       let
