@@ -141,10 +141,14 @@ static int confirm_plan(struct command *c, const struct plan *p, struct err *err
 	bool yes = false;
 
 	summary_print(c, p);
-	if (command_has(c, "yes") || p->headless || !ui_can_ask())
+	if (command_has(c, "yes") || p->headless)
 		return 0;
+	/* Where its streams lead does not matter: a person is at the terminal, or nowhere. */
 	if (ui_ask("Start?", &yes, err) != 0)
-		return -1;
+		return err->kind == ERR_MISSING ?
+		               fail(err, ERR_USAGE,
+		                    "there is no terminal to ask on whether to start; say it with --yes") :
+		               -1;
 	return yes ? 0 : fail(err, ERR_DENIED, "not confirmed; nothing was started");
 }
 
@@ -202,7 +206,8 @@ static const struct option options[] = {
 	{ "workspace", 'w', "DIR", false, COMPLETE_DIRECTORY, "the work, in place of the current directory" },
 	{ "dry-run", 'n', NULL, false, COMPLETE_NOTHING,
 	  "print the plan and stop; the host is not looked at" },
-	{ "yes", 'y', NULL, false, COMPLETE_NOTHING, "don't ask whether to start" },
+	{ "yes", 'y', NULL, false, COMPLETE_NOTHING,
+	  "don't ask whether to start; needed where there is no terminal" },
 	{ 0 },
 };
 
@@ -215,7 +220,8 @@ const struct verb verb_start = {
 		"Ends with the guest's status; 125 is every failure of bottle itself. Without AGENT, --bottle "
 		"and a command it asks on the terminal which agent; of an agent that names no bottle, in which "
 		"bottles and in what order. The bottle that an agent's file in this directory names is only a "
-		"suggestion, and asked about.",
+		"suggestion, and asked about. Before anything is acquired it says what the bottle may do, and asks on "
+		"the terminal; where there is none, --yes or --headless must say it.",
 	.group = GROUP_RUN,
 	.flags = VERB_JSON | VERB_STATUS | VERB_REST,
 	.min_args = 0,

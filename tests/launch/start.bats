@@ -206,3 +206,16 @@ token() { printf 'e30.%s.c2ln' "$(printf '{"exp":%s}' "$1" | base64 -w0 | tr '+/
 	expect_status 0
 	[[ $out != *sesame-value* ]]
 }
+
+@test "without a terminal nothing starts that nobody agreed to, and with --yes or --headless it does (control)" {
+	run_split setsid -w bottle start -- true
+	expect_status 125
+	[[ $err == *"--yes"* ]]
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+	run_split setsid -w bottle start --json -- true
+	[ "$(jq -r .error.kind <<<"$out")" = usage ]
+	for how in --yes --headless; do
+		run_split setsid -w bottle start --rm $how -- true
+		expect_status 0
+	done
+}

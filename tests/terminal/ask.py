@@ -1,4 +1,6 @@
 """What a person is asked: whom to start, whether a stranger's file is believed, and secrets."""
+import signal
+
 from session import Bottled
 from terminal import wait_until
 
@@ -184,5 +186,36 @@ class Secret(Asked):
         t.type("ses" + CTRL_C)
         self.nothing_was_started(t)
 
+    def test_a_signal_gives_the_echo_back_and_ends_us(self):
+        for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            with self.subTest(signo):
+                t = self.asked()
+                t.program.send_signal(signo)
+                self.assertEqual(t.status(), 128 + signo)
+                self.assertTrue(t.is_as_before())
+                self.assertEqual(self.person.slugs(), [])
 
-CASES = [Picker, Stranger, Secret]
+
+class Agreed(Asked):
+    """Whether to start is asked of whoever is at the terminal, wherever the streams lead."""
+    once = True
+
+    def asked(self):
+        t = self.person.shell_on_terminal("bottle start --rm -- echo r''an </dev/null 2>notes | cat")
+        wait_until(lambda: t.read(0.1) or b"Start? [y/N]" in t.shown, "the question")
+        return t
+
+    def test_yes_starts(self):
+        t = self.asked()
+        t.type("y\r")
+        t.wait_for("ran\r\n")
+
+    def test_no_does_not(self):
+        t = self.asked()
+        t.type("n\r")
+        t.status()
+        self.assertNotIn(b"ran\r\n", t.shown)
+        self.assertEqual(self.person.slugs(), [])
+
+
+CASES = [Picker, Stranger, Secret, Agreed]

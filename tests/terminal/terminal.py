@@ -147,6 +147,11 @@ class Person:
         self.terminals.append(t)
         return t
 
+    def shell_on_terminal(self, script):
+        t = Terminal(self, ["sh", "-c", script])
+        self.terminals.append(t)
+        return t
+
     def run(self, *words, **env):
         """Without any terminal: status, stdout, stderr."""
         p = subprocess.run(["bottle", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
