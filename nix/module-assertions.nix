@@ -3,6 +3,7 @@
 {
   config,
   lib,
+  options,
   pkgs,
   ...
 }:
@@ -15,6 +16,8 @@ let
     inherit (cfg) settings;
   };
   pin = (pkgs.callPackage ./smolvm.nix { }).pin;
+  smolvm = cfg.package.smolvm or cfg.smolvm.package;
+  isSet = option: option.highestPrio < (lib.mkOptionDefault null).priority;
 
   orEmpty = empty: value: if value == null then empty else value;
   routesOf =
@@ -127,8 +130,12 @@ let
       message = "${at}.guestPackages is not what ${at}.package was built with; leave package at its default, or set it to PACKAGE.override { guestPackages = [ … ]; }.";
     }
     {
-      assertion = cfg.backend == "smolmachines" -> lib.getVersion cfg.smolvm.package == pin;
-      message = "${at}.smolvm.package is version ${lib.getVersion cfg.smolvm.package}; only ${pin} is supported, leave the option at its default.";
+      assertion = isSet options.services.bot-bottle.smolvm.package -> smolvm == cfg.smolvm.package;
+      message = "${at}.smolvm.package is not what ${at}.package was built with; leave package at its default, or set it to PACKAGE.override { smolvm = …; }.";
+    }
+    {
+      assertion = cfg.backend == "smolmachines" -> lib.getVersion smolvm == pin;
+      message = "${at}.smolvm.package is version ${lib.getVersion smolvm}; only ${pin} is supported, leave the option at its default.";
     }
   ]
   ++ map (user: {

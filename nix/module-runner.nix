@@ -65,7 +65,7 @@ in
       labels = map (label: "${label}:host") runner.labels;
       hostPackages = [
         cfg.package
-        cfg.smolvm.package
+        (cfg.package.smolvm or cfg.smolvm.package)
         pkgs.bash
         pkgs.coreutils
         pkgs.gitMinimal

@@ -15,6 +15,8 @@ let
   backends = [ cfg.backend ] ++ lib.catAttrs "backend" (lib.attrValues cfg.agentServices);
   needsDocker = cfg.bundle == "docker";
   needsKvm = lib.elem "smolmachines" backends;
+  # The one that the program runs, whatever the option says.
+  smolvm = cfg.package.smolvm or cfg.smolvm.package;
 
   # A field that is null was not written.
   written =
@@ -112,7 +114,10 @@ in
       default = pkgs.callPackage ./smolvm.nix { };
       defaultText = lib.literalExpression "the pinned release of this flake";
       example = lib.literalExpression "bot-bottle.packages.x86_64-linux.smolvm";
-      description = "The smolvm package that the smolmachines backend runs; only the pinned version is accepted.";
+      description = ''
+        The smolvm package that {option}`services.bot-bottle.package` is built with and the
+        smolmachines backend runs; only the pinned version is accepted.
+      '';
     };
 
     backend = lib.mkOption {
@@ -225,7 +230,7 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    environment.systemPackages = [ cfg.package ] ++ lib.optional needsKvm cfg.smolvm.package;
+    environment.systemPackages = [ cfg.package ] ++ lib.optional needsKvm smolvm;
 
     environment.etc =
       lib.mapAttrs' (
@@ -258,10 +263,11 @@ in
     ]
     ++ map (address: "f ${leases.directory}/${address} 0660 root bot-bottle -") leases.addresses
     # The link outlives the generation that made it: the disks of machines that still
-    # exist are layers on top of this package's templates.
-    ++ lib.optionals needsKvm [
+    # exist are layers on top of this package's templates. Where there is KVM any bottle
+    # may ask for a machine by name.
+    ++ lib.optionals (cfg.kvm.module != "none") [
       "d /nix/var/nix/gcroots/bot-bottle 0755 root root -"
-      "L /nix/var/nix/gcroots/bot-bottle/${baseNameOf cfg.smolvm.package} - - - - ${cfg.smolvm.package}"
+      "L /nix/var/nix/gcroots/bot-bottle/${baseNameOf smolvm} - - - - ${smolvm}"
     ];
 
     # A hardened kernel may take away what every cage is made of.

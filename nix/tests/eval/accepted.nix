@@ -41,6 +41,29 @@ in
     };
   };
 
+  namespace-beside-kvm = {
+    module.services.bot-bottle = {
+      enable = true;
+      backend = "namespace";
+    };
+    expect = config: {
+      "a machine that somebody asks for keeps its smolvm" =
+        lib.any (lib.hasPrefix "L /nix/var/nix/gcroots") config.systemd.tmpfiles.rules;
+    };
+  };
+
+  package-of-another-smolvm = {
+    module.services.bot-bottle = {
+      enable = true;
+      package = pkgs.callPackage ../../package.nix { smolvm = pkgs.otherSmolvm; };
+    };
+    expect = config: {
+      "the one that it runs is the root of the store" =
+        lib.any (lib.hasSuffix " - - - - ${pkgs.otherSmolvm}") config.systemd.tmpfiles.rules;
+      "and is installed" = has pkgs.otherSmolvm config.environment.systemPackages;
+    };
+  };
+
   guest-packages = {
     module.services.bot-bottle = {
       enable = true;

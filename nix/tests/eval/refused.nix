@@ -275,6 +275,13 @@ in
     };
     says = "smolvm.package is version 1.9.3; only 1.8.1 is supported";
   };
+  smolvm-of-another-package = {
+    module = host {
+      smolvm.package = pkgs.otherSmolvm;
+      package = pkgs.callPackage ../../package.nix { smolvm = pkgs.callPackage ../../smolvm.nix { }; };
+    };
+    says = "smolvm.package is not what services.bot-bottle.package was built with; leave package at its default";
+  };
   user-of-no-such-name = {
     module = host { users = [ "alice" ]; };
     says = "users names \"alice\", which is no user of this host; add users.users.alice";

@@ -177,6 +177,13 @@ let
 
   pkgs = dependencies // {
     inherit lib pkgs stdenv;
+    # Another build of the pinned release.
+    otherSmolvm = stdenv.mkDerivation {
+      pname = "smolvm-other";
+      version = "1.8.1";
+      src.notFetched = true;
+      meta = { };
+    };
     # A package of one program, and what such a package needs: itself.
     smallProgram = run "small-program" { } "mkdir -p $out/bin; cp /bin/true $out/bin/small";
     # A name that two packages have is taken from the one that comes first by its priority; where
