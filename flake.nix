@@ -79,6 +79,7 @@
         };
       });
 
-      formatter = eachSystem (pkgs: pkgs.nixfmt);
+      # `nix fmt` names no file: this one finds them.
+      formatter = eachSystem (pkgs: pkgs.nixfmt-tree);
     };
 }

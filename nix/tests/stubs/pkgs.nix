@@ -158,7 +158,7 @@ let
         "ncurses"
         "nettle"
         "nginx"
-        "nixfmt"
+        "nixfmt-tree"
         "nodejs"
         "openssh"
         "openssl"
