@@ -245,8 +245,9 @@ in
       options kvm_amd nested=1
       options kvm_intel nested=1
     '';
+    # The node is there before the module is, and then by the static rule alone.
     services.udev.extraRules = lib.mkIf cfg.kvm.restrict ''
-      KERNEL=="kvm", GROUP="kvm", MODE="0660"
+      KERNEL=="kvm", GROUP="kvm", MODE="0660", OPTIONS+="static_node=kvm"
     '';
 
     users.groups = {

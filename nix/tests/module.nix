@@ -44,7 +44,7 @@
         assert "kvm" in groups and "bot-bottle" in groups and "docker" not in groups, groups
         machine.fail("systemctl cat docker.service")
 
-        machine.succeed("grep -r 'KERNEL==.kvm., GROUP=.kvm., MODE=.0660.' /etc/udev/rules.d")
+        machine.succeed("grep -r 'KERNEL==.kvm., GROUP=.kvm., MODE=.0660., OPTIONS.=.static_node=kvm.' /etc/udev/rules.d")
         machine.succeed("bottle manifest check /etc/bot-bottle/bottles/probe.json /etc/bot-bottle/agents/reviewer.md")
         config = json.loads(machine.succeed("cat /etc/bot-bottle/config.json"))
         assert config["backend"] == "smolmachines" and config["bundle"] == "embedded", config

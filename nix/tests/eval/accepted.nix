@@ -230,7 +230,8 @@ in
           members config "kvm" == [ "alice" ] && members config "bot-bottle" == [ "alice" ];
         "the KVM module is loaded" = config.boot.kernelModules == [ "kvm-amd" ];
         "nesting is on" = lib.hasInfix "kvm_amd nested=1" config.boot.extraModprobeConfig;
-        "/dev/kvm is restricted" = lib.hasInfix "MODE=\"0660\"" config.services.udev.extraRules;
+        "/dev/kvm is restricted, also before its module is loaded" =
+          lib.hasInfix "MODE=\"0660\", OPTIONS+=\"static_node=kvm\"" config.services.udev.extraRules;
         "manifests are written" =
           config.environment.etc ? "bot-bottle/bottles/dev.json"
           && config.environment.etc ? "bot-bottle/agents/reviewer.md";
