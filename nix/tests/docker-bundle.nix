@@ -17,6 +17,7 @@
     };
 
     testScript = import ./parts/script.nix + ''
+      up(machine)
       machine.wait_for_unit("docker.service")
       assert "docker" in machine.succeed("id -nG alice").split()
       machine.succeed(as_alice("bottle doctor --backend namespace --bundle docker"))
@@ -29,6 +30,7 @@
       # Any process may dial a published port; without the bottle's token it gets nothing.
       for rows in ports.values():
           for row in rows or []:
+              machine.wait_for_open_port(int(row["HostPort"]), "127.0.0.16")
               machine.fail(f"curl -sS --max-time 5 http://127.0.0.16:{row['HostPort']}/.well-known/bot-bottle")
       machine.succeed(as_alice(f"bottle exec {slug} -- curl -sS http://127.0.0.1:9099/.well-known/bot-bottle"))
 

@@ -22,7 +22,7 @@
 
       testScript = import ./parts/script.nix + ''
         start_all()
-        machine.wait_for_unit("multi-user.target")
+        up(machine)
         machine.succeed("rm -f /dev/kvm")
         refused(machine, in_bottle("true"), "/dev/kvm", "kvm-intel", "kvm-amd", "--backend namespace")
 
@@ -59,7 +59,7 @@
         machine.wait_until_fails("pgrep -u alice -f '^bottle-guest init'")
         machine.wait_until_succeeds(as_alice(f"bottle info --json {slug} | jq -e '.state == \"stopped\"'"))
 
-        hardened.wait_for_unit("multi-user.target")
+        up(hardened)
         refused(hardened, in_bottle("true"), "user.max_user_namespaces")
       '';
     };

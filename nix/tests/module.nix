@@ -39,7 +39,7 @@
       };
 
       testScript = import ./parts/script.nix + ''
-        machine.wait_for_unit("multi-user.target")
+        up(machine)
         groups = machine.succeed("id -nG alice").split()
         assert "kvm" in groups and "bot-bottle" in groups and "docker" not in groups, groups
         machine.fail("systemctl cat docker.service")

@@ -13,7 +13,7 @@
       + ''
         start_all()
         outside.wait_for_open_port(8000)
-        machine.wait_for_unit("multi-user.target")
+        up(machine)
         address = "${nodes.outside.networking.primaryIPAddress}"
 
         machine.succeed(as_alice("bottle doctor --backend namespace"))

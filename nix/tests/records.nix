@@ -8,7 +8,7 @@
     };
 
     testScript = import ./parts/script.nix + ''
-      machine.wait_for_unit("multi-user.target")
+      up(machine)
       slug = started(machine)
       bottles = "/home/alice/.local/state/bot-bottle/bottles"
       record = f"{bottles}/{slug}/record.json"
@@ -18,7 +18,7 @@
       machine.succeed("sync")
       machine.crash()
       machine.start()
-      machine.wait_for_unit("multi-user.target")
+      up(machine)
 
       # The one of this version, and one that an earlier version stored: its keeper is gone too.
       stored = "stored-aaaaa"

@@ -40,7 +40,7 @@
         + ''
           start_all()
           outside.wait_for_open_port(8000)
-          machine.wait_for_unit("multi-user.target")
+          up(machine)
           # Without nesting there is nothing to show here: that is a failure, not a pass.
           machine.succeed("test -c /dev/kvm")
           assert machine.succeed("stat -c '%a %G' /dev/kvm").strip() == "660 kvm"

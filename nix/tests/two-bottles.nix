@@ -12,7 +12,7 @@
     };
 
     testScript = import ./parts/script.nix + ''
-      machine.wait_for_unit("multi-user.target")
+      up(machine, "alice", "bob")
 
       def as_bob(command):
           return as_alice(command).replace("alice", "bob")

@@ -16,7 +16,7 @@
   };
   users.users.alice = {
     isNormalUser = true;
-    linger = true; # a session, and with it a runtime directory and a delegated cgroup
+    linger = true; # a runtime directory, without a session
   };
   environment.systemPackages = [
     pkgs.curl

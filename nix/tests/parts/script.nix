@@ -2,6 +2,12 @@
 ''
   import json
 
+  # A user who lingers is given a runtime directory, a little after the boot; su gives none.
+  def up(machine, *users):
+      machine.wait_for_unit("multi-user.target")
+      for user in users or ["alice"]:
+          machine.wait_until_succeeds(f"test -d /run/user/$(id -u {user})")
+
   def as_alice(command):
       quoted = command.replace("'", "'\\'''")
       return f"su -l alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) {quoted}'"
