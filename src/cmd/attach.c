@@ -19,7 +19,9 @@ static int run(struct command *c, struct err *err)
 	}
 	if (keeper_say(keeper, &attach, NULL, 0, err) != 0 || session_relay(c, keeper, &s, err) != 0)
 		return -1;
-	return s.left || s.status < 0 ? 0 : s.status;
+	if (s.left || s.status >= 0)
+		return s.left ? 0 : s.status;
+	return fail(err, ERR_SYSTEM, "the bottle ended, and its program left no status");
 }
 
 const struct verb verb_attach = {

@@ -27,9 +27,14 @@ void keeper_end(struct keeper *k, const struct err *why)
 	loop_stop(&k->loop);
 }
 
+/* What did not end by itself is killed with everything that is in there. */
 static void on_stop_time(void *arg)
 {
-	keeper_end(arg, NULL);
+	struct keeper *k = arg;
+
+	if (k->agent.running)
+		k->launch.exit_status = 128 + SIGKILL;
+	keeper_end(k, NULL);
 }
 
 void keeper_stop(struct keeper *k, int signo)

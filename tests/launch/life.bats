@@ -208,3 +208,31 @@ closed_to_others() {
 	wait "$caller" || true
 	wait_for gone "$keeper"
 }
+
+@test "who is attached hears that the program was killed" {
+	detached sh -c 'trap "" TERM; touch ready; while :; do sleep 0.1; done'
+	wait_for [ -e "$BOTTLES/$slug/workspace/upper/ready" ]
+	bottle attach "$slug" >/dev/null 2>&1 </dev/null 3>&- &
+	attached=$!
+	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
+	wait_for looked_on
+	run_split bottle stop "$slug"
+	expect_status 0
+	status=0
+	wait "$attached" || status=$?
+	[ "$status" -eq 137 ]
+	[ "$(jq .exit_status "$BOTTLES/$slug/record.json")" -eq 137 ]
+}
+
+@test "who is attached to what leaves no status hears that, too" {
+	detached sleep 1000
+	bottle attach "$slug" >/dev/null 2>"$PLACE/said" </dev/null 3>&- &
+	attached=$!
+	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
+	wait_for looked_on
+	kill -9 $(for p in $(children "$keeper"); do grep -qs egress "/proc/$p/cmdline" && echo "$p"; done)
+	status=0
+	wait "$attached" || status=$?
+	[ "$status" -eq 125 ]
+	[ -s "$PLACE/said" ]
+}
