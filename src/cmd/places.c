@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/file.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
@@ -134,6 +135,21 @@ int command_runtime(struct command *c, struct err *err)
 	return h->runtime;
 }
 
+/* What comes with a directory is in that directory: a link would read whichever file its maker
+ * names, with our rights. */
+static void open_here(const struct command *c, const char *here, const char *home, int *out)
+{
+	struct stat st;
+
+	*out = open(here, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (*out < 0 && !str_is(here, home) && !(c->verb && (c->verb->flags & VERB_HIDDEN)) &&
+	    lstat(here, &st) == 0)
+		log_warn(
+			"the agents of the working directory are ignored: it is no directory that can be read, "
+			"or a link dir=%s",
+			here);
+}
+
 /* -1 without an error: there is none. */
 static int open_optional(int dirfd, const char *path, int *out, struct err *err)
 {
@@ -200,9 +216,9 @@ const struct manifest_dirs *command_manifest_dirs(struct command *c, struct err 
 	h->share = command_share(NULL, err);
 	if (!h->share || open_optional(AT_FDCWD, home, &h->dirs.home, err) < 0 ||
 	    open_optional(AT_FDCWD, ETC, &h->dirs.etc, err) < 0 ||
-	    open_optional(AT_FDCWD, here, &h->dirs.cwd, err) < 0 ||
 	    open_optional(AT_FDCWD, h->share, &h->dirs.share, err) < 0)
 		return NULL;
+	open_here(c, here, home, &h->dirs.cwd);
 	if (open_providers(h, err) < 0)
 		return NULL;
 	h->dirs.share_name = h->share;

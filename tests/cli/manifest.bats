@@ -120,3 +120,23 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 	run "$bottle" manifest check "$dir/x/bottles/dev.md"
 	[ "$status" -eq 0 ]
 }
+
+@test "a clone's .bot-bottle is a directory (control): a link is ignored, and said to be" {
+	put "$HOME/.bot-bottle/bottles/dev.md" "env: {A: b}"
+	put "$dir/elsewhere/agents/sneaky.md" "bottle: dev" "You are it."
+	ln -s "$dir/elsewhere" .bot-bottle
+	run --separate-stderr "$bottle" manifest show sneaky --bottle dev
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"ignored"*"link"* ]]
+	[[ $output != *"You are it"* ]]
+	rm .bot-bottle
+	cp -a "$dir/elsewhere" .bot-bottle
+	run --separate-stderr "$bottle" manifest show sneaky --bottle dev
+	[ "$status" -eq 0 ]
+	[[ $stderr != *"ignored"* ]]
+	# The person's own may be a link, as those who keep such files elsewhere have it.
+	mv "$HOME/.bot-bottle" "$dir/kept" && ln -s "$dir/kept" "$HOME/.bot-bottle"
+	cd "$HOME"
+	run --separate-stderr "$bottle" manifest show --bottle dev
+	[[ $stderr != *"ignored"* ]]
+}
