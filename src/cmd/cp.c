@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -115,8 +116,10 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 	return 0;
 }
 
-/* Its status; when it failed, what it said, which may be anything. */
-static int inside_finish(struct inside *i, struct err *err)
+/* Its status; when it failed, what it said, which may be anything. @ours: why this side failed, if it
+ * did. What a system call refused here is the cause of what the other side says then; else the
+ * program's own words say better why it broke the stream off. */
+static int inside_finish(struct inside *i, const struct err *ours, struct err *err)
 {
 	own_keeper_message struct keeper_message answer = KEEPER_MESSAGE_INIT;
 	own_msg struct msg raw = MSG_INIT;
@@ -127,6 +130,10 @@ static int inside_finish(struct inside *i, struct err *err)
 	fd_drop(&i->out);
 	if (inside_await(i, KEEPER_EXITED, &raw, &answer, err) != 0)
 		return -1;
+	if ((answer.number == 0 && ours->kind != ERR_NONE) || (ours->sys != 0 && ours->sys != EPIPE)) {
+		*err = *ours;
+		return -1;
+	}
 	if (answer.number == 0)
 		return 0;
 	/* It has ended, so this doesn't wait for long; more than the limit is cut. */
@@ -134,6 +141,10 @@ static int inside_finish(struct inside *i, struct err *err)
 	while (said.len > 0 && said.data[said.len - 1] == '\n')
 		said.len--;
 	str_addn_visible(&shown, str_c(&said), said.len, false);
+	if (shown.len == 0 && ours->kind != ERR_NONE) {
+		*err = *ours;
+		return -1;
+	}
 	return fail(err, ERR_INPUT, "in the bottle: %.300s", shown.len ? shown.data : "the copy was refused");
 }
 
@@ -148,13 +159,9 @@ static int copy_out(struct command *c, const struct side *from, const char *to, 
 
 	if (inside_start(c, from->slug, argv, &inside, err) != 0)
 		return -1;
-	int rc = files_receive_at(inside.out, to, name, COPY_LIMIT, hear, c, count, &why);
-	/* A program that failed says better why than the stream that it broke off. */
-	if (inside_finish(&inside, err) != 0)
-		return -1;
-	if (rc != 0)
-		*err = why;
-	return rc;
+	/* What it returns stands in @why, too. */
+	(void)files_receive_at(inside.out, to, name, COPY_LIMIT, hear, c, count, &why);
+	return inside_finish(&inside, &why, err);
 }
 
 static int copy_in(struct command *c, const char *from, const struct side *to, struct files_count *count,
@@ -167,16 +174,11 @@ static int copy_in(struct command *c, const char *from, const struct side *to, s
 
 	if (inside_start(c, to->slug, argv, &inside, err) != 0)
 		return -1;
-	int rc = files_send_at(inside.in, from, count, &why);
-	if (rc != 0 && why.kind != ERR_SYSTEM) {
+	if (files_send_at(inside.in, from, count, &why) != 0 && why.kind != ERR_SYSTEM) {
 		*err = why;
 		return -1;
 	}
-	if (inside_finish(&inside, err) != 0)
-		return -1;
-	if (rc != 0)
-		*err = why;
-	return rc;
+	return inside_finish(&inside, &why, err);
 }
 
 static int cp_run(struct command *c, struct err *err)
@@ -205,7 +207,7 @@ const struct verb verb_cp = {
 	.details =
 		"One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
 		"as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
-		"behind; at most 64 GiB come out at a time.",
+		"behind. A directory's DIR/. is what is in it. At most 64 GiB come out at a time.",
 	.group = GROUP_RUN,
 	.min_args = 2,
 	.max_args = 2,

@@ -9,10 +9,18 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/banned.h"
 
-enum { CHUNK = 32 * 1024, DRAIN_MS = 200 };
+enum {
+	CHUNK = 32 * 1024,
+	/* After its end: until nothing came for a while, and no longer than that when something else in
+	 * there goes on writing; what was in the pipes at its end is read all the same. */
+	DRAIN_MS = 200,
+	DRAIN_ALL_MS = 2000,
+	DRAIN_BYTES = 1 << 20, /* what a pipe can hold */
+};
 
 /* A program beside the main one. Its streams come to us as descriptors: the keeper only
  * started it, and tells us how it ended. */
@@ -23,6 +31,7 @@ struct streams {
 	bool terminal, started, take_input;
 	int status;       /* -1: it runs */
 	struct str input; /* not taken by the program yet */
+	uint64_t output;  /* bytes that came */
 	struct ui_raw raw;
 	struct err why;
 };
@@ -120,7 +129,7 @@ static int on_keeper(struct streams *s, struct err *err)
 }
 
 /* False: nothing more will come. */
-static int pump(int *from, int to, struct err *err)
+static int pump(struct streams *s, int *from, int to, struct err *err)
 {
 	char bytes[CHUNK];
 	ssize_t n = read(*from, bytes, sizeof bytes);
@@ -131,6 +140,7 @@ static int pump(int *from, int to, struct err *err)
 		fd_drop(from);
 		return 0;
 	}
+	s->output += (uint64_t)n;
 	return file_write_all(to, bytes, (size_t)n, err);
 }
 
@@ -194,11 +204,11 @@ static int step(struct streams *s, int ms, bool *quiet, struct err *err)
 	if (n < 0)
 		return errno == EINTR ? 0 : fail_errno(err, "poll");
 	/* Output first: what was said before the end comes before it. */
-	if (fds[2].revents && pump(&s->out, STDOUT_FILENO, err) != 0)
+	if (fds[2].revents && pump(s, &s->out, STDOUT_FILENO, err) != 0)
 		return -1;
 	if (s->terminal && s->out < 0)
 		s->in = -1;
-	if (fds[3].revents && s->err >= 0 && pump(&s->err, STDERR_FILENO, err) != 0)
+	if (fds[3].revents && s->err >= 0 && pump(s, &s->err, STDERR_FILENO, err) != 0)
 		return -1;
 	if (fds[4].revents)
 		take_input(s);
@@ -216,10 +226,15 @@ static int run_streams(struct streams *s, struct err *err)
 	while (s->status < 0)
 		if (step(s, -1, &quiet, err) != 0)
 			return -1;
-	/* What something else in there holds open is not waited for. */
-	while ((s->out >= 0 || s->err >= 0) && !quiet)
-		if (step(s, DRAIN_MS, &quiet, err) != 0)
+	/* What something else in there holds open, or writes to, is not waited for. */
+	const uint64_t until = clock_ms() + DRAIN_ALL_MS, enough = s->output + DRAIN_BYTES;
+	while ((s->out >= 0 || s->err >= 0) && !quiet) {
+		bool late = clock_ms() >= until;
+		if (late && s->output >= enough)
+			return 0;
+		if (step(s, late ? 0 : DRAIN_MS, &quiet, err) != 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -107,6 +107,12 @@ static void stream_drop(DIR **d)
 	*d = NULL;
 }
 
+/* The first entry may be called ".": what is in that directory, and not the directory itself. */
+static bool is_top_name(const char *name)
+{
+	return str_is(name, ".") || files_name_is_valid(name, strlen(name));
+}
+
 static int send_directory(struct sender *s, int fd, mode_t mode, const char *name, int depth, struct err *err)
 {
 	if (depth >= FILES_DEPTH)
@@ -116,7 +122,8 @@ static int send_directory(struct sender *s, int fd, mode_t mode, const char *nam
 	if (!d)
 		return send_remark(s, name, strerror(errno), err);
 	again = -1;
-	if (send_entry(s, FILES_ENTER, mode, name, err) != 0)
+	/* The receiver calls the first one as it likes. */
+	if (send_entry(s, FILES_ENTER, mode, str_is(name, ".") ? "directory" : name, err) != 0)
 		return -1;
 	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
 		if (str_is(e->d_name, ".") || str_is(e->d_name, ".."))
@@ -158,8 +165,8 @@ int files_send(int out, int dir, const char *name, struct files_count *count, st
 	struct sender s = { .out = out, .count = count };
 
 	*count = (struct files_count){ 0 };
-	if (!files_name_is_valid(name, strlen(name)))
-		return fail(err, ERR_INPUT, "\"%.60s\" is not the name of a file", name);
+	if (!is_top_name(name))
+		return fail(err, ERR_INPUT, "\"%.60s\" is not the name of a file or directory", name);
 	if (send_at(&s, dir, name, 0, err) != 0)
 		return -1;
 	return send_frame(&s, FILES_DONE, NULL, 0, err);
@@ -292,6 +299,8 @@ static int take_file(struct receiver *r, struct err *err)
 
 	if (take_entry(r, &mode, err) != 0)
 		return -1;
+	if (str_is(r->name, "."))
+		return fail(err, ERR_INPUT, "the contents of a directory are wanted, and a file came");
 	snprintf(r->temp, sizeof r->temp, ".bottle-cp-");
 	random_name(r->temp + strlen(r->temp), 12);
 	r->file = openat(r->dirs[r->depth], r->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -381,8 +390,8 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 	enum files_frame kind = FILES_DONE;
 
 	*count = (struct files_count){ 0 };
-	if (!files_name_is_valid(name, strlen(name)))
-		return fail(err, ERR_INPUT, "\"%.60s\" is not the name of a file", name);
+	if (!is_top_name(name))
+		return fail(err, ERR_INPUT, "\"%.60s\" is not the name of a file or directory", name);
 	for (;;) {
 		if (read_frame(&r, &kind, err) != 0)
 			return -1;
@@ -409,7 +418,7 @@ static int open_above(const char *path, char name[NAME_BYTES + 1], struct err *e
 		copy[--n] = '\0';
 	char *slash = strrchr(copy, '/');
 	const char *last = slash ? slash + 1 : copy;
-	if (!files_name_is_valid(last, strlen(last)))
+	if (!is_top_name(last))
 		return fail(err, ERR_INPUT, "\"%.200s\" does not end in the name of a file or directory",
 		            path);
 	snprintf(name, NAME_BYTES + 1, "%s", last);

@@ -45,10 +45,11 @@ typedef void (*files_told)(void *arg, const char *text);
 /* A component that may be made: not empty, ".", "..", no slash or NUL, at most 255 bytes. */
 bool files_name_is_valid(const char *name, size_t n);
 
-/* Sends what stands at @name below @dir (the last component is not followed). */
+/* Sends what stands at @name below @dir (the last component is not followed); ".": what is in it. */
 int files_send(int out, int dir, const char *name, struct files_count *count, struct err *err);
 
-/* Writes the stream's one file or directory as @name in @dir. A file appears whole (temporary
+/* Writes the stream's one file or directory as @name in @dir; ".": what is in that directory,
+ * into @dir itself. A file appears whole (temporary
  * name, rename) or not at all; a directory that exists is added to; a symlink in the way of a
  * directory is a refusal. At most @limit bytes in all. */
 int files_receive(int in, int dir, const char *name, uint64_t limit, files_told told, void *arg,

@@ -86,3 +86,38 @@ copies_both_ways() {
 	run_split bottle cp a.txt b.txt
 	expect_status 2
 }
+
+@test "DIR/. is what is in a directory, both ways" {
+	mkdir -p in/deep && echo one >in/one && echo two >in/deep/two
+	detached sleep 1000
+	cd in
+	run_split bottle cp . "$slug:/tmp/fresh"
+	expect_status 0
+	run_split bottle cp ./deep/. "$slug:/tmp/fresh"
+	expect_status 0
+	run_split bottle exec "$slug" -- sh -c 'cd /tmp/fresh && cat one deep/two two'
+	[ "$out" = $'one\ntwo\ntwo' ]
+	mkdir "$PLACE/there"
+	run_split bottle cp "$slug:/tmp/fresh/." "$PLACE/there"
+	expect_status 0
+	[ "$(cat "$PLACE/there/one" "$PLACE/there/deep/two")" = $'one\ntwo' ]
+	run_split bottle cp "$slug:." "$PLACE/workspace"
+	expect_status 0
+	[ "$(cat "$PLACE/workspace/a.txt")" = first ]
+	run_split bottle cp "$slug:.." "$PLACE/up"
+	expect_status 1
+	[ ! -e "$PLACE/up" ]
+}
+
+@test "a full disk here is what is said, and not that the bottle refused" {
+	[ "$(id -u)" -eq 0 ] || skip "mounts a small disk"
+	detached sleep 1000
+	run_split bottle exec "$slug" -- sh -c 'head -c 4000000 /dev/zero >/tmp/big'
+	expect_status 0
+	run_split unshare -m sh -c "mkdir $PLACE/small && mount -t tmpfs -o size=1m none $PLACE/small && exec bottle cp $slug:/tmp/big $PLACE/small/"
+	expect_status 1
+	[[ $err == *"No space left"* && $err != *"in the bottle"* ]]
+	run_split bottle cp "$slug:/tmp/none" "$PLACE/out-file"
+	expect_status 1
+	[[ $err == *"in the bottle"*none* ]]
+}
