@@ -37,6 +37,9 @@ struct proc_spec {
 	/* NULL: proc_spawn() returns when the program runs. Else it returns at once, and *@starting
 	 * takes a descriptor for proc_started(), which is readable when there is something to say. */
 	int *starting;
+	/* Of proc_run(): a descriptor which, once it is readable, has the child get SIGTERM, a while to
+	 * end, and proc_run() fail with ERR_DENIED. It is not read. 0: none. */
+	int interrupt;
 	/* In the parent, after the child exists and before it runs @child: id maps, cgroups. */
 	int (*parent)(pid_t child, void *arg, struct err *err);
 	/* In the child, before exec. The parent's descriptors are still open at their own numbers

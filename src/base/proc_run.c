@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +14,8 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-enum { FEED, OUT, ERROUT, STREAMS };
+enum { FEED, OUT, ERROUT, STREAMS, ENOUGH = STREAMS, WATCHED };
+enum { GRACE_MS = 20 * 1000 }; /* for what was told to end */
 
 struct run {
 	int fd[STREAMS]; /* our ends; -1: finished */
@@ -20,6 +23,10 @@ struct run {
 	size_t fed;
 	struct str *to[STREAMS];
 	size_t limit;
+	const struct proc *child;
+	int interrupt; /* 0: none, or it has come */
+	bool interrupted;
+	uint64_t deadline;
 };
 
 static void run_close(struct run *r)
@@ -59,17 +66,34 @@ static int drain(struct run *r, int i, struct err *err)
 	return 0;
 }
 
-static int pump(struct run *r, uint64_t deadline, struct err *err)
+static void interrupt(struct run *r)
+{
+	uint64_t until = clock_ms() + GRACE_MS;
+
+	proc_signal(r->child, SIGTERM);
+	r->interrupt = 0;
+	r->interrupted = true;
+	if (r->deadline > until)
+		r->deadline = until;
+}
+
+static int pump(struct run *r, struct err *err)
 {
 	while (r->fd[OUT] >= 0 || r->fd[ERROUT] >= 0) {
-		struct pollfd pfd[STREAMS];
+		struct pollfd pfd[WATCHED];
 		for (int i = 0; i < STREAMS; i++)
 			pfd[i] = (struct pollfd){ .fd = r->fd[i], .events = i == FEED ? POLLOUT : POLLIN };
+		pfd[ENOUGH] = (struct pollfd){ .fd = r->interrupt ? r->interrupt : -1, .events = POLLIN };
 		uint64_t now = clock_ms();
-		if (now >= deadline)
+		if (now >= r->deadline)
 			return fail(err, ERR_SYSTEM, "it did not end in time");
-		if (poll(pfd, STREAMS, (int)(deadline - now)) < 0 && errno != EINTR)
-			return fail_errno(err, "poll");
+		if (poll(pfd, WATCHED, (int)(r->deadline - now)) < 0) {
+			if (errno != EINTR)
+				return fail_errno(err, "poll");
+			continue;
+		}
+		if (pfd[ENOUGH].revents)
+			interrupt(r);
 		if (pfd[FEED].revents)
 			feed(r);
 		for (int i = OUT; i <= ERROUT; i++)
@@ -83,11 +107,16 @@ int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out
              size_t limit, int ms, struct err *err)
 {
 	own_proc struct proc child = PROC_INIT;
-	uint64_t deadline = clock_ms() + (uint64_t)ms;
 	int pair[2], o[2], e[2], status;
 
 	__attribute__((cleanup(run_close))) struct run r = {
-		.fd = { -1, -1, -1 }, .in = in, .to = { NULL, out, errout }, .limit = limit
+		.fd = { -1, -1, -1 },
+		.in = in,
+		.to = { NULL, out, errout },
+		.limit = limit,
+		.child = &child,
+		.interrupt = spec->interrupt,
+		.deadline = clock_ms() + (uint64_t)ms,
 	};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return fail_errno(err, "socketpair");
@@ -118,14 +147,17 @@ int proc_run(const struct proc_spec *spec, const struct str *in, struct str *out
 	fd_drop(&err_child);
 	if (!in || in->len == 0)
 		fd_drop(&r.fd[FEED]);
-	if (pump(&r, deadline, err) != 0)
+	if (pump(&r, err) != 0)
 		return fail_in(err, "%s", name);
-	int ended = proc_wait_for(&child, (int)(deadline - (clock_ms() < deadline ? clock_ms() : deadline)),
-	                          &status, err);
+	uint64_t now = clock_ms();
+	int ended = proc_wait_for(&child, (int)(r.deadline - (now < r.deadline ? now : r.deadline)), &status,
+	                          err);
 	if (ended < 0)
 		return -1;
 	if (ended == 0)
 		return fail(err, ERR_SYSTEM, "%s: it did not end within %d ms", name, ms);
+	if (r.interrupted)
+		return fail(err, ERR_DENIED, "%s: interrupted", name);
 	if (WIFSIGNALED(status))
 		return fail(err, ERR_SYSTEM, "%s: ended by signal %d", name, WTERMSIG(status));
 	return WEXITSTATUS(status);

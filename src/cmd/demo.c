@@ -1,8 +1,10 @@
 #include "cmd/cmd.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/loop.h"
 #include "base/proc.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -23,6 +25,7 @@ struct tour {
 	char token[TOKEN_BYTES + 1];
 	struct str port;
 	struct proc origin;
+	int signals; /* readable when we are told to end */
 };
 
 static void tour_clear(struct tour *t)
@@ -153,8 +156,12 @@ static int run_bottle(struct command *c, struct tour *t, struct str *out, struct
 	strv_add(&argv, str_c(&t->port));
 	strv_addf(&argv, "%s/home/private.txt", t->place);
 	ui_progress(&c->ui, "starting a bottle, proving it, running the scripted agent");
-	status = proc_run(&(struct proc_spec){ .path = program, .argv = argv.v, .env = env.v }, NULL, out,
-	                  &errout, OUTPUT_MAX, LAUNCH_MS, err);
+	const struct proc_spec spec = { .path = program,
+		                        .argv = argv.v,
+		                        .env = env.v,
+		                        .interrupt = t->signals,
+		                        .die_with_parent = true };
+	status = proc_run(&spec, NULL, out, &errout, OUTPUT_MAX, LAUNCH_MS, err);
 	if (status < 0)
 		return fail_in(err, "bottle start");
 	if (status != 0) {
@@ -164,9 +171,9 @@ static int run_bottle(struct command *c, struct tour *t, struct str *out, struct
 	return 0;
 }
 
-static int demo_run(struct command *c, struct err *err)
+static int tour_run(struct command *c, int signals, struct err *err)
 {
-	OWN(tour_clear) struct tour t = { .dir = -1, .origin = PROC_INIT };
+	OWN(tour_clear) struct tour t = { .dir = -1, .origin = PROC_INIT, .signals = signals };
 	own_mem char *curl = preflight_find_program(command_env("PATH"), "curl", err);
 	own_str struct str out = STR_INIT;
 	own_str struct str notes = STR_INIT;
@@ -189,6 +196,22 @@ static int demo_run(struct command *c, struct err *err)
 	rows = tour_judge(str_c(&out), t.token, str_is(str_c(&notes), "as it was\n"), &as_told);
 	tour_print(&c->ui, rows, as_told);
 	return as_told ? 0 : 1;
+}
+
+/* A signal ends the bottle first, and what lies in the cache is removed, before it has its effect. */
+static int demo_run(struct command *c, struct err *err)
+{
+	static const int those[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0 };
+	sigset_t before;
+
+	if (sigprocmask(SIG_BLOCK, NULL, &before) != 0)
+		return fail_errno(err, "asking which signals are blocked");
+	own_fd int signals = loop_signals(those, err);
+	if (signals < 0)
+		return -1;
+	int rc = tour_run(c, signals, err);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
 }
 
 const struct verb verb_demo = {

@@ -15,3 +15,21 @@ load helper
 	expect_status 1
 	[[ $err == *"apt-get install curl"* ]]
 }
+
+@test "a signal ends the demo's bottle, and nothing stays behind either" {
+	for signo in TERM INT; do
+		env --default-signal=INT "$BUILD/bin/bottle" demo >"$PLACE/out" 2>"$PLACE/err" </dev/null 3>&- &
+		demo=$!
+		end=$((SECONDS + 30))
+		until keeper=$(jq -e 'select(.state == "running").keeper_pid' "$HOME"/.cache/bot-bottle/demo-*/home/.local/state/bot-bottle/bottles/*/record.json 2>/dev/null); do
+			[ $SECONDS -lt $end ]
+		done
+		kill -$signo "$demo"
+		status=0
+		wait "$demo" || status=$?
+		[ "$status" -eq $((128 + $(kill -l $signo))) ] || { echo "$status: $(cat "$PLACE/err")"; return 1; }
+		[ -z "$(ls "$HOME/.cache/bot-bottle")" ]
+		# It has said that all is down, and is on its way out.
+		while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$keeper/status"; do [ $SECONDS -lt $end ]; done
+	done
+}
