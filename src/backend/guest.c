@@ -59,9 +59,13 @@ static void take_out(struct guest *g, struct program *p)
 static void tell_failed(struct guest *g, struct program *p, const struct init_msg *m)
 {
 	own_str struct str why = STR_INIT;
-	int status = m->sys == ENOENT                      ? NOT_FOUND :
-	             m->sys == EACCES || m->sys == ENOEXEC ? NOT_EXECUTABLE :
-	                                                     OUR_FAILURE;
+	static const int refusals[] = { EACCES, EPERM,   ENOEXEC, ENOTDIR, EISDIR,
+		                        ELOOP,  ETXTBSY, E2BIG,   ELIBBAD };
+	int status = m->sys == ENOENT ? NOT_FOUND : OUR_FAILURE;
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (m->sys == refusals[i])
+			status = NOT_EXECUTABLE;
 
 	str_add_escaped(&why, m->text ? m->text : "", m->text ? strlen(m->text) : 0, 300);
 	take_out(g, p);

@@ -4,8 +4,11 @@
 
 enum { GUEST_FAILED = 125, GUEST_CANNOT_RUN = 126, GUEST_NOT_FOUND = 127 };
 
-int guest_init(int argc, char **argv);    /* process 1 */
-int guest_run(int argc, char **argv);     /* run FD -- PROGRAM [ARGUMENT...] */
+int guest_init(int argc, char **argv); /* process 1 */
+int guest_run(int argc, char **argv);  /* run FD -- PROGRAM [ARGUMENT...] */
+/* Where init started it: takes the errno of a program that could not be run, and is closed by one
+ * that was. */
+enum { GUEST_REPORT = 62 };
 int guest_probe(int argc, char **argv);   /* probe: task on 0, report on 1 */
 int guest_send(int argc, char **argv);    /* send PATH: a tree as a stream on 1 */
 int guest_receive(int argc, char **argv); /* receive PATH NAME: the stream on 0 as a tree */

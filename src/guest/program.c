@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,7 +20,7 @@
 #include "guest/guest.h"
 #include "base/banned.h"
 
-enum { HIGH_FD = 64, TARGET_MAX = 63 };
+enum { HIGH_FD = 64, TARGET_MAX = GUEST_REPORT - 1, REPORT_MS = 2000 };
 
 struct terminal {
 	int master, slave;
@@ -118,6 +120,14 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The program that is asked for: behind our own that only becomes it, where there is one. */
+static const char *what_runs(const struct init_run *run)
+{
+	bool becomes = run->self && run->argv.n > 4 && str_is(run->argv.v[1], "run");
+
+	return run->argv.v[becomes ? 4 : 0];
+}
+
 _Noreturn static void child(const struct init_run *run, const int *fds, int slave, int self, int report)
 {
 	char *const empty[] = { NULL };
@@ -130,6 +140,9 @@ _Noreturn static void child(const struct init_run *run, const int *fds, int slav
 	reset_signals();
 	if (place(run, fds, slave, keep) == 0 && become(run) == 0 && chdir(run->cwd) == 0) {
 		if (run->self) {
+			/* Ours has come as far as the one that it becomes. */
+			if (what_runs(run) != run->argv.v[0])
+				dup2(keep[1], GUEST_REPORT);
 			syscall(SYS_execveat, keep[0], "", run->argv.v, env, AT_EMPTY_PATH);
 		} else {
 			own_mem char *path = find_program(run);
@@ -163,16 +176,19 @@ int program_start(const struct init_run *run, const int *fds, int self, struct p
 	if (pid == 0)
 		child(run, fds, slave, self, to);
 	fd_drop(&to);
-	/* Ends when the exec closed it, or with the errno. */
-	ssize_t n;
+	/* Ends when the exec closed it, or with the errno. What runs in here with the same id may stop
+	 * it on the way; that counts as started. */
+	struct pollfd said = { .fd = from, .events = POLLIN };
+	int ready;
 	do
-		n = read(from, &sys, sizeof sys);
-	while (n < 0 && errno == EINTR);
+		ready = poll(&said, 1, REPORT_MS);
+	while (ready < 0 && errno == EINTR);
+	ssize_t n = ready > 0 ? read(from, &sys, sizeof sys) : 0;
 	if (n == 0) {
 		*out = (struct program){ pid, fd_steal(&master) };
 		return 0;
 	}
 	waitpid(pid, &status, 0);
 	errno = n == (ssize_t)sizeof sys ? sys : EIO;
-	return fail_errno(err, "%s", run->argv.v[0]);
+	return fail_errno(err, "%s", what_runs(run));
 }

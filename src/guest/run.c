@@ -3,6 +3,8 @@
 #include "guest/guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,7 +52,11 @@ int guest_run(int argc, char **argv)
 		return guest_fail(GUEST_FAILED, "%s", err.text);
 	close((int)fd);
 	environ = env.v;
+	bool awaited = fcntl(GUEST_REPORT, F_SETFD, FD_CLOEXEC) == 0;
 	execvp(argv[3], argv + 3);
-	int missing = errno == ENOENT;
+	int sys = errno, missing = sys == ENOENT;
+	if (awaited && write(GUEST_REPORT, &sys, sizeof sys) == (ssize_t)sizeof sys)
+		return missing ? GUEST_NOT_FOUND : GUEST_CANNOT_RUN;
+	errno = sys;
 	return guest_fail(missing ? GUEST_NOT_FOUND : GUEST_CANNOT_RUN, "%s: %s", argv[3], strerror(errno));
 }

@@ -194,7 +194,7 @@ static void agent_failed(void *arg, int status, const char *why)
 
 	k->agent.ended = true;
 	k->agent.why_status = status;
-	fail(&k->agent.why, status == 125 ? ERR_SYSTEM : ERR_MISSING, "%s: %s", k->plan.command.v[0], why);
+	fail(&k->agent.why, status == 125 ? ERR_SYSTEM : ERR_MISSING, "%s", why);
 	keeper_end(k, NULL);
 }
 

@@ -25,10 +25,10 @@ enum init_kind {
 	INIT_RESIZE,  /* its terminal has a new size */
 	INIT_SIGNAL,  /* to its process group */
 	/* init to keeper */
-	INIT_READY,   /* once, first: it listens */
-	INIT_STARTED, /* with the master of its terminal beside it, if it has one */
-	INIT_FAILED,  /* it could not be started */
-	INIT_EXITED,  /* its end; the id is free again */
+	INIT_READY, /* once, first: it listens */
+	INIT_STARTED, /* it runs, not only our runner; with the master of its terminal beside it, if it has one */
+	INIT_FAILED, /* it could not be started */
+	INIT_EXITED, /* its end; the id is free again */
 };
 
 /* Beside the message: one descriptor for each entry of @targets, which says its number in the
@@ -55,7 +55,7 @@ struct init_msg {
 	int pid;                /* INIT_STARTED: as seen inside */
 	bool has_terminal;      /* INIT_STARTED: the master is beside the message */
 	int status;             /* INIT_EXITED: as of waitpid(2) */
-	int sys;                /* INIT_FAILED: errno; ENOENT is 127, EACCES or ENOEXEC 126 */
+	int sys;                /* INIT_FAILED: errno; ENOENT is 127, what exec refuses 126 */
 	char *text;             /* INIT_FAILED: hostile, escape before showing */
 };
 /* clang-format off */

@@ -18,6 +18,38 @@ load helper
 	expect_status 126
 }
 
+@test "a program that is not there did not start, for whoever only waits for that" {
+	for words in "127 no-such-program" "126 /etc/passwd" "126 /usr"; do
+		start --detach -- "${words#* }"
+		expect_status "${words%% *}"
+		[ -z "$out" ] && [[ $err == *"${words#* }"* ]]
+		[ -z "$(ls "$BOTTLES")" ]
+	done
+	cat >"$PLACE/manager.py" <<-'PY'
+		import os, socket, subprocess, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		subprocess.run(["bottle", "start", "--yes", "--headless", "--rm", "--", sys.argv[2]],
+		               env={**os.environ, "NOTIFY_SOCKET": sys.argv[1]}, stdin=subprocess.DEVNULL)
+		s.setblocking(False)
+		said = []
+		try:
+		    while True:
+		        said.append(s.recv(100).decode())
+		except BlockingIOError:
+		    print(*said)
+	PY
+	run_split python3 "$PLACE/manager.py" "$PLACE/notify" no-such-program
+	[[ $out != *READY* ]]
+	run_split python3 "$PLACE/manager.py" "$PLACE/notify2" true
+	[[ $out == *READY=1* ]]
+	# One that is there is (control).
+	detached sleep 1000
+	run_split bottle exec "$slug" -- no-such-program
+	expect_status 127
+	[[ $err == *"no-such-program"* ]]
+}
+
 @test "every failure of bottle itself is 125, and acquires nothing" {
 	start --backend nonsense -- true
 	expect_status 125
