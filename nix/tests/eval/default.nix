@@ -38,10 +38,19 @@ let
     boot = removeAttrs config.boot [ "kernelPackages" ];
     services = removeAttrs config.services [ "bot-bottle" ];
   };
+  # As nixpkgs does when such a package is looked at.
+  unfree =
+    config:
+    lib.filter (
+      package:
+      package.meta.unfree or false && !(config.nixpkgs.config.allowUnfreePredicate or (_: false)) package
+    ) (config.services.bot-bottle.guestPackages or [ ]);
   read =
     config:
     if failed config != [ ] then
       throw (lib.concatStringsSep "\n" (failed config))
+    else if unfree config != [ ] then
+      throw "${(lib.head (unfree config)).name} has an unfree license, and is refused"
     else
       builtins.deepSeq (surface config) config;
 

@@ -43,6 +43,7 @@ in
       hostName = option types.str "host";
       primaryIPAddress = option types.str "192.168.1.1"; # of a test's machine
     };
+    nixpkgs.config = option (types.attrsOf types.raw) { };
     security = {
       allowUserNamespaces = option types.bool true;
       unprivilegedUsernsClone = no;

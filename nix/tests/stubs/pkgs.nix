@@ -130,7 +130,6 @@ let
         "c-ares"
         "cacert"
         "clang-tools"
-        "claude-code"
         "cmocka"
         "coreutils"
         "cppcheck"
@@ -177,6 +176,9 @@ let
 
   pkgs = dependencies // {
     inherit lib pkgs stdenv;
+    claude-code = nothing "claude-code" // {
+      meta.unfree = true;
+    };
     # Another build of the pinned release.
     otherSmolvm = stdenv.mkDerivation {
       pname = "smolvm-other";
