@@ -75,10 +75,10 @@ static int fail_mount(const char *path, struct err *err)
 		            "needed, and an outer filter that lets open_tree(2) and mount_setattr(2) pass");
 	if (errno == EINVAL)
 		return fail(err, ERR_UNCONFINED,
-		            "%s: its file system can't be mapped to another owner; put it on ext4, "
+		            "%s%sits file system can't be mapped to another owner; put it on ext4, "
 		            "xfs, btrfs or tmpfs, or start as the user who owns it",
-		            path);
-	return fail_errno(err, "a mount of %s", path);
+		            path, *path ? ": " : "");
+	return fail_errno(err, "a mount of %s", *path ? path : "it");
 }
 
 int cage_tree_open(int dirfd, const char *path, int mapping, struct err *err)

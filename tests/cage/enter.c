@@ -1,14 +1,14 @@
 /* Runs a program in the guest's cage, as the namespace backend makes it, and ends with its
  * status: what the tests of this directory are run through.
  *
- *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] [-s SMOLVM] PROGRAM
- *	      [ARGUMENT...]
+ *	enter [-w WORKSPACE] [-m] [-x HIDDEN]... [-o OBEYED]... [-e MEANWHILE] [-s SMOLVM]
+ *	      PROGRAM [ARGUMENT...]
  *
  * -w the workspace (copy; -m: mount), -x a path in it that must not be visible, -o one that stays
  * read-only in a mount, -e what a shell does when the workspace has been opened and is not mounted
- * yet, -t run it on a terminal. -s the cage of a machine's monitor instead, around the smolvm that is named; there
- * something answers on 127.0.0.1:9099. The bottle's directory is a temporary one, removed at the
- * end. */
+ * yet, -t run it on a terminal. -s the cage of a machine's monitor instead, around the smolvm that
+ * is named; there something answers on 127.0.0.1:9099. The bottle's directory is a temporary one,
+ * removed at the end. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
