@@ -109,8 +109,8 @@ const struct verb verb_allowlist_enforce = {
 	.details =
 		"Sets allowed_cidrs of the machine's row where it differs, in one transaction, leaving every other byte "
 		"of the row as it is, and reads it back on a new connection. To be run after smolvm's create and "
-		"before its start. What was written stands in smolvm.db-wal until smolvm takes it over. A database or a row that is missing, locked, damaged or of an unknown shape is "
-		"refused and left alone. " WHAT_IT_SAYS,
+		"before its start. What was written stands in smolvm.db-wal until smolvm takes it over. A database or "
+		"a row that is missing, locked, damaged or of an unknown shape is refused and left alone. " WHAT_IT_SAYS,
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 2,
