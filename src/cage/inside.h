@@ -5,6 +5,10 @@
 enum { CAGE_HIGH_FD = 256 }; /* descriptors of ours stay above every number a customer names */
 
 /* tree.c */
+struct closed_name {
+	const char *name, *why;
+};
+extern const struct closed_name closed_in_proc[]; /* each under an empty file; the last has no name */
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err);
 int tree_check_given(struct err *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "cage/inside.h"
 #include "base/banned.h"
 
 enum {
@@ -120,8 +121,16 @@ static bool is_at(const struct cage_mount *row, const struct line *l)
 	       str_is(l->point, row->target);
 }
 
-/* What comes with a row's own mount: of /proc the knobs, of a directory of the host what is
- * mounted below it there. */
+static bool is_closed_in_proc(const struct line *l, const char *name)
+{
+	for (size_t i = 0; closed_in_proc[i].name; i++)
+		if (str_is(name, closed_in_proc[i].name))
+			return has_taken(l, "tmpfs", ALL);
+	return false;
+}
+
+/* What comes with a row's own mount: of /proc the knobs, and what is closed there; of a directory
+ * of the host what is mounted below it there. */
 static bool comes_with(const struct cage_mount *row, const struct line *l)
 {
 	size_t n = strlen(row->target);
@@ -129,7 +138,8 @@ static bool comes_with(const struct cage_mount *row, const struct line *l)
 	if (!str_starts(l->point, row->target) || l->point[n] != '/')
 		return false;
 	if (row->kind == CAGE_PROC)
-		return str_is(l->point + n, "/sys") && has_taken(l, "proc", ALL);
+		return str_is(l->point + n, "/sys") ? has_taken(l, "proc", ALL) :
+		                                      is_closed_in_proc(l, l->point + n + 1);
 	return row->kind == CAGE_BIND && has_taken(l, NULL, taken_by(row));
 }
 

@@ -197,20 +197,19 @@ static int attach_empty_file(const struct tree *t, int at, struct err *err)
  * rest of that kind (kcore, kmsg, slabinfo) is root's alone, who does not exist inside. What says
  * only which kernel, hardware or modules there are stays (config.gz, modules), and so do counts
  * that /proc/stat, which programs need, has too (interrupts). */
-static const struct {
-	const char *name, *why;
-} closed_in_proc[] = {
+const struct closed_name closed_in_proc[] = {
 	{ "keys", "the keyrings of whoever started this: names of keys and servers" },
 	{ "key-users", "who else has keys" },
 	{ "kallsyms", "where the kernel's code lies" },
 	{ "sched_debug", "everybody's processes, before Linux 5.13" },
 	{ "timer_list", "what runs when, of everybody" },
 	{ "latency_stats", "what everybody waits for" },
+	{ NULL, NULL },
 };
 
 static int close_in_proc(const struct tree *t, int proc, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(closed_in_proc); i++) {
+	for (size_t i = 0; closed_in_proc[i].name; i++) {
 		own_fd int at = openat(proc, closed_in_proc[i].name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 		if (at < 0 && errno == ENOENT)
 			continue;

@@ -26,6 +26,7 @@ static const char planned[] =
 	     "166 165 8:1 / /usr/lib/modules ro,nosuid,nodev,noexec - ext4 /dev/sda rw\n"
 	     "326 325 0:82 / /proc rw,nosuid,nodev,noexec,relatime - proc none rw\n"
 	     "327 326 0:82 /sys /proc/sys ro,nosuid,nodev,noexec,relatime - proc none rw\n"
+	     "336 326 0:88 / /proc/keys ro,nosuid,nodev,noexec,relatime - tmpfs none rw,mode=755\n"
 	     "328 325 0:83 / /dev rw,nosuid,nodev,noexec,relatime - tmpfs none rw,size=64k\n"
 	     "307 328 0:6 /kvm /dev/kvm rw,nosuid,relatime - devtmpfs devtmpfs rw,mode=755\n"
 	     "329 328 0:84 / /dev/pts rw,nosuid,noexec,relatime - devpts none rw,mode=620\n"
@@ -77,6 +78,9 @@ static void another_mount_or_a_wider_one_is_refused(void **state)
 		{ "9 325 0:6 / /dev/shm rw,nosuid,nodev,noexec - tmpfs none rw", "/dev/shm" },
 		{ "9 325 0:5 / /proc rw,nosuid,nodev,noexec - tmpfs none rw", "/proc" },
 		{ "9 325 0:5 /sys /proc/sys rw,nosuid,nodev,noexec - proc none rw", "/proc/sys" },
+		{ "9 325 0:5 / /proc/keys ro,nosuid,nodev - tmpfs none rw", "/proc/keys" },
+		{ "9 325 0:5 / /proc/keys ro,nosuid,nodev,noexec - proc none rw", "/proc/keys" },
+		{ "9 325 0:5 / /proc/keyring ro,nosuid,nodev,noexec - tmpfs none rw", "/proc/keyring" },
 		{ "9 325 0:5 /1 /proc/1 ro,nosuid,nodev,noexec - proc none rw", "/proc/1" },
 		{ "9 325 0:5 / /b/a\\040b/secret rw,nosuid,nodev,noexec - tmpfs none rw", "secret" },
 		{ "9 325 0:5 / /b/workspace/x rw,nosuid,nodev - ext4 none rw", "/b/workspace/x" },
