@@ -230,7 +230,9 @@ closed_to_others() {
 	attached=$!
 	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
 	wait_for looked_on
-	kill -9 $(for p in $(children "$keeper"); do grep -qs egress "/proc/$p/cmdline" && echo "$p"; done)
+	for p in $(children "$keeper"); do
+		if grep -qs egress "/proc/$p/cmdline"; then kill -9 "$p"; fi
+	done
 	status=0
 	wait "$attached" || status=$?
 	[ "$status" -eq 125 ]
