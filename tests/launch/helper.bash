@@ -15,6 +15,8 @@ teardown() {
 	local bottle
 	for bottle in "$BOTTLES"/*; do "${AS[@]}" bottle stop "${bottle##*/}" 2>/dev/null || true; done
 	cd /
+	# An overlay leaves directories that are closed to their own owner.
+	chmod -R u+rwx "$PLACE" 2>/dev/null || true
 	rm -rf "$PLACE"
 }
 
