@@ -97,6 +97,7 @@ static const struct kind {
 	[CAGE_DEVPTS] = { true, "devpts", NOSUID | NOEXEC, false },
 	[CAGE_MQUEUE] = { true, "mqueue", NOSUID | NODEV | NOEXEC, false },
 	[CAGE_OVERLAY] = { true, "overlay", NOSUID, true },
+	[CAGE_PIN] = { true, NULL, NOSUID, true },
 	[CAGE_MASK] = { true, NULL, ALL, false },
 };
 

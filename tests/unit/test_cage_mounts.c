@@ -17,6 +17,8 @@ static const struct cage_mount rows[] = {
 	{ CAGE_MASK, .target = "/b/a b/secret" },
 	{ CAGE_BIND, "/w", .source = "/w" },
 	{ CAGE_BIND, "/w/.envrc", .source = "/w/.envrc", .flags = CAGE_READ_ONLY },
+	{ CAGE_PIN, .target = "/w/a" },
+	{ CAGE_PIN, .target = "/w/a/.envrc", .flags = CAGE_READ_ONLY },
 };
 
 /* What the kernel says of a tree made of them. */
@@ -66,6 +68,9 @@ static void another_mount_or_a_wider_one_is_refused(void **state)
 		{ "9 325 254:0 / / rw,nosuid,nodev - tmpfs none rw", "at / is none" },
 		{ "9 325 254:0 / / ro,nosuid,nodev - ext4 /dev/vda rw", "at / is none" },
 		{ "9 325 8:1 / /w/.envrc rw,nosuid,nodev - ext4 /d rw", "wider" },
+		{ "9 325 8:1 / /w/a rw,nosuid,nodev - ext4 /d rw\n"
+		  "8 325 8:1 / /w/a/.envrc rw,nosuid,nodev - ext4 /d rw",
+		  "/w/a/.envrc is wider" },
 		{ "9 325 254:0 /l /usr/lib rw,nosuid,nodev - ext4 /dev/vda rw", "/usr/lib" },
 		{ "9 325 254:0 /l /usr/lib ro,nodev - ext4 /dev/vda rw", "/usr/lib" },
 		{ "9 325 254:0 /l /usr/lib ro,nosuid - ext4 /dev/vda rw", "/usr/lib" },
