@@ -10,6 +10,7 @@ STEPS = ["creating the machine", "booting the machine", "moving in"]
 MOMENTS = ("before", "during", "after")
 
 
+# One has its name a moment after it was started.
 def monitors():
     return [p for p in descendants() if read("/proc/%d/comm" % p).startswith("libkrun VM") and state_of(p) != "Z"]
 
@@ -59,7 +60,7 @@ def passes(when, step):
 def killed(who, when, step):
     def case(place):
         caller, keeper, traces = held(place, when, step)
-        victims = monitors() if who == "monitor" else [caller.pid] if who == "caller" else [the(who)]
+        victims = until("the monitor", monitors) if who == "monitor" else [caller.pid] if who == "caller" else [the(who)]
         must(len(victims) == 1, "not one " + who, victims)
         os.kill(victims[0], signal.SIGKILL)
         if who != "keeper":
@@ -126,7 +127,7 @@ def running_killed(who):
         slug = place.detached("sleep", "1000")
         until("the program", lambda: named(["sleep", "1000"]))
         traces = Traces()
-        victim = monitors()[0] if who == "monitor" else the(who)
+        victim = until("the monitor", monitors)[0] if who == "monitor" else the(who)
         os.kill(victim, signal.SIGKILL)
         if who == "monitor":
             status, _, err = place.bottle("exec", slug, "--", "true")
