@@ -2,7 +2,7 @@
 import os
 import signal
 
-from house import Traces, must, named, state_of, the, until, WHO
+from house import Traces, must, named, read, state_of, the, until, WHO
 
 STEPS = ["recording the bottle", "building the cage", "starting the gateway", "placing certificates",
          "starting the guest", "proving the walls", "preparing the home", "starting the program"]
@@ -91,15 +91,23 @@ def killed(who, when, step):
     return case
 
 
+def has_taken(pid, signo):
+    """It has read the signal, and waits again; or it has ended of it."""
+    fields = dict(line.split(":\t", 1) for line in read("/proc/%d/status" % pid).splitlines() if ":\t" in line)
+    pending = int(fields.get("ShdPnd", "0"), 16) >> (signo - 1) & 1
+    return state_of(pid) in ("", "Z") or (state_of(pid) == "S" and not pending)
+
+
 def signalled(signo, when, step):
     """To the caller, while the keeper is at that point."""
     def case(place):
         caller, keeper, traces = held(place, when, step)
         caller.send_signal(signo)
+        until("the caller to pass it on", lambda: has_taken(caller.pid, signo))
         os.kill(keeper, signal.SIGCONT)
         status = place.finish(caller)
-        # At the last points the program may have it, or have ended before the caller has passed it on.
-        late = step in ("preparing the home", PROGRAM) and status in (0, 128 + signo)
+        # At the last point the program may have it, or have ended.
+        late = step == PROGRAM and status in (0, 128 + signo)
         must(status == 125 or late, "status", status)
         place.all_gone()
         traces.check_gone()
