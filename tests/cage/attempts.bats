@@ -248,7 +248,7 @@ print(len(taken))'
 	if [ "$(id -u)" = 0 ]; then
 		before=(chrt -f 5 nice -n -5)
 		run "${before[@]}" bash -c "$place"
-		[[ "$output" == *SCHED_FIFO*$'\n'-5$'\n'*real-time$'\n'better ]] || { echo "$output"; return 1; }
+		[[ "$output" == *SCHED_FIFO*$'\n'"$(($(nice) - 5))"$'\n'*real-time$'\n'better ]] || { echo "$output"; return 1; }
 	fi
 	run "${before[@]}" "$ENTER" bash -c "$place"
 	[[ "$output" == *SCHED_OTHER*$'\n'0$'\n'0$'\n'0$'\n'* && "$output" != *real-time* ]] || { echo "$output"; return 1; }
