@@ -14,6 +14,10 @@ import time
 
 DEADLINE = 20
 
+# Where a shell runs us in the background they are ignored, and would be by whomever we start.
+for signo in (signal.SIGINT, signal.SIGQUIT):
+    signal.signal(signo, signal.SIG_DFL)
+
 
 def wait_until(true, what):
     """A condition, looked at again and again; in vain after the deadline."""
