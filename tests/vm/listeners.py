@@ -22,15 +22,35 @@ for name, family, kind, address in PLACES:
     selector.register(s, selectors.EVENT_READ, name)
 os.chmod("/tmp/host.sock", 0o777)
 print("ready", flush=True)
+
+
+def answer(listener):
+    if listener.type == socket.SOCK_DGRAM:
+        listener.sendto(b"host", listener.recvfrom(64)[1])
+        return
+    peer = listener.accept()[0]
+    # Until the other side is done: an end that comes at once can reach a guest before its connect() is over.
+    selector.register(peer, selectors.EVENT_READ)
+    peer.sendall(b"host")
+
+
+def hear(peer):
+    try:
+        more = peer.recv(64)
+    except OSError:
+        more = b""
+    if not more:
+        selector.unregister(peer)
+        peer.close()
+
+
 while True:
     for key, _ in selector.select():
+        if not key.data:
+            hear(key.fileobj)
+            continue
         print("visit", key.data, flush=True)
         try:
-            if key.fileobj.type == socket.SOCK_DGRAM:
-                key.fileobj.sendto(b"host", key.fileobj.recvfrom(64)[1])
-            else:
-                peer = key.fileobj.accept()[0]
-                peer.sendall(b"host")
-                peer.close()
+            answer(key.fileobj)
         except OSError:
             pass
