@@ -269,7 +269,7 @@ DEPS_BUILD := gcc:gcc pkg-config:pkg-config libc6-dev nettle-dev libjson-c-dev l
 	libssl-dev libncurses-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libarchive-dev scdoc:scdoc ca-certificates
 DEPS_TEST  := libcmocka-dev bats:bats nginx-light:nginx curl:curl git:git python3:python3 nodejs:node npm:npm jq:jq \
 	man-db:man nix-bin:nix-instantiate python3-pip:pip3 openssl:openssl sqlite3:sqlite3 procps:ps util-linux:unshare iproute2:ip \
-	patch:patch busybox-static:busybox bash-static:bash-static python3-websocket
+	patch:patch strace:strace busybox-static:busybox bash-static:bash-static python3-websocket
 DEPS_LINT  := clang:clang libclang-rt-dev clang-tidy:clang-tidy clang-format:clang-format cppcheck:cppcheck shellcheck:shellcheck
 DEPS_VM    := qemu-system-x86:qemu-system-x86_64 busybox-static kmod:modprobe cpio:cpio e2fsprogs:mkfs.ext4
 # What only root's tests use.
