@@ -38,18 +38,21 @@ load helper
 holders() {
 	python3 - "$PLACE/value" "$@" <<-'PY'
 		import re, sys
+		PIECE = 1 << 24
 		value = open(sys.argv[1], "rb").read()
 		for pid in sys.argv[2:]:
 		    found = False
 		    with open("/proc/%s/mem" % pid, "rb", 0) as memory:
 		        for line in open("/proc/%s/maps" % pid):
 		            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
-		            if not m:
+		            start, end = (int(x, 16) for x in m.groups()) if m else (0, 0)
+		            # What is larger is a sanitizer's own, and holds no program's bytes.
+		            if end - start > 1 << 30:
 		                continue
-		            start, end = (int(x, 16) for x in m.groups())
 		            try:
-		                memory.seek(start)
-		                found = found or value in memory.read(end - start)
+		                for at in range(start, end, PIECE):
+		                    memory.seek(at)
+		                    found = found or value in memory.read(min(PIECE + len(value), end - at))
 		            except OSError:
 		                pass
 		    if found:
