@@ -75,6 +75,7 @@ held_at() {
 killed_at() {
 	held_at "$1" "$2"
 	kill -9 "$keeper"
+	wait_for gone "$keeper"
 	wait "$caller" || true
 	slug=$(ls "$BOTTLES")
 	# While it is undone the program has ended, and its status is told.

@@ -4,9 +4,8 @@ load helper
 # What each verb says of a bottle, by what became of it: all of them name the next thing to do.
 died() {
 	kill -9 "$keeper"
-	wait_for gone_or_zombie "$keeper"
+	wait_for gone "$keeper"
 }
-gone_or_zombie() { [ ! -d "/proc/$1" ] || grep -qs '^State:.[ZX]' "/proc/$1/status"; }
 each_verb() {
 	echo "attach $slug"
 	echo "exec $slug -- true"

@@ -50,7 +50,7 @@ load helper
 	others=$(children "$keeper")
 	[ -n "$others" ]
 	kill -9 "$keeper"
-	for p in $others; do wait_for gone "$p"; done
+	for p in $others "$keeper"; do wait_for gone "$p"; done
 	run_split bottle ls
 	[[ $out == *"$slug"*dead* ]]
 	run_split bottle cleanup --yes "$slug"
