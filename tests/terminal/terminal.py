@@ -14,8 +14,8 @@ import time
 
 DEADLINE = 20
 
-# Where a shell runs us in the background they are ignored, and would be by whomever we start.
-for signo in (signal.SIGINT, signal.SIGQUIT):
+# Where a shell runs us in the background, or nohup does, they are ignored, and would be by whomever we start.
+for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     signal.signal(signo, signal.SIG_DFL)
 
 
