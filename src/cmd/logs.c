@@ -127,19 +127,38 @@ static int follow(struct command *c, const struct bottle *b, int *fd, struct str
 	}
 }
 
+/* A log begins with its first byte, for which whoever follows waits. 0: it has none, in vain. */
+static int open_log(const struct bottle *b, const char *name, bool wait, int *fd, struct err *err)
+{
+	for (;;) {
+		bool more = wait && still_runs(b->dir);
+		*fd = open_part(b->dir, name);
+		if (*fd >= 0)
+			return 1;
+		if (errno != ENOENT)
+			return fail_errno(err, "open %s", name);
+		if (!more)
+			return 0;
+		poll(NULL, 0, FOLLOW_MS);
+	}
+}
+
 static int show(struct command *c, const struct bottle *b, const char *name, struct err *err)
 {
 	own_str struct str held = STR_INIT;
+	bool followed = command_has(c, "follow");
+	own_fd int fd = -1;
 	/* Before the old part is, so that one that becomes it meanwhile is not missed. */
-	own_fd int fd = open_part(b->dir, name);
+	int opened = open_log(b, name, followed, &fd, err);
 
-	if (fd < 0 && errno == ENOENT)
-		return fail(err, ERR_MISSING, "bottle %s has no %s yet", b->record.slug, name);
-	if (fd < 0)
-		return fail_errno(err, "open %s", name);
+	if (opened <= 0) {
+		if (opened == 0)
+			ui_note(&c->ui, "(nothing was written)");
+		return opened;
+	}
 	if (!command_has(c, "keeper") && show_old(c, b->dir, fd, &held, err) != 0)
 		return -1;
-	if ((command_has(c, "follow") ? follow(c, b, &fd, &held, err) : drain(fd, &held, err)) != 0)
+	if ((followed ? follow(c, b, &fd, &held, err) : drain(fd, &held, err)) != 0)
 		return -1;
 	return show_lines(&held, true, err);
 }

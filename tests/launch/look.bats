@@ -73,6 +73,31 @@ load helper
 	[ -z "$err" ]
 }
 
+@test "logs of a silent bottle are empty, and -f waits for its first word" {
+	detached sh -c 'until [ -e go ]; do sleep 0.1; done; echo spoken; sleep 1000'
+	run_split bottle logs "$slug"
+	expect_status 0
+	[ -z "$out" ]
+	[[ $err == *"nothing was written"* ]]
+	bottle logs -f "$slug" >"$PLACE/followed" 2>"$PLACE/said" 3>&- &
+	following=$!
+	has_opened() { readlink "/proc/$following/fd/"* 2>/dev/null | grep -qx "$BOTTLES/$slug"; }
+	wait_for has_opened
+	bottle exec "$slug" -- touch /workspace/go </dev/null
+	wait_for grep -qx spoken "$PLACE/followed"
+	run_split bottle stop "$slug"
+	wait "$following"
+	[ "$(cat "$PLACE/followed")" = spoken ]
+	[ ! -s "$PLACE/said" ]
+	# One that ends without a word.
+	detached true
+	wait_for state_is stopped
+	run_split bottle logs -f "$slug"
+	expect_status 0
+	[ -z "$out" ]
+	[[ $err == *"nothing was written"* ]]
+}
+
 @test "logs says that something was dropped, where it was" {
 	start -- sh -c 'seq -f "line %.0f of a very long log of many, many" 1 300000'
 	expect_status 0
