@@ -102,7 +102,7 @@ traced() {
 	traced -- sleep 3
 	slug=$(ls "$BOTTLES")
 	# Each record of this life that names lines comes right behind the log; the last one, too.
-	grep -oE 'fdatasync\([0-9]+<[^>]*audit.jsonl>|renameat\(.*, "record.json"\)' "$PLACE/trace" | sed 's/(.*//' >"$PLACE/order"
+	grep -oE 'fdatasync\([0-9]+<[^>]*audit.jsonl>|renameat\(.*, "record.json"(\)| <unfinished)' "$PLACE/trace" | sed 's/(.*//' >"$PLACE/order"
 	[ "$(tail -n 2 "$PLACE/order" | tr '\n' ' ')" = "fdatasync renameat " ]
 	[ "$(grep -c fdatasync "$PLACE/order")" -ge 2 ]
 	[ "$(jq .audit_count "$BOTTLES/$slug/record.json")" -eq "$(wc -l <"$BOTTLES/$slug/audit.jsonl")" ]
