@@ -25,10 +25,10 @@ enum init_kind {
 	INIT_RESIZE,  /* its terminal has a new size */
 	INIT_SIGNAL,  /* to its process group */
 	/* init to keeper */
-	INIT_READY, /* once, first: it listens */
-	INIT_STARTED, /* it runs, not only our runner; with the master of its terminal beside it, if it has one */
-	INIT_FAILED, /* it could not be started */
-	INIT_EXITED, /* its end; the id is free again */
+	INIT_READY,   /* once, first: it listens */
+	INIT_STARTED, /* it runs, not our runner; its terminal's master comes along, if it has one */
+	INIT_FAILED,  /* it could not be started */
+	INIT_EXITED,  /* its end; the id is free again */
 };
 
 /* Beside the message: one descriptor for each entry of @targets, which says its number in the
