@@ -76,7 +76,7 @@ static void tell_of_cut(struct command *c)
 	ui_note(&c->ui, "(the log is kept in two parts of 4 MiB: what came before this was dropped)");
 }
 
-/* What was written before the part that has the log's name. 0: it is shown, or there is none. */
+/* What was written before the part that has the log's name. 1: it is shown; 0: there is none. */
 static int show_old(struct command *c, int dir, int fd, struct str *held, struct err *err)
 {
 	own_fd int old = open_part(dir, RECORD_AGENT_OLD);
@@ -86,7 +86,7 @@ static int show_old(struct command *c, int dir, int fd, struct str *held, struct
 	if (faccessat(dir, RECORD_AGENT_CUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		tell_of_cut(c);
 	/* It became that since it was opened, and is shown as what it was. */
-	return is_same(dir, RECORD_AGENT_OLD, fd) ? 0 : drain(old, held, err);
+	return is_same(dir, RECORD_AGENT_OLD, fd) || drain(old, held, err) == 0 ? 1 : -1;
 }
 
 /* The file that was read to its end may have become the old part meanwhile, and was not written to
@@ -150,15 +150,13 @@ static int show(struct command *c, const struct bottle *b, const char *name, str
 	own_fd int fd = -1;
 	/* Before the old part is, so that one that becomes it meanwhile is not missed. */
 	int opened = open_log(b, name, followed, &fd, err);
+	int old = opened < 0 || command_has(c, "keeper") ? 0 : show_old(c, b->dir, fd, &held, err);
 
-	if (opened <= 0) {
-		if (opened == 0)
-			ui_note(&c->ui, "(nothing was written)");
-		return opened;
-	}
-	if (!command_has(c, "keeper") && show_old(c, b->dir, fd, &held, err) != 0)
+	if (opened < 0 || old < 0)
 		return -1;
-	if ((followed ? follow(c, b, &fd, &held, err) : drain(fd, &held, err)) != 0)
+	if (!opened && !old)
+		ui_note(&c->ui, "(nothing was written)");
+	if (opened && (followed ? follow(c, b, &fd, &held, err) : drain(fd, &held, err)) != 0)
 		return -1;
 	return show_lines(&held, true, err);
 }

@@ -222,6 +222,22 @@ teardown() { state_down; }
 	[ "$output" = keeper-line ]
 }
 
+@test "logs shows the old part where no new one was begun" {
+	make_bottle one-aaaaa
+	echo before >"$bottles/one-aaaaa/agent.log.1"
+	for follow in "" -f; do
+		run --separate-stderr "$bottle" logs $follow one-aaaaa
+		[ "$status" -eq 0 ]
+		[ "$output" = before ]
+		[ -z "$stderr" ]
+	done
+	# The keeper's log has no old part.
+	run --separate-stderr "$bottle" logs --keeper one-aaaaa
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[[ "$stderr" == *"nothing was written"* ]]
+}
+
 @test "logs -f ends with the bottle" {
 	make_bottle one-aaaaa "$(alive)"
 	echo first >"$bottles/one-aaaaa/agent.log"

@@ -5,15 +5,6 @@ load ../launch/helper
 eval "launch_$(declare -f setup)"
 eval "launch_$(declare -f teardown)"
 
-# wait_for CMD...: until it succeeds; longer than elsewhere, since docker takes part in it.
-wait_for() {
-	local end=$((SECONDS + 60))
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "waited in vain: $*"; return 1; }
-		read -rt 0.05 <> <(:) || true
-	done
-}
-
 docker_up() {
 	[ "$(id -u)" -eq 0 ] || { echo "takes root, to start a dockerd" >"$BATS_FILE_TMPDIR/why"; return 0; }
 	local program
