@@ -58,9 +58,21 @@ static int drain(int fd, struct str *held, struct err *err)
 	return n == 0 ? 0 : fail_errno(err, "read the log");
 }
 
-static int open_part(int dir, const char *name)
+/* 1: open; 0: there is none. */
+static int open_part(int dir, const char *name, int *out, struct err *err)
 {
-	return openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	/* O_NONBLOCK: a FIFO in the place of a file must not hang us before we look at it. */
+	own_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno(err, "open %s", name);
+	if (fstat(fd, &st) != 0)
+		return fail_errno(err, "stat %s", name);
+	if (!S_ISREG(st.st_mode))
+		return fail(err, ERR_INPUT, "%s is not a regular file", name);
+	*out = fd_steal(&fd);
+	return 1;
 }
 
 static bool is_same(int dir, const char *name, int fd)
@@ -79,10 +91,11 @@ static void tell_of_cut(struct command *c)
 /* What was written before the part that has the log's name. 1: it is shown; 0: there is none. */
 static int show_old(struct command *c, int dir, int fd, struct str *held, struct err *err)
 {
-	own_fd int old = open_part(dir, RECORD_AGENT_OLD);
+	own_fd int old = -1;
+	int opened = open_part(dir, RECORD_AGENT_OLD, &old, err);
 
-	if (old < 0)
-		return errno == ENOENT ? 0 : fail_errno(err, "open %s", RECORD_AGENT_OLD);
+	if (opened <= 0)
+		return opened;
 	if (faccessat(dir, RECORD_AGENT_CUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		tell_of_cut(c);
 	/* It became that since it was opened, and is shown as what it was. */
@@ -95,9 +108,10 @@ static int turn_page(struct command *c, int dir, int *fd, struct str *held, stru
 {
 	if (is_same(dir, RECORD_AGENT_LOG, *fd))
 		return 0;
-	own_fd int next = open_part(dir, RECORD_AGENT_LOG);
-	if (next < 0)
-		return errno == ENOENT ? 0 : fail_errno(err, "open %s", RECORD_AGENT_LOG);
+	own_fd int next = -1;
+	int opened = open_part(dir, RECORD_AGENT_LOG, &next, err);
+	if (opened <= 0)
+		return opened;
 	if (drain(*fd, held, err) != 0)
 		return -1;
 	if (!is_same(dir, RECORD_AGENT_OLD, *fd))
@@ -132,13 +146,9 @@ static int open_log(const struct bottle *b, const char *name, bool wait, int *fd
 {
 	for (;;) {
 		bool more = wait && still_runs(b->dir);
-		*fd = open_part(b->dir, name);
-		if (*fd >= 0)
-			return 1;
-		if (errno != ENOENT)
-			return fail_errno(err, "open %s", name);
-		if (!more)
-			return 0;
+		int opened = open_part(b->dir, name, fd, err);
+		if (opened != 0 || !more)
+			return opened;
 		poll(NULL, 0, FOLLOW_MS);
 	}
 }

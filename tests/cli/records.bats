@@ -238,6 +238,22 @@ teardown() { state_down; }
 	[[ "$stderr" == *"nothing was written"* ]]
 }
 
+@test "logs is not held up by what stands in a log's place" {
+	make_bottle one-aaaaa
+	for name in agent.log agent.log.1; do
+		mkfifo "$bottles/one-aaaaa/$name"
+		run timeout 20 "$bottle" logs one-aaaaa
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"$name is not a regular file"* ]]
+		rm "$bottles/one-aaaaa/$name"
+		# Control: the same name as a file.
+		echo said >"$bottles/one-aaaaa/$name"
+		run "$bottle" logs one-aaaaa
+		[ "$output" = said ]
+		rm "$bottles/one-aaaaa/$name"
+	done
+}
+
 @test "logs -f ends with the bottle" {
 	make_bottle one-aaaaa "$(alive)"
 	echo first >"$bottles/one-aaaaa/agent.log"
