@@ -12,12 +12,26 @@ setup() {
 }
 
 teardown() {
-	local bottle
-	for bottle in "$BOTTLES"/*; do "${AS[@]}" bottle stop "${bottle##*/}" 2>/dev/null || true; done
+	local bottle left=0
+	for bottle in "$BOTTLES"/*; do
+		"${AS[@]}" bottle stop "${bottle##*/}" 2>/dev/null || end_keeper "$bottle/record.json" || left=1
+	done
 	cd /
 	# An overlay leaves directories that are closed to their own owner.
 	chmod -R u+rwx "$PLACE" 2>/dev/null || true
 	rm -rf "$PLACE"
+	return $left
+}
+
+# A keeper that stop could not reach, and that runs: it is ended, and its case has failed.
+end_keeper() {
+	local pid start
+	read -r pid start < <(jq -r '"\(.keeper_pid) \(.keeper_start)"' "$1" 2>/dev/null) || return 0
+	gone "$pid" && return 0
+	[ "$(cut -d " " -f 22 "/proc/$pid/stat" 2>/dev/null)" = "$start" ] || return 0
+	kill -9 "$pid"
+	echo "left running: the keeper of $1"
+	return 1
 }
 
 # The same case as somebody who is not root. Called first in a test; skips where it is so already.

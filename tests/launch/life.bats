@@ -153,6 +153,13 @@ closed_to_others() {
 	[ "$(setpriv --reuid 65000 --regid 65000 --clear-groups python3 "$PLACE/dial.py" "$socket")" = 0 ]
 	[ "$(python3 "$PLACE/dial.py" "$socket")" -gt 0 ]
 	grep -q "another user was refused" "$BOTTLES/$slug/keeper.log"
+	# Nothing is asked of a bottle whose directories others may enter, not even to stop.
+	run_split bottle stop "$slug"
+	expect_status 1
+	[[ $err == *"chmod 700"* ]]
+	chmod 700 "$HOME"/.local/state/bot-bottle{,/run}
+	run_split bottle stop "$slug"
+	expect_status 0
 }
 
 @test "a service manager hears when the program runs, and when it ends" {
