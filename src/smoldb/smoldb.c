@@ -86,6 +86,17 @@ static int take_as_it_is(sqlite3_vfs *vfs, const char *name, int size, char *out
 	return SQLITE_OK;
 }
 
+/* A journal may name a super-journal of several databases, anywhere, and whoever plays it back
+ * removes that file at the end. Here is one database, and such a name is somebody's wish. */
+static int open_no_super(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+	sqlite3_vfs *own = sqlite3_vfs_find(NULL);
+
+	(void)vfs;
+	file->pMethods = NULL;
+	return flags & SQLITE_OPEN_SUPER_JOURNAL ? SQLITE_CANTOPEN : own->xOpen(own, name, file, flags, out);
+}
+
 /* SQLite's own file system, but that a name stays the one that it was given. Of a descriptor's
  * name it would make the path that it leads to, and follow what stands there by then. No file of
  * a database is opened through a link as its last component. */
@@ -97,6 +108,7 @@ static const char *files(void)
 		held = *sqlite3_vfs_find(NULL);
 		held.zName = "held";
 		held.xFullPathname = take_as_it_is;
+		held.xOpen = open_no_super;
 		if (sqlite3_vfs_register(&held, 0) != SQLITE_OK)
 			bug("SQLite takes no file system");
 	}
