@@ -1,6 +1,7 @@
 #include "backend/guest.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@ static void give_up(struct guest *g, const struct err *why)
 	g->why = *why;
 	loop_unwatch(g->loop, &g->on_socket);
 	loop_unwatch(g->loop, &g->on_end);
+	guest_stands_alone(g);
 	proc_signal(&g->init, SIGKILL);
 	/* One that never ran left a better reason. */
 	if (g->starting >= 0 && cage_started(&g->starting, &g->why) != 0)
@@ -73,6 +75,15 @@ static void tell_failed(struct guest *g, struct program *p, const struct init_ms
 		p->failed(p->arg, status, str_c(&why));
 }
 
+static const char base_ended[] = "the machine's monitor ended, and the machine with it";
+
+static bool base_has_ended(const struct guest *g)
+{
+	struct pollfd p = { .fd = g->base, .events = POLLIN };
+
+	return g->base >= 0 && poll(&p, 1, 0) == 1;
+}
+
 static int obey_message(struct guest *g, const struct init_msg *m, struct msg *raw, struct err *err)
 {
 	struct program *p = m->kind == INIT_READY ? NULL : find(g, m->id);
@@ -98,6 +109,8 @@ static int obey_message(struct guest *g, const struct init_msg *m, struct msg *r
 			tell_failed(g, p, m);
 		return 0;
 	case INIT_EXITED:
+		if (base_has_ended(g))
+			return fail(err, ERR_UNCONFINED, "%s", base_ended);
 		if (!p)
 			return 0;
 		take_out(g, p);
@@ -141,6 +154,30 @@ static void on_end(void *arg, uint32_t events)
 		return;
 	fail(&err, ERR_UNCONFINED, "the guest's init ended with status %d", proc_exit_code(status));
 	give_up(g, &err);
+}
+
+static void on_base_end(void *arg, uint32_t events)
+{
+	struct guest *g = arg;
+	struct err err = ERR_INIT;
+
+	(void)events;
+	fail(&err, ERR_UNCONFINED, "%s", base_ended);
+	give_up(g, &err);
+}
+
+int guest_stands_on(struct guest *g, int pidfd, struct err *err)
+{
+	guest_stands_alone(g);
+	g->base = pidfd;
+	return loop_watch(g->loop, &g->on_base_end, pidfd, EPOLLIN, on_base_end, g, err);
+}
+
+void guest_stands_alone(struct guest *g)
+{
+	if (g->base >= 0)
+		loop_unwatch(g->loop, &g->on_base_end);
+	fd_drop(&g->base);
 }
 
 int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why),
@@ -212,6 +249,7 @@ void guest_close(struct guest *g)
 		loop_unwatch(g->loop, &g->on_socket);
 		loop_unwatch(g->loop, &g->on_end);
 	}
+	guest_stands_alone(g);
 	g->dead = true;
 	end_programs(g, "the bottle was taken down");
 	fd_drop(&g->socket);

@@ -38,7 +38,8 @@ struct guest {
 	bool ready, dead;
 	struct err why; /* of its death */
 	struct loop *loop;
-	struct watch on_socket, on_end;
+	struct watch on_socket, on_end, on_base_end;
+	int base;                                       /* a pidfd, see guest_stands_on(); -1: none */
 	void (*died)(void *arg, const struct err *why); /* once; not after guest_close() */
 	void *arg;
 	uint32_t next_id;
@@ -47,12 +48,17 @@ struct guest {
 };
 /* clang-format off */
 #define GUEST_INIT { .init = PROC_INIT, .socket = -1, .starting = -1, .ids = CAGE_IDS_INIT, \
-		     .on_socket = WATCH_INIT, .on_end = WATCH_INIT }
+		     .on_socket = WATCH_INIT, .on_end = WATCH_INIT, .on_base_end = WATCH_INIT, .base = -1 }
 /* clang-format on */
 
 /* From here on init is listened to; @g->ready becomes true when it has said so. */
 int guest_listen(struct guest *g, struct loop *loop, void (*died)(void *arg, const struct err *why),
                  void *arg, struct err *err);
+
+/* The guest is dead when that process has ended, whatever its programs' ends seem to say then: they are
+ * its doing. @pidfd becomes the guest's. guest_stands_alone() before an end that is wanted. */
+int guest_stands_on(struct guest *g, int pidfd, struct err *err);
+void guest_stands_alone(struct guest *g);
 
 /* Asks for a program; @fds stay the caller's. ERR_BUSY: too many run. */
 int guest_run(struct guest *g, const struct init_run *run, const int *fds, struct program *p,

@@ -117,8 +117,11 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 int machine_run(struct guest *g, const struct guest_command *c, struct program *p, struct err *err);
 /* To the program that machine_run() started under that number. */
 int machine_signal(struct guest *g, uint32_t number, int signo, struct err *err);
-/* The VMM as the host sees it: in init's namespaces, without a right. */
-int machine_process_check(const struct machine *m, const struct machine_vmm *seen, struct err *err);
+/* Of the text of /proc/PID/status. */
+int machine_status_check(const struct str *status, const struct cage_ids *ids, struct err *err);
+/* The VMM as the host sees it: in init's namespaces, without a right. @pidfd becomes the caller's. */
+int machine_process_check(const struct machine *m, const struct machine_vmm *seen, int *pidfd,
+                          struct err *err);
 
 /* ---- what smolvm wrote down, each look in a process of its own ---- */
 

@@ -12,6 +12,8 @@
 #include "smoldb/posture.h"
 #include "base/banned.h"
 
+enum { REST_MS = 50, REST_MAX_MS = 1000 };
+
 static void add_words(struct strv *argv, const struct machine *m, const char *const *words)
 {
 	strv_add(argv, m->smolvm.program);
@@ -142,6 +144,7 @@ int machine_start(struct guest *g, const struct guest_waiting *w, struct err *er
 	const struct machine *m = g->machine;
 	own_strv struct strv argv = STRV_INIT;
 	struct machine_vmm vmm;
+	int pidfd;
 
 	/* Immediately before: whoever wrote since the last look is seen. */
 	if (machine_look_created(m, w, err) != 0)
@@ -150,12 +153,29 @@ int machine_start(struct guest *g, const struct guest_waiting *w, struct err *er
 	if (command(g, w, &argv, -1, machine_deadlines.start, err) != 0 ||
 	    machine_look_started(m, w, &vmm, err) != 0)
 		return -1;
-	return machine_process_check(m, &vmm, err);
+	if (machine_process_check(m, &vmm, &pidfd, err) != 0)
+		return -1;
+	return guest_stands_on(g, pidfd, err);
+}
+
+static void is_over(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static int sleep_for(const struct guest_waiting *w, unsigned ms, struct err *err)
+{
+	struct timer timer = { 0 };
+	bool over = false;
+
+	timer_set(w->loop, &timer, ms, is_over, &over);
+	int rc = w->wait(w->arg, &over, machine_deadlines.channel, "a timer", err);
+	timer_cancel(w->loop, &timer);
+	return rc;
 }
 
 /* smolvm asks the machine for a sign of life with a short deadline of its own, which a busy
- * host misses: the first command is asked for until it runs. Each try takes its time, so this
- * is no busy loop. */
+ * host misses: the first command is asked for until it runs, each time after a longer rest. */
 static int wait_for_channel(struct guest *g, const struct guest_waiting *w, struct err *err)
 {
 	uint64_t deadline = clock_ms() + (uint64_t)machine_deadlines.channel;
@@ -163,13 +183,15 @@ static int wait_for_channel(struct guest *g, const struct guest_waiting *w, stru
 
 	add_words(&argv, g->machine,
 	          WORDS("machine", "exec", "--name", g->machine->name, "--", MACHINE_GUEST, "ready"));
-	for (;;) {
+	for (unsigned rest = REST_MS;; rest = rest < REST_MAX_MS ? rest * 2 : REST_MAX_MS) {
 		own_machine_output struct machine_output out = MACHINE_OUTPUT_INIT;
 		int status = machine_command(g, w, &argv, -1, machine_deadlines.prepare, &out, err);
 		if (status <= 0)
 			return status;
 		if (clock_ms() >= deadline)
 			return machine_fail(&argv, status, &out, err);
+		if (sleep_for(w, rest, err) != 0)
+			return -1;
 	}
 }
 
@@ -209,6 +231,7 @@ void machine_remove(struct guest *g, const struct guest_waiting *w, struct str *
 		return;
 	own_strv struct strv stop = STRV_INIT, delete = STRV_INIT;
 	m->created = false;
+	guest_stands_alone(g);
 	if (machine_has_row(m, w, &err) == 0)
 		return;
 	add_words(&stop, m, WORDS("machine", "stop", "--name", m->name));

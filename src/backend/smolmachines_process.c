@@ -103,13 +103,13 @@ static pid_t find_process(pid_t init, pid_t inside)
 	return found;
 }
 
-static int check_ids(const struct machine *m, const struct str *status, struct err *err)
+static int check_ids(const struct cage_ids *ids, const struct str *status, struct err *err)
 {
 	const struct {
 		const char *key;
 		unsigned id;
-	} rows[] = { { "Uid", m->ids.uid }, { "Gid", m->ids.gid } };
-	char value[128];
+	} rows[] = { { "Uid", ids->uid }, { "Gid", ids->gid } };
+	char value[128] = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		unsigned id = rows[i].id;
@@ -146,29 +146,44 @@ static int check_mounts(const struct machine *m, pid_t vmm, struct err *err)
 	return 0;
 }
 
-int machine_process_check(const struct machine *m, const struct machine_vmm *seen, struct err *err)
+static int check_namespaces(pid_t vmm, pid_t init, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
+		if (!same_namespace(vmm, init, namespaces[i]) || same_namespace(vmm, getpid(), namespaces[i]))
+			return fail(err, ERR_UNCONFINED, "the VMM is outside of its cage's %s namespace",
+			            namespaces[i]);
+	return 0;
+}
+
+int machine_status_check(const struct str *status, const struct cage_ids *ids, struct err *err)
+{
+	char value[128] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (!status_value(status, statuses[i].key, value, sizeof value) ||
+		    !str_is(value, statuses[i].value))
+			return fail(err, ERR_UNCONFINED, "the VMM's %s is %s, expected %s (%s)",
+			            statuses[i].key, value, statuses[i].value, statuses[i].why);
+	return check_ids(ids, status, err);
+}
+
+int machine_process_check(const struct machine *m, const struct machine_vmm *seen, int *pidfd,
+                          struct err *err)
 {
 	own_str struct str status = STR_INIT;
-	char value[128];
 	pid_t vmm = find_process(m->init, seen->pid);
+	struct proc found;
 
 	if (vmm == 0)
 		return fail(err, ERR_UNCONFINED, "the VMM, process %ld of the cage, is not there",
 		            (long)seen->pid);
-	if (proc_start_time(vmm) != seen->start_time)
+	if (proc_find(vmm, seen->start_time, &found) != 0)
 		return fail(err, ERR_UNCONFINED,
 		            "process %ld of the cage is not the VMM that smolvm wrote down", (long)seen->pid);
-	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
-		if (!same_namespace(vmm, m->init, namespaces[i]) ||
-		    same_namespace(vmm, getpid(), namespaces[i]))
-			return fail(err, ERR_UNCONFINED, "the VMM is outside of its cage's %s namespace",
-			            namespaces[i]);
-	if (read_status(vmm, &status, err) != 0)
+	own_fd int held = found.pidfd;
+	if (check_namespaces(vmm, m->init, err) != 0 || read_status(vmm, &status, err) != 0 ||
+	    machine_status_check(&status, &m->ids, err) != 0 || check_mounts(m, vmm, err) != 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
-		if (!status_value(&status, statuses[i].key, value, sizeof value) ||
-		    !str_is(value, statuses[i].value))
-			return fail(err, ERR_UNCONFINED, "the VMM's %s is %s, expected %s (%s)",
-			            statuses[i].key, value, statuses[i].value, statuses[i].why);
-	return check_ids(m, &status, err) != 0 ? -1 : check_mounts(m, vmm, err);
+	*pidfd = fd_steal(&held);
+	return 0;
 }

@@ -2,6 +2,7 @@
  * part of the environment that setup.c put away. */
 #include "guest/guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -40,6 +41,38 @@ static int become_agent(unsigned long processes, struct err *err)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : fail_errno(err, "refusing new privileges");
 }
 
+/* The group whose number stands in a file of GUEST_PROGRAMS, which @dir is. */
+static int read_group(int dir, const char *name, pid_t *out, struct err *err)
+{
+	own_str struct str text = STR_INIT;
+	unsigned long pid;
+
+	if (file_read(dir, name, PID_TEXT_MAX, &text, err) != 0)
+		return -1;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	if (!str_number(text.data, 2, INT_MAX, &pid))
+		return fail(err, ERR_SYSTEM, GUEST_PROGRAMS "/%s holds no process", name);
+	*out = (pid_t)pid;
+	return 0;
+}
+
+/* Each file is a page of what is there for secrets too, and a machine lives for as many commands
+ * as are asked for. */
+static void forget_ended(int dir)
+{
+	DIR *all = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+	for (struct dirent *d; all && (d = readdir(all));) {
+		struct err ignored = ERR_INIT;
+		pid_t group;
+		if (d->d_name[0] != '.' && read_group(dir, d->d_name, &group, &ignored) == 0 &&
+		    kill(-group, 0) != 0 && errno == ESRCH)
+			unlinkat(dir, d->d_name, 0);
+	}
+	if (all)
+		closedir(all);
+}
+
 /* A group of its own, in front of its terminal where it has one, and written down under
  * @number: signals come as a command of their own, because the engine passes none on. */
 static int become_known(unsigned long number, struct err *err)
@@ -59,6 +92,7 @@ static int become_known(unsigned long number, struct err *err)
 	if (isatty(0))
 		tcsetpgrp(0, getpgrp());
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	forget_ended(dir);
 	return file_place(dir, name, text, strlen(text), 0600, err);
 }
 
@@ -91,27 +125,26 @@ int guest_enter(int argc, char **argv)
 /* The signal may overtake the program's start: its file is waited for. */
 int guest_signal_program(int argc, char **argv)
 {
-	own_str struct str text = STR_INIT;
 	struct err err = ERR_INIT;
 	const struct timespec pause = { .tv_nsec = SIGNAL_TRY_NS };
-	unsigned long number, signo, pid;
+	unsigned long number, signo;
+	pid_t group;
 
 	if (argc != 3 || !str_number(argv[1], 1, UINT32_MAX, &number) ||
 	    !str_number(argv[2], 1, NSIG - 1, &signo))
 		return guest_fail(GUEST_FAILED, "signal NUMBER SIGNAL");
-	own_mem char *path = xasprintf(GUEST_PROGRAMS "/%lu", number);
+	own_fd int dir = open(GUEST_PROGRAMS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return guest_fail(GUEST_FAILED, GUEST_PROGRAMS ": %s", strerror(errno));
 	int rc = -1;
 	for (int n = 0; n < SIGNAL_TRIES && rc != 0; n++) {
-		rc = file_read(AT_FDCWD, path, PID_TEXT_MAX, &text, &err);
+		rc = read_group(dir, argv[1], &group, &err);
 		if (rc != 0)
 			nanosleep(&pause, NULL);
 	}
 	if (rc != 0)
 		return guest_fail(GUEST_FAILED, "%s", err.text);
-	text.data[strcspn(text.data, "\n")] = '\0';
-	if (!str_number(text.data, 2, INT_MAX, &pid))
-		return guest_fail(GUEST_FAILED, "%s holds no process", path);
-	return kill(-(pid_t)pid, (int)signo) == 0 || errno == ESRCH ? 0 : GUEST_FAILED;
+	return kill(-group, (int)signo) == 0 || errno == ESRCH ? 0 : GUEST_FAILED;
 }
 
 /* What an image's machine runs by itself: nothing, until it is told to end. */

@@ -193,7 +193,12 @@ static void gateway_audit(void *arg, const char *text)
 	own_json json *record = NULL;
 	struct err err = ERR_INIT;
 
-	if (json_parse_unique(text, strlen(text), 8, &record, &err) == 0) {
+	if (json_parse_unique(text, strlen(text), 8, &record, &err) != 0) {
+		; /* said below */
+	} else if (!str_is(json_get_string(record, "kind", ""), "egress")) {
+		/* One that is somebody else's by now must not speak for the keeper. */
+		fail(&err, ERR_INPUT, "its kind is none of a gateway's");
+	} else {
 		/* The proof's own refusal is none of the agent's. */
 		if (str_is(json_get_string(record, "verdict", ""), "deny") &&
 		    !str_ends(json_get_string(record, "host", ""), PROOF_HOSTS))

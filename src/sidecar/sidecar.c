@@ -203,7 +203,8 @@ static void drain_until_end(struct sidecar *s)
 		if (poll(fds, 2, (int)(deadline - now)) < 0)
 			continue;
 		int got = 0;
-		while (talking && (got = hear(s, &ignored)) == 1)
+		/* One that is somebody else's by now never has no more to say. */
+		while (talking && clock_ms() < deadline && (got = hear(s, &ignored)) == 1)
 			;
 		talking = talking && got == 0;
 		if (fds[0].revents)

@@ -132,11 +132,24 @@ def a_dead_machine_ends_what_runs_in_it(place):
     slug = stays(place)
     traces = Traces()
     os.kill(the_vmm(), 9)
+    until("the end", lambda: '"kind":"end"' in read(os.path.join(place.bottles, slug, "audit.jsonl")).replace(" ", ""))
+    audit = read(os.path.join(place.bottles, slug, "audit.jsonl"))
+    must("the machine's monitor ended" in audit, "audit", audit)
     status, _, err = place.bottle("exec", slug, "--", "true")
     must(status != 0 and "is not running" in err, "exec in a dead machine", status, err)
-    status, _, err = place.bottle("stop", slug)
-    must(status == 0, "stop", status, err)
     nothing_left(place, traces)
+
+
+def the_end_of_a_machine_is_none_of_its_program(place):
+    """The engine's command ends with 1 then, as the program could have by itself (the control)."""
+    status = place.finish(place.start("sh", "-c", "exit 1"))
+    must(status == 1, "control", status, place.err())
+    running = place.start("sh", "-c", "echo " + RAN + "; sleep 1000")
+    until("the program", lambda: "the agent ran" in place.out())
+    os.kill(the_vmm(), 9)
+    status = place.finish(running)
+    must(status == 125 and "the machine's monitor ended" in place.err(), "status", status, place.err())
+    nothing_left(place)
 
 
 def the_vmm():
@@ -186,4 +199,5 @@ def cases():
     yield "machine: a command that hangs holds nobody else", hangs_while_it_runs
     yield "machine: files go through it", copies_through_the_machine
     yield "machine: a VMM that dies", a_dead_machine_ends_what_runs_in_it
+    yield "machine: its end is none of its program", the_end_of_a_machine_is_none_of_its_program
     yield "machine: no secret is in any list, database, log or file", no_secret_is_anywhere

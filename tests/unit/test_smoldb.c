@@ -360,7 +360,8 @@ static void a_journal_that_names_a_file_of_others_removes_nothing(void **state)
 	own_fd int keys = open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(write(keys, "key\n", 4), 4);
 	put_hot_journal(f, victim);
-	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED, "unable to open");
+	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
+	               "unable to open");
 	assert_int_equal(access(victim, F_OK), 0);
 	put_hot_journal(f, victim);
 	sql(f, "BEGIN IMMEDIATE"); /* control: any other writer */
