@@ -7,13 +7,14 @@
 #include <ifaddrs.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/banned.h"
 
-enum { SHOWN = 160 };
+enum { SHOWN = 160, GOING_RESTS = 100, GOING_REST_NS = 100 * 1000 * 1000 };
 /* Nobody on the host, and nobody in the image. */
 #define DOCKER_USER "65532:65532"
 
@@ -349,30 +350,53 @@ int docker_attach(const struct docker *d, const char *name, int stream, struct p
 	return proc_spawn(&spec, out, err);
 }
 
-static int remove_it(const struct docker *d, const char *const *args, struct err *err)
+/* @list prints what there is of that name. 1: nothing; 0: it is there. */
+static int is_gone(const struct docker *d, const char *const *list, struct err *err)
 {
+	own_str struct str names = STR_INIT;
+
+	if (must(d, list, DOCKER_MS, &names, err) != 0)
+		return -1;
+	return str_c(&names)[strspn(str_c(&names), " \t\r\n")] == '\0';
+}
+
+/* What docker says of a removal that failed has many forms, and a thing that is there while its record
+ * is gone is nobody's any more: only that no such name is listed is believed. --rm removes a container
+ * that has ended by itself, and that may be going on. */
+static int remove_it(const struct docker *d, const char *const *args, const char *const *list,
+                     struct err *err)
+{
+	const struct timespec rest = { .tv_nsec = GOING_REST_NS };
 	own_str struct str said = STR_INIT;
 	int status = docker_run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
 
 	if (status <= 0)
 		return status;
-	/* Gone, or going: --rm removes a container that has ended by itself. */
-	if (strstr(str_c(&said), "No such container") || strstr(str_c(&said), "No such network") ||
-	    strstr(str_c(&said), "not found") || strstr(str_c(&said), "already in progress"))
-		return 0;
-	return docker_explain(d, "rm", status, &said, err);
+	bool going = strstr(str_c(&said), "already in progress") != NULL;
+	for (int n = 0;; n++) {
+		int gone = is_gone(d, list, err);
+		if (gone != 0)
+			return gone > 0 ? 0 : -1;
+		if (!going || n == GOING_RESTS)
+			return docker_explain(d, "rm", status, &said, err);
+		nanosleep(&rest, NULL);
+	}
 }
 
 int docker_remove_container(const struct docker *d, const char *name, struct err *err)
 {
+	own_mem char *only = xasprintf("--filter=name=^/%s$", name);
 	const char *const args[] = { "rm", "--force", "--volumes", name, NULL };
+	const char *const list[] = { "ps", "--all", "--quiet", only, NULL };
 
-	return remove_it(d, args, err);
+	return remove_it(d, args, list, err);
 }
 
 int docker_remove_network(const struct docker *d, const char *name, struct err *err)
 {
+	own_mem char *only = xasprintf("--filter=name=^%s$", name);
 	const char *const args[] = { "network", "rm", name, NULL };
+	const char *const list[] = { "network", "ls", "--quiet", only, NULL };
 
-	return remove_it(d, args, err);
+	return remove_it(d, args, list, err);
 }

@@ -68,12 +68,12 @@ struct docker_container {
 int docker_create(const struct docker *d, const struct docker_container *c, struct err *err);
 /* 0; 1: the address is taken (@err says by what docker's words); -1. */
 int docker_start(const struct docker *d, const char *name, struct err *err);
-/* What is published now, by NetworkSettings.Ports. */
+/* What is published now, by NetworkSettings.Ports: that one port, once, and nothing else. */
 int docker_published_at(const struct docker *d, const char *name, unsigned port, struct sockaddr_in *out,
                         struct err *err);
 /* The container's stdin and stdout, carried to and from @stream by a process of its own. */
 int docker_attach(const struct docker *d, const char *name, int stream, struct proc *out, struct err *err);
 
-/* Forced; fine if there is none. */
+/* Forced. Done when docker lists no such name any more; fine if there was none. */
 int docker_remove_container(const struct docker *d, const char *name, struct err *err);
 int docker_remove_network(const struct docker *d, const char *name, struct err *err);

@@ -33,8 +33,9 @@ bool pool_is_taken(const struct pool_taken *t, struct in_addr address)
 
 struct reading {
 	struct pool_taken *taken;
-	const char *wanted; /* NULL: every port */
+	const char *wanted; /* NULL: none in particular */
 	struct sockaddr_in *found;
+	size_t bindings; /* of whatever port, at whatever address */
 	struct err *err;
 	int rc;
 };
@@ -50,10 +51,11 @@ static bool read_port(void *arg, const char *port, json *bindings)
 {
 	struct reading *r = arg;
 
-	if (json_kind(bindings) == JSON_NULL || (r->wanted && !str_is(port, r->wanted)))
+	if (json_kind(bindings) == JSON_NULL)
 		return true;
 	if (json_kind(bindings) != JSON_ARRAY)
 		return refuse(r, "a port's bindings are no list");
+	r->bindings += json_count(bindings);
 	for (size_t i = 0; i < json_count(bindings); i++) {
 		const char *ip = json_get_string(json_at(bindings, i), "HostIp", NULL);
 		const char *number = json_get_string(json_at(bindings, i), "HostPort", NULL);
@@ -73,7 +75,7 @@ static bool read_port(void *arg, const char *port, json *bindings)
 		at.sin_port = htons((uint16_t)n);
 		if (r->taken)
 			pool_taken_add(r->taken, at.sin_addr);
-		if (r->found && n > 0)
+		if (r->found && n > 0 && str_is(port, r->wanted))
 			*r->found = at;
 	}
 	return true;
@@ -143,6 +145,9 @@ int pool_read_published(const char *text, size_t n, const char *port, struct soc
 		return -1;
 	if (found.sin_family != AF_INET)
 		return fail(err, ERR_MISSING, "docker publishes nothing for port %s", port);
+	if (r.bindings > 1)
+		return fail(err, ERR_UNCONFINED, "docker publishes %zu ports, and was to publish %s alone",
+		            r.bindings, port);
 	*out = found;
 	return 0;
 }

@@ -82,6 +82,34 @@ while True: held.append(s.accept())' "$PLACE/mute.sock" >"$PLACE/listens" 3>&- &
 	no_bottle
 }
 
+@test "docker publishes somewhere else, or more than it was to: refused, and nothing is left" {
+	docker_that '[[ $a == --publish=* ]] && a=--publish=127.0.0.99:9099:9099/tcp; args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"somewhere else"* ]] || { echo "$err"; return 1; }
+	nothing_left
+	rm -r "${PLACE:?}/bin"
+	docker_that '[[ $a == --publish=* ]] && args+=(--publish=127.0.0.99:9099:9099/tcp); args+=("$a")'
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"publishes 2 ports"* ]] || { echo "$err"; return 1; }
+	nothing_left
+}
+
+@test "a container that docker did not remove, whatever it says, stays in the record until it is gone" {
+	docker_that '[ "$a" = --rm ] || args+=("$a"); if [ "$a" = rm ] && [ -e '"$PLACE"'/lies ]; then echo "Error: cannot kill it: not found" >&2; exit 1; fi'
+	up_detached
+	touch "$PLACE/lies"
+	run_split bottle stop "$slug"
+	[ "$(docker ps -aq --filter "name=$container" | wc -l)" -eq 1 ] # control: it is there
+	jq -e 'any(.resources[]; .kind == "container")' "$BOTTLES/$slug/record.json"
+	rm "$PLACE/lies"
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	nothing_left
+	jq -e '.resources == []' "$BOTTLES/$slug/record.json"
+}
+
 @test "a network that is internal, so that its bindings are only written down, is refused" {
 	docker_that 'args+=("$a"); [ "$a" != --driver=bridge ] || args+=(--internal)'
 	up --bottle web -- true
