@@ -54,14 +54,34 @@ static bool value_is_kept(struct slice name)
 	return false;
 }
 
+enum { NAME_SHOWN = 64, HEADERS_SHOWN = 4096 };
+
+static struct slice shown_of(struct slice name)
+{
+	return slice_cut(name, 0, name.n < NAME_SHOWN ? name.n : NAME_SHOWN);
+}
+
+/* A record has a name once; two that are shown alike are one. */
+static bool was_shown(const struct http_fields *fields, size_t i)
+{
+	for (size_t before = 0; before < i; before++)
+		if (slice_equal(shown_of(fields->at[before].name), shown_of(fields->at[i].name)))
+			return true;
+	return false;
+}
+
 static void note_headers(const struct audit *a, const struct http_fields *fields, struct str *out)
 {
+	const char *between = "";
+
 	str_add(out, ",\"headers\":{");
-	for (size_t i = 0; i < fields->n && out->len < 4096; i++) {
+	for (size_t i = 0; i < fields->n && out->len < HEADERS_SHOWN; i++) {
 		struct slice name = fields->at[i].name, value = fields->at[i].value;
-		if (i)
-			str_addc(out, ',');
-		audit_print_text(a, out, name, 64);
+		if (was_shown(fields, i))
+			continue;
+		str_add(out, between);
+		between = ",";
+		audit_print_text(a, out, name, NAME_SHOWN);
 		str_addc(out, ':');
 		if (value_is_kept(name))
 			audit_print_text(a, out, value, 128);

@@ -93,6 +93,8 @@ static bool answer(struct client *c, struct http_response *r)
 	http_fields_strip(&r->fields, "Alt-Svc");
 	http_fields_strip(&r->fields, "Proxy-*");
 	if (x->credential) {
+		/* A session that was begun with the credential is as good as it, and wouldn't be let back. */
+		http_fields_strip(&r->fields, "Set-Cookie");
 		enum refusal why = REFUSE_ORIGIN_ENCODING;
 		if (is_partial(r) || !prepare_decoding(c, r, &why))
 			return refuse(c, why);

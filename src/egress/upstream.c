@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/banned.h"
 
 static void progress(struct upstream *up);
@@ -33,12 +34,28 @@ static void on_stream(void *arg)
 		tell(up);
 }
 
+static bool dial_next(struct upstream *up);
+
+/* One that swallows what it is sent doesn't take the others' time too. */
 static void on_deadline(void *arg)
 {
 	struct upstream *up = arg;
 
+	if (up->state == UPSTREAM_CONNECTING) {
+		stream_close(&up->stream);
+		if (dial_next(up))
+			return;
+	}
 	fail_with(up, REFUSE_CONNECT_TIME);
 	tell(up);
+}
+
+/* Of the time that is left, this part. */
+static void set_timer(struct upstream *up, size_t parts)
+{
+	uint64_t now = clock_ms(), left = up->deadline > now ? up->deadline - now : 0;
+
+	timer_set(up->gateway->loop, &up->timer, left / parts, on_deadline, up);
 }
 
 /* ---- where to ---- */
@@ -90,6 +107,7 @@ static bool dial_next(struct upstream *up)
 			continue;
 		up->stream.hears_out = true;
 		up->state = UPSTREAM_CONNECTING;
+		set_timer(up, up->addresses.n - up->next + 1);
 		return true;
 	}
 	return false;
@@ -234,6 +252,7 @@ static void on_connected(struct upstream *up)
 			fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT);
 		return;
 	}
+	set_timer(up, 1);
 	if (behind_proxy(up))
 		ask_proxy(up);
 	else
@@ -295,7 +314,8 @@ struct upstream *upstream_acquire(struct gateway *g, const struct origin *origin
 		*up = (struct upstream){ .gateway = g, .origin = *origin, .stream = STREAM_INIT };
 		up->key = xasprintf("%s://%s:%u", origin->plain ? "http" : "https", origin->host.text,
 		                    origin->port);
-		timer_set(g->loop, &up->timer, g->config.limits.connect_ms, on_deadline, up);
+		up->deadline = clock_ms() + g->config.limits.connect_ms;
+		set_timer(up, 1);
 		find_address(up);
 	}
 	up->fn = fn;

@@ -31,6 +31,7 @@ struct upstream {
 	struct addresses addresses;
 	size_t next; /* of addresses */
 	struct timer timer;
+	uint64_t deadline; /* clock_ms() */
 	enum refusal failure;
 	bool reused; /* it stood in the pool before */
 	size_t seen;

@@ -58,6 +58,7 @@ bool websocket_switch(struct client *c)
 	http_fields_strip(&r->fields, "Alt-Svc");
 	http_fields_strip(&r->fields, "Proxy-*");
 	if (x->credential) {
+		http_fields_strip(&r->fields, "Set-Cookie");
 		response_scrub(x->credential, &r->fields);
 		response_scrub_text(x->credential, r->reason);
 	}

@@ -673,6 +673,35 @@ class Edges(unittest.TestCase):
         self.assertEqual((answer.status, answer.json["reason"]), (502, "unresolved"))
         self.ok(gateway.plain().ask("fixed.test", "http://fixed.test/"))
 
+    def test_an_address_that_swallows_what_it_is_sent_is_given_up_for_the_next(self):
+        full = socket.socket()
+        full.bind(("127.0.0.57", 80))
+        full.listen(0)
+        held = []
+        while True:  # a queue that is full answers nobody: the next ones are not even refused
+            held.append(socket.socket())
+            held[-1].settimeout(0.3)
+            try:
+                held[-1].connect(full.getsockname())
+            except TimeoutError:
+                break
+        self.addCleanup(lambda: [s.close() for s in held + [full]])
+        gateway = self.other(fixed_hosts="127.0.0.57 two.test one.test\n%s two.test\n" % IP, credentials=[],
+                             routes={"routes": [{"host": h, "plain": True, "allow_private": True}
+                                                for h in ("one.test", "two.test")]}, limits={"connect_ms": 1500})
+        self.ok(gateway.plain().ask("two.test", "http://two.test/"))
+        answer = gateway.plain().ask("one.test", "http://one.test/")  # control: where there is no next
+        self.assertEqual((answer.status, answer.json["reason"]), (504, "connect-timeout"))
+
+    def test_a_name_that_is_there_twice_is_in_the_record_once(self):
+        client = self.gateway.plain()
+        long = "X-" + "a" * 68
+        headers = ["X-A: 1", "X-A: 2", long + "b: 1", long + "c: 2", "x-a: 3"]
+        answer = client.ask("elsewhere.test", "http://elsewhere.test/twice", headers=headers)
+        self.denied(answer, 403, "host-not-routed")
+        self.assertEqual(list(self.gateway.record(path="/twice")["headers"]), ["Host", "X-A", long[:64] + "...", "x-a"])
+        self.ok(self.gateway.ask("one.test"))  # and nobody took it for the end
+
     # ---- addresses of the other kind ----
 
     def test_origins_may_have_ipv6_only(self):

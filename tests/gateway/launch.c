@@ -45,7 +45,12 @@ static void on_audit(void *arg, const char *record)
 	struct launcher *l = arg;
 	struct err err = ERR_INIT;
 
-	if (l->log.fd < 0) {
+	/* As the keeper reads it: a record that is none ends the bottle. */
+	own_json json *parsed = NULL;
+	if (json_parse_unique(record, strlen(record), 8, &parsed, &err) != 0) {
+		say("died", err.text, false);
+		loop_stop(&l->loop);
+	} else if (l->log.fd < 0) {
 		say("audit", record, true);
 	} else if (audit_append_text(&l->log, record, &err) != 0) {
 		say("died", err.text, false);

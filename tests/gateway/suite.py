@@ -61,7 +61,7 @@ def unknown_coding(conn, request, reader):
 
 def headers_back(conn, request, reader):
     respond(conn, b"ok", headers=["Alt-Svc: h3=\":443\"", "X-Kept: yes", "Connection: X-Hop", "X-Hop: gone",
-                                  "Keep-Alive: timeout=5"])
+                                  "Keep-Alive: timeout=5", "Set-Cookie: session=1"])
 
 
 def malformed(conn, request, reader):
@@ -402,6 +402,9 @@ class Suite(unittest.TestCase):
         self.assertEqual(answer.get("X-Kept"), "yes")
         for name in ("Alt-Svc", "X-Hop", "Keep-Alive"):
             self.assertIsNone(answer.get(name))
+        # A session that the credential began would be the credential; without one it is the guest's own.
+        self.assertEqual(answer.get("Set-Cookie"), "session=1")
+        self.assertIsNone(self.gateway.ask("auth.test", "/headers").get("Set-Cookie"))
 
     def test_method_overrides_and_dns_over_https_are_judged(self):
         client = self.gateway.plain()
