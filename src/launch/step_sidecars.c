@@ -187,18 +187,25 @@ static int fill_config(struct launch *l, struct egress_config *c, struct err *er
 	return config_upstream(p, c, err) == 0 ? config_credentials(l, c, err) : -1;
 }
 
+int gateway_record(const char *text, json **out, struct err *err)
+{
+	own_json json *record = NULL;
+
+	if (json_parse_unique(text, strlen(text), 8, &record, err) != 0)
+		return -1;
+	if (!str_is(json_get_string(record, "kind", ""), "egress"))
+		return fail(err, ERR_INPUT, "its kind is none of a gateway's");
+	*out = mem_steal(&record);
+	return 0;
+}
+
 static void gateway_audit(void *arg, const char *text)
 {
 	struct launch *l = arg;
 	own_json json *record = NULL;
 	struct err err = ERR_INIT;
 
-	if (json_parse_unique(text, strlen(text), 8, &record, &err) != 0) {
-		; /* said below */
-	} else if (!str_is(json_get_string(record, "kind", ""), "egress")) {
-		/* One that is somebody else's by now must not speak for the keeper. */
-		fail(&err, ERR_INPUT, "its kind is none of a gateway's");
-	} else {
+	if (gateway_record(text, &record, &err) == 0) {
 		/* The proof's own refusal is none of the agent's. */
 		if (str_is(json_get_string(record, "verdict", ""), "deny") &&
 		    !str_ends(json_get_string(record, "host", ""), PROOF_HOSTS))

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -168,6 +169,18 @@ static void be_deaf(const struct inside *in)
 	wait_for_ever();
 }
 
+/* More than anybody hears out. */
+static void talk_for_ever(const struct inside *in)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	say_ready(in->control);
+	for (;;)
+		say_text(in->control, SIDECAR_LOG, "word");
+}
+
 static const struct behaviour {
 	const char *name;
 	void (*be)(const struct inside *in);
@@ -182,6 +195,7 @@ static const struct behaviour {
 	{ "nobodys", say_what_nobody_says },
 	{ "hangs-up", hang_up },
 	{ "deaf", be_deaf },
+	{ "talks-on", talk_for_ever },
 };
 
 static _Noreturn void be(const char *name)
@@ -211,6 +225,7 @@ struct bench {
 	struct strv records, lines;
 	int deaths;
 	struct err why;
+	bool slow; /* in hearing */
 };
 
 static void on_audit(void *arg, const char *record)
@@ -220,8 +235,13 @@ static void on_audit(void *arg, const char *record)
 
 static void on_log(void *arg, enum log_level level, const char *line)
 {
+	struct bench *b = arg;
+
 	assert_int_equal(level, LOG_INFO);
-	strv_add(&((struct bench *)arg)->lines, line);
+	if (b->slow)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000 * 1000 }, NULL);
+	else
+		strv_add(&b->lines, line);
 }
 
 static void on_died(void *arg, const char *name, const struct err *why)
@@ -373,6 +393,18 @@ static void one_that_hears_no_stop_is_killed(void **state)
 	assert_int_equal(b.deaths, 0);
 }
 
+static void one_that_never_has_said_its_last_is_killed(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, "talks-on");
+	b.slow = true;
+	run_until(&b, &b.sidecar.ready);
+	end(&b);
+	assert_int_equal(b.deaths, 0);
+}
+
 static void a_killed_one_is_told_like_any_other(void **state)
 {
 	struct bench b;
@@ -434,6 +466,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_it_says_at_its_end_is_heard_to_the_last_word),
 		cmocka_unit_test(what_ends_it_is_told_once),
 		cmocka_unit_test(one_that_hears_no_stop_is_killed),
+		cmocka_unit_test(one_that_never_has_said_its_last_is_killed),
 		cmocka_unit_test(a_killed_one_is_told_like_any_other),
 		cmocka_unit_test(new_names_of_servers_are_within_their_limit),
 		cmocka_unit_test(a_program_that_is_not_there_is_refused),
