@@ -46,11 +46,11 @@ static const struct cage_mount own_places[] = {
 
 /* Somebody's directory as it is, owners and all: what belongs to nobody inside can't be
  * changed from there, whatever its mode. */
-static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *path, const char *target,
-                        unsigned flags, struct err *err)
+static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *path, struct cage_mount row,
+                        struct err *err)
 {
-	struct cage_mount row = { CAGE_BIND, target, .source = path, .flags = CAGE_READ_ONLY | flags };
-
+	row.source = path;
+	row.flags |= CAGE_READ_ONLY;
 	if (ids->as_root) {
 		int tree = cage_tree_open(AT_FDCWD, path, -1, err);
 		if (tree < 0)
@@ -62,15 +62,21 @@ static int add_as_it_is(struct tree *t, const struct cage_ids *ids, const char *
 	return 0;
 }
 
-/* What others made stands there as it is. A file of the cache is closed to all but its owner:
- * a root parent shows it to the cage's id as that one's own. */
+/* What others made stands there as it is, a directory through an overlay: so no socket in it leads to
+ * the host, and what is mounted below it does not come along. A file of the cache is closed to all
+ * but its owner: a root parent shows it to the cage's id as that one's own. */
 static int add_image(struct tree *t, const struct cage_ids *ids, const struct guest_image *i,
                      const char *target, struct err *err)
 {
 	struct stat st;
 
-	if (!i->cached || !ids->as_root)
-		return add_as_it_is(t, ids, i->path, target, i->cached ? CAGE_NOEXEC : 0, err);
+	if (!i->cached)
+		return add_as_it_is(t, ids, i->path, (struct cage_mount){ CAGE_OVERLAY, .target = target },
+		                    err);
+	if (!ids->as_root)
+		return add_as_it_is(t, ids, i->path,
+		                    (struct cage_mount){ CAGE_BIND, .target = target, .flags = CAGE_NOEXEC },
+		                    err);
 	if (stat(i->path, &st) != 0)
 		return fail_errno(err, "%s", i->path);
 	int tree = tree_keep_mapped(t, ids, AT_FDCWD, i->path, st.st_uid, st.st_gid, err);
@@ -88,7 +94,8 @@ int machine_tree_of_smolvm(struct tree *t, const struct machine *m, const struct
 	for (size_t i = 0; i < ARRAY_LEN(top_level); i++)
 		tree_add_like_host(t, top_level[i]);
 	tree_add_all(t, own_places, ARRAY_LEN(own_places));
-	return m->smolvm.root ? add_as_it_is(t, ids, m->smolvm.root, MACHINE_SMOLVM, 0, err) : 0;
+	const struct cage_mount smolvm = { CAGE_BIND, .target = MACHINE_SMOLVM };
+	return m->smolvm.root ? add_as_it_is(t, ids, m->smolvm.root, smolvm, err) : 0;
 }
 
 int machine_tree(struct tree *t, const struct guest_request *r, const struct machine *m,
@@ -100,7 +107,8 @@ int machine_tree(struct tree *t, const struct guest_request *r, const struct mac
 
 	if (machine_tree_of_smolvm(t, m, ids, err) != 0 || machine_device_add(t, ids, err) != 0)
 		return -1;
-	if (add_as_it_is(t, ids, r->program, MACHINE_B "/bin/bottle-guest", 0, err) != 0)
+	const struct cage_mount guest = { CAGE_BIND, .target = MACHINE_B "/bin/bottle-guest" };
+	if (add_as_it_is(t, ids, r->program, guest, err) != 0)
 		return -1;
 	if (r->made && add_image(t, ids, r->made, m->image, err) != 0)
 		return fail_in(err, "image");

@@ -99,7 +99,13 @@ static int mount_layers(int dir, bool masked, bool writable, unsigned flags, str
 
 	if (fchdir(dir) != 0)
 		return fail_errno(err, "entering the staging directory");
-	return mount_make("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	int mount = mount_make("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	/* A layer that hides another's mount is not taken: what it covers would come to light. */
+	if (mount < 0 && errno == EINVAL)
+		return fail(err, ERR_UNCONFINED,
+		            "no overlay can be laid over it: a file system is mounted below it, or its own "
+		            "can't be a layer; unmount it, or take a directory elsewhere");
+	return mount;
 }
 
 /* overlayfs holds private copies, so what is staged needs no path once it is mounted. */

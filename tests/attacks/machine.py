@@ -3,6 +3,7 @@ all that it has. Rows A, F, G and H; on the double of smolvm, whose guests are s
 import json
 import os
 import re
+import socket
 import stat
 
 from world import Attack, EVIL, LAN, METADATA, WALLS, run, unanswered
@@ -84,6 +85,32 @@ class Machine(Attack):
         listening = sorted(line.split()[1] for line in ports if line.split()[3] == "0A")
         self.assertEqual(listening, ["0100007F:0050", "0100007F:01BB", "0100007F:238B"])  # the sidecars', made before
         self.assertEqual(self.world.outside_try("tcp 127.0.0.1 7777"), ["tcp 127.0.0.1 7777 ECONNREFUSED"])
+
+    def test_an_image_directory_brings_neither_sockets_nor_mounts_of_the_host(self):
+        w = self.world
+        image = os.path.join(w.where, "image")
+        for name in ("bin", "etc", "run", "mnt"):
+            os.makedirs(os.path.join(image, name))
+        w.write("image/etc/issue", "an image\n")
+        self.assertEqual(run("mount", "-t", "tmpfs", "none", image + "/mnt").returncode, 0)
+        self.addCleanup(lambda: run("umount", image + "/mnt"))
+        w.write("image/mnt/below", "of the host\n")
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(image + "/run/host.sock")
+        server.listen(8)
+        os.chmod(image + "/run/host.sock", 0o777)
+        self.addCleanup(server.close)
+        w.bottle_file("imaged", " []", "image: %s\n" % json.dumps(image))
+        self.assertEqual(w.outside_try("read %s/mnt/below" % image, "unix %s/run/host.sock" % image),  # control: it listens
+                         ["read %s/mnt/below ok" % image, "unix %s/run/host.sock silent" % image])
+        if os.getuid():  # the kernel takes no mount apart that a more privileged user put together
+            got = w.start("imaged")
+            self.assertEqual(got.returncode, 125)
+            self.assertIn("mounted below it", got.stderr)
+            run("umount", image + "/mnt")
+        slug = w.detach("imaged", "imaged")
+        self.assertEqual(w.inside_try(slug, "read /image/etc/issue", "read /image/mnt/below", "unix /image/run/host.sock"),
+                         ["read /image/etc/issue ok", "read /image/mnt/below ENOENT", "unix /image/run/host.sock ECONNREFUSED"])
 
     def test_names_of_its_share_lead_nowhere(self):
         """As of a guest whose kernel sends names that no kernel sends (F04): the monitor may open what it likes."""
