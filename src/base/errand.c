@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,8 +21,23 @@ _Static_assert(sizeof(struct report) <= PIPE_BUF, "a report is larger than a pip
 struct task {
 	int (*fn)(void *arg, void *answer, struct err *err);
 	void *arg;
-	int to;
+	int to, keep;
 };
+
+static void close_range_of(int first, int last)
+{
+	if (first <= last)
+		syscall(SYS_close_range, first, last, 0);
+}
+
+static void close_all_but(int a, int b)
+{
+	int low = a < b ? a : b, high = a < b ? b : a;
+
+	close_range_of(STDERR_FILENO + 1, low - 1);
+	close_range_of(low + 1, high - 1);
+	close_range_of(high + 1, INT_MAX);
+}
 
 static int carry_out(void *arg, struct err *err)
 {
@@ -29,11 +45,12 @@ static int carry_out(void *arg, struct err *err)
 	struct report report = { .err = ERR_INIT };
 
 	(void)err; /* of the start alone */
+	close_all_but(t->to, t->keep >= 0 ? t->keep : t->to);
 	t->fn(t->arg, report.answer, &report.err);
 	return write(t->to, &report, sizeof report) == (ssize_t)sizeof report ? 0 : -1;
 }
 
-int errand_start(int (*fn)(void *arg, void *answer, struct err *err), void *arg, size_t size,
+int errand_start(int (*fn)(void *arg, void *answer, struct err *err), void *arg, size_t size, int keep,
                  struct errand *out, struct err *err)
 {
 	int ends[2];
@@ -44,7 +61,7 @@ int errand_start(int (*fn)(void *arg, void *answer, struct err *err), void *arg,
 		return fail_errno(err, "pipe");
 	own_fd int ours = ends[0];
 	own_fd int theirs = ends[1];
-	struct task task = { fn, arg, theirs };
+	struct task task = { fn, arg, theirs, keep };
 	const struct proc_spec spec = { .child = carry_out, .arg = &task, .die_with_parent = true };
 	if (proc_fork(&spec, &out->proc, err) != 0)
 		return -1;

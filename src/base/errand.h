@@ -17,8 +17,9 @@ struct errand {
 #define ERRAND_INIT { .proc = PROC_INIT, .answers = -1 }
 /* clang-format on */
 
-/* @fn gets @arg as it is now, and fills an answer of @size bytes. */
-int errand_start(int (*fn)(void *arg, void *answer, struct err *err), void *arg, size_t size,
+/* @fn gets @arg as it is now, and fills an answer of @size bytes. Of what is open it has the standard
+ * streams and @keep (-1: none). */
+int errand_start(int (*fn)(void *arg, void *answer, struct err *err), void *arg, size_t size, int keep,
                  struct errand *out, struct err *err);
 /* 1: @answer is filled. 0: it has not ended within @ms. -1: its own error, or how it ended. */
 int errand_wait(struct errand *e, int ms, void *answer, struct err *err);

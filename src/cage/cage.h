@@ -2,7 +2,7 @@
 /* Confinement of any process, from tables. The room knows nobody's name: who is confined,
  * what stands in its tree and which calls it may make are rows that the customer owns.
  *
- * Two calls. cage_spawn() in the parent makes a process in namespaces of its own, under an
+ * Two calls (and cage_narrow(), which makes no cage). cage_spawn() in the parent makes a process in namespaces of its own, under an
  * id that owns nothing on the host. cage_enter() in that process builds a root from nothing
  * and gives up everything else; it can't be undone. A program that was started by somebody
  * else's hand (a guest's init) is entered by cage_spawn() itself, before exec; a program of
@@ -236,6 +236,12 @@ int cage_started(int *starting, struct err *err);
  * Descriptors that are open stay open. With no rows the tree is an empty, read-only directory. */
 int cage_enter(const struct cage_profile *profile, const struct cage_mount *mounts, size_t nmounts,
                struct err *err);
+
+/* The lesser of the two, for a process of ours that stays where it is, and was made to read what
+ * nobody vouches for: limits, no privilege and no way to one, only those @paths of the host's tree, and
+ * only those calls. Its network, its neighbours and its memory are still the host's: the calls must
+ * lead to none of them. */
+int cage_narrow(const struct cage_profile *profile, struct err *err);
 
 /* Compiles the profile's filters before they are needed; cage_spawn() and cage_enter() find
  * them again. Optional: it only moves the time (a parent that starts many cages). */

@@ -101,15 +101,30 @@ static int enter_filter(const struct entry *e, struct err *err)
 	return filter_install(e->profile, err);
 }
 
-static const struct stage {
+/* Does: empties this process's own capability sets, which may be the host's. */
+static int narrow_privileges(const struct entry *e, struct err *err)
+{
+	(void)e;
+	return privilege_refuse_new(err) != 0 ? -1 : privilege_drop_own(err);
+}
+
+struct stage {
 	const char *name;
 	int (*enter)(const struct entry *e, struct err *err);
-} stages[] = {
+};
+
+static const struct stage entering[] = {
 	{ "tree", enter_tree },
 	{ "limits", enter_limits },
 	{ "privileges", enter_privileges },
 	{ "landlock", enter_landlock },
 	{ "undumpable", enter_undumpable },
+	{ "filter", enter_filter },
+};
+/* The tree and its namespaces stay the caller's. */
+static const struct stage narrowing[] = {
+	{ "limits", enter_limits },     { "privileges", narrow_privileges },
+	{ "landlock", enter_landlock }, { "undumpable", enter_undumpable },
 	{ "filter", enter_filter },
 };
 
@@ -125,16 +140,13 @@ int __lsan_is_turned_off(void)
 }
 #endif
 
-int cage_enter(const struct cage_profile *profile, const struct cage_mount *mounts, size_t nmounts,
-               struct err *err)
+static int pass(const struct stage *stages, size_t n, const struct entry *e, struct err *err)
 {
-	struct entry e = { profile, mounts, nmounts };
-
 	/* Compiling allocates and reads nothing of the host, but a failure is better found first. */
-	if (cage_profile_compile(profile, err) != 0)
+	if (cage_profile_compile(e->profile, err) != 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-		if (stages[i].enter(&e, err) == 0)
+	for (size_t i = 0; i < n; i++) {
+		if (stages[i].enter(e, err) == 0)
 			continue;
 		/* Whatever the cause: it could not be confined. */
 		err->kind = ERR_UNCONFINED;
@@ -144,4 +156,19 @@ int cage_enter(const struct cage_profile *profile, const struct cage_mount *moun
 	entered = true;
 #endif
 	return 0;
+}
+
+int cage_enter(const struct cage_profile *profile, const struct cage_mount *mounts, size_t nmounts,
+               struct err *err)
+{
+	const struct entry e = { profile, mounts, nmounts };
+
+	return pass(entering, ARRAY_LEN(entering), &e, err);
+}
+
+int cage_narrow(const struct cage_profile *profile, struct err *err)
+{
+	const struct entry e = { .profile = profile };
+
+	return pass(narrowing, ARRAY_LEN(narrowing), &e, err);
 }

@@ -26,6 +26,7 @@ int overlay_make(int staging, const struct cage_mount *row, int lower, int layer
 /* privilege.c */
 int privilege_keep_for_entering(struct err *err);
 int privilege_drop_all(struct err *err);
+int privilege_drop_own(struct err *err);
 int privilege_check_none(struct err *err);
 int privilege_refuse_new(struct err *err);
 

@@ -82,6 +82,15 @@ int privilege_drop_all(struct err *err)
 	return set_capabilities(NULL, 0, err);
 }
 
+/* Does: empties every set that this process has; who has none of the rights to it may be without the
+ * right to empty the bounding set too, which then gives nobody anything: new privileges are refused. */
+int privilege_drop_own(struct err *err)
+{
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+		return fail_errno(err, "clearing ambient capabilities");
+	return set_capabilities(NULL, 0, err);
+}
+
 /* Does: nothing but look. Where an engine made the container there is nothing to give up, and
  * no right to lock anything either: what it promised must be so. */
 int privilege_check_none(struct err *err)

@@ -248,7 +248,7 @@ int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct
 
 	if (probe_kvm_node(host, found, err) < 0 || probe_kvm_access(host, found, err) < 0)
 		return -1;
-	if (errand_start(run_guests, NULL, 0, &errand, err) < 0)
+	if (errand_start(run_guests, NULL, 0, -1, &errand, err) < 0)
 		return fail_in(err, "try " NODE);
 	int ended = errand_wait(&errand, DEADLINE_MS, NULL, err);
 	if (ended < 0)

@@ -132,7 +132,7 @@ def a_dead_machine_ends_what_runs_in_it(place):
     slug = stays(place)
     traces = Traces()
     os.kill(the_vmm(), 9)
-    until("the end", lambda: '"kind":"end"' in read(os.path.join(place.bottles, slug, "audit.jsonl")).replace(" ", ""))
+    until("the end", lambda: place.record(slug)["state"] == "stopped" and not place.record(slug)["resources"])
     audit = read(os.path.join(place.bottles, slug, "audit.jsonl"))
     must("the machine's monitor ended" in audit, "audit", audit)
     status, _, err = place.bottle("exec", slug, "--", "true")

@@ -60,7 +60,7 @@ static void only_the_answer_comes_back(void **state)
 	int sum = 0;
 
 	(void)state;
-	assert_ok(errand_start(add, &s, sizeof sum, &e, &err), &err);
+	assert_ok(errand_start(add, &s, sizeof sum, -1, &e, &err), &err);
 	assert_int_equal(errand_wait(&e, 10000, &sum, &err), 1);
 	assert_int_equal(sum, 6);
 	assert_int_equal(s.b, 3);
@@ -84,7 +84,7 @@ static void its_error_is_returned_and_a_death_becomes_one(void **state)
 		own_errand struct errand e = ERRAND_INIT;
 		struct err err = ERR_INIT;
 		int answer = 47;
-		assert_ok(errand_start(cases[i].fn, NULL, sizeof answer, &e, &err), &err);
+		assert_ok(errand_start(cases[i].fn, NULL, sizeof answer, -1, &e, &err), &err);
 		assert_refused(errand_wait(&e, 10000, &answer, &err), &err, cases[i].kind, cases[i].says);
 		assert_int_equal(answer, 47);
 	}
@@ -96,7 +96,7 @@ static void one_that_hangs_is_given_up(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_ok(errand_start(hang, NULL, 0, &e, &err), &err);
+	assert_ok(errand_start(hang, NULL, 0, -1, &e, &err), &err);
 	pid_t pid = e.proc.pid;
 	assert_int_equal(errand_wait(&e, 20, NULL, &err), 0);
 	errand_clear(&e);
