@@ -2,11 +2,12 @@
 /* Confinement of any process, from tables. The room knows nobody's name: who is confined,
  * what stands in its tree and which calls it may make are rows that the customer owns.
  *
- * Two calls (and cage_narrow(), which makes no cage). cage_spawn() in the parent makes a process in namespaces of its own, under an
+ * Two calls. cage_spawn() in the parent makes a process in namespaces of its own, under an
  * id that owns nothing on the host. cage_enter() in that process builds a root from nothing
  * and gives up everything else; it can't be undone. A program that was started by somebody
  * else's hand (a guest's init) is entered by cage_spawn() itself, before exec; a program of
  * ours that must first load what it needs (`enters_itself`) calls cage_enter() on its own.
+ * (cage_narrow() makes no cage: it takes from a process that stays where it is.)
  *
  * What the kernel can't do is an error with the line that fixes it, never a downgrade. */
 #include <stdbool.h>

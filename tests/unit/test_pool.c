@@ -395,23 +395,13 @@ static void only_network_settings_say_that_something_is_published(void **state)
 	               "publishes nothing");
 	assert_refused(pool_read_published(other, strlen(other), "9099/tcp", &at, &err), &err, ERR_MISSING,
 	               "9099/tcp");
-	static const char *const more[] = {
+	static const char two[] =
 		"[" NAMED("/bot-bottle-sidecars-a",
-		          "{\"9099/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"9099\"},"
-		          "{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"9099\"}]}",
-		          "{}") "]",
-		"[" NAMED("/bot-bottle-sidecars-a",
-		          "{\"9099/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"9099\"},"
-		          "{\"HostIp\":\"::\",\"HostPort\":\"9099\"}]}",
-		          "{}") "]",
-		"[" NAMED("/bot-bottle-sidecars-a",
-		          "{\"9099/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"9099\"}],"
-		          "\"80/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"80\"}]}",
-		          "{}") "]",
-	};
-	for (size_t i = 0; i < ARRAY_LEN(more); i++)
-		assert_refused(pool_read_published(more[i], strlen(more[i]), "9099/tcp", &at, &err), &err,
-		               ERR_UNCONFINED, "publishes 2 ports");
+	                  "{\"9099/tcp\":[{\"HostIp\":\"127.0.0.16\",\"HostPort\":\"9099\"},"
+	                  "{\"HostIp\":\"::\",\"HostPort\":\"9099\"}]}",
+	                  "{}") "]";
+	assert_refused(pool_read_published(two, strlen(two), "9099/tcp", &at, &err), &err, ERR_UNCONFINED,
+	               "publishes 2 ports");
 	assert_refused(pool_read_published("[]", 2, "9099/tcp", &at, &err), &err, ERR_INPUT, "not one");
 }
 

@@ -316,59 +316,6 @@ static void a_link_in_the_place_of_the_log_is_not_followed(void **state)
 	assert_int_equal(faccessat(dir, "made", F_OK, 0), -1);
 }
 
-static void put_number(unsigned char *at, size_t n)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (unsigned char)(n >> (24 - 8 * i));
-}
-
-/* A journal as of a crash in the middle of a change to several databases (SQLite's file format, "The Rollback
- * Journal"; the name at its end is as pager.c reads it): nothing to play back, and a file to remove after that. */
-static void put_hot_journal(const struct fixture *f, const char *names)
-{
-	static const unsigned char magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
-	unsigned char bytes[1024] = { 0 };
-	size_t n = strlen(names), sum = 0, at = 512;
-	own_mem char *path = xasprintf("%s-journal", f->path);
-	struct err err = ERR_INIT;
-
-	memcpy(bytes, magic, sizeof magic);
-	put_number(bytes + 16, 3); /* pages before */
-	put_number(bytes + 20, 512);
-	put_number(bytes + 24, 4096);
-	for (size_t i = 0; i < n; i++)
-		sum += (unsigned char)names[i];
-	put_number(bytes + at, 262145);
-	memcpy(bytes + at + 4, names, n);
-	at += 4 + n;
-	put_number(bytes + at, n);
-	put_number(bytes + at + 4, sum);
-	memcpy(bytes + at + 8, magic, sizeof magic);
-	own_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_ok(file_write_all(fd, (const char *)bytes, at + 16, &err), &err);
-}
-
-static void a_journal_that_names_a_file_of_others_removes_nothing(void **state)
-{
-	struct fixture *f = *state;
-	own_strv struct strv want = one("127.0.0.16/32");
-	own_mem char *victim = xasprintf("%s/authorized_keys", f->dir);
-	struct err err = ERR_INIT;
-	bool written = false;
-
-	put(f, "m", "{\"allowed_cidrs\":null}");
-	own_fd int keys = open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(write(keys, "key\n", 4), 4);
-	put_hot_journal(f, victim);
-	assert_refused(smoldb_enforce(&f->o, "m", &want, &written, &err), &err, ERR_UNCONFINED,
-	               "unable to open");
-	assert_int_equal(access(victim, F_OK), 0);
-	put_hot_journal(f, victim);
-	sql(f, "BEGIN IMMEDIATE"); /* control: any other writer */
-	assert_int_equal(access(victim, F_OK), -1);
-	assert_ok(smoldb_enforce(&f->o, "m", &want, &written, &err), &err);
-}
-
 static void schemas_that_act_by_themselves_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -515,7 +462,6 @@ int main(void)
 		WITH_DB(a_symbolic_link_at_its_name_is_refused),
 		WITH_DB(below_a_directory_that_is_given_no_link_leads_anywhere),
 		WITH_DB(a_link_in_the_place_of_the_log_is_not_followed),
-		WITH_DB(a_journal_that_names_a_file_of_others_removes_nothing),
 		WITH_DB(schemas_that_act_by_themselves_are_refused),
 		WITH_DB(a_locked_database_is_refused_after_the_wait),
 		WITH_DB(a_patch_that_does_not_take_is_refused_with_both_values),
