@@ -302,34 +302,18 @@ static void examine(struct walk *k, int upper, int lower, const char *name, bool
 		note(k, CHANGE_DELETED, &low, NULL);
 }
 
-/* A directory that git takes for a repository without being called .git: then its config is
- * obeyed by any git that is run in it. */
-static bool is_repository(const struct strv *names, int lower)
+/* A .git is judged by its name alone; what is held back as a whole needs no other top. */
+static void enter_repository(struct walk *k, int lower, const struct strv *names)
 {
-	static const char *const parts[] = { "HEAD", "objects", "refs" };
-	static const char *const folded_parts[] = { "head", "objects", "refs" };
-	struct stat st;
+	const char *path = str_c(&k->path);
+	bool is_named = str_is(path, ".git") || str_ends(path, "/.git");
+	bool is_held = k->in_repository && executable_in_repository(path + k->top);
 
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		bool found = lower >= 0 && fstatat(lower, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0;
-		for (size_t j = 0; !found && j < names->n; j++) {
-			own_str struct str folded = STR_INIT;
-			letters_fold(&folded, names->v[j], strlen(names->v[j]));
-			found = str_is(str_c(&folded), folded_parts[i]);
-		}
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-/* Below a .git the path alone says enough. */
-static bool is_inside_git(const char *path)
-{
-	for (const char *p = path; *p; p += strcspn(p, "/"), p += *p == '/')
-		if (strcspn(p, "/") == 4 && strncmp(p, ".git", 4) == 0)
-			return true;
-	return false;
+	if (!k->out || is_named || is_held || !workspace_is_repository(lower, names))
+		return;
+	k->in_repository = true;
+	k->new_repository = k->new_repository || !workspace_is_repository(lower, NULL);
+	k->top = k->path.len ? k->path.len + 1 : 0;
 }
 
 /* The names of both sides, each once. */
@@ -366,12 +350,7 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 		k->more = true;
 		return;
 	}
-	if (!k->in_repository && k->out && !is_inside_git(str_c(&k->path)) && is_repository(&names, lower)) {
-		const struct strv none = STRV_INIT;
-		k->in_repository = true;
-		k->new_repository = lower < 0 || !is_repository(&none, lower);
-		k->top = outer ? outer + 1 : 0;
-	}
+	enter_repository(k, lower, &names);
 	if (others.n > 0)
 		unite(&names, &others);
 	for (size_t i = 0; i < names.n; i++) {

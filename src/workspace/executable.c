@@ -1,8 +1,11 @@
 #include "workspace/executable.h"
 #include "workspace/workspace.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "workspace/letters.h"
 #include "base/banned.h"
@@ -17,6 +20,8 @@ static const struct {
 	{ ".gitattributes", "git: names filter, diff and merge drivers" },
 	{ ".gitmodules", "git: where submodules come from and how they are updated" },
 	{ ".gitconfig", "git: its configuration names programs" },
+	{ "commondir", "git: where a repository's configuration is" },
+	{ "config.worktree", "git: its configuration names programs" },
 	{ ".githooks", "git: hooks, once core.hooksPath points here" },
 	{ ".husky", "git: hooks that husky installs" },
 	{ ".pre-commit-config.yaml", "pre-commit: programs run at each commit" },
@@ -214,6 +219,31 @@ const char *workspace_executable(const char *path)
 		p = rest;
 	}
 	return NULL;
+}
+
+static bool holds_name(int dir, const struct strv *also, const char *name)
+{
+	own_str struct str folded = STR_INIT;
+	struct stat st;
+
+	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	for (size_t i = 0; also && i < also->n; i++) {
+		str_reset(&folded);
+		letters_fold(&folded, also->v[i], strlen(also->v[i]));
+		if (strcasecmp(str_c(&folded), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* With a commondir the rest lies wherever that says. Without one git asks for refs as well, but those
+ * may follow; HEAD with nothing but refs is what any .git/logs holds, and with nothing but config a
+ * pair of plain words. */
+bool workspace_is_repository(int dir, const struct strv *also)
+{
+	return holds_name(dir, also, "HEAD") &&
+	       (holds_name(dir, also, "commondir") || holds_name(dir, also, "objects"));
 }
 
 bool workspace_excluded(const struct strv *globs, const char *path)

@@ -70,6 +70,10 @@ int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *
  * name do not hide one. */
 const char *workspace_executable(const char *path);
 
+/* Whether git takes @dir (-1: none) for a repository without its being called .git, and so obeys
+ * what lies in it. @also: names that stand in it as well, in whatever letters; NULL: none do. */
+bool workspace_is_repository(int dir, const struct strv *also);
+
 /* True when one of the globs hides @path or a directory above it. A glob without a slash is
  * held against each name, one with a slash against the whole path. */
 bool workspace_excluded(const struct strv *globs, const char *path);

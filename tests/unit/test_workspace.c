@@ -131,6 +131,8 @@ static void what_a_host_tool_would_obey_is_known(void **state)
 		{ ".git/objects/info/alternates", true }, { ".git/modules/a/config", true },
 		{ "sub/.git/hooks/x", true },		{ ".git", true },
 		{ ".git/commondir", true },		{ ".git/HEAD/x", true },
+		{ "sub/commondir", true },		{ "sub/CommonDir", true },
+		{ "sub/config.worktree", true },	{ "sub/config", false },
 		{ ".git/HEAD", false },			{ ".git/index", false },
 		{ ".git/refs/heads/main", false },	{ ".git/objects/ab/cdef", false },
 		{ ".git/logs/HEAD", false },		{ ".git/", false },
@@ -174,13 +176,65 @@ static void a_repository_under_another_name_is_held_back(void **state)
 
 	put(b->upper, "bare/HEAD", "ref: refs/heads/main", 0644);
 	put(b->upper, "bare/config", "[core] fsmonitor = evil", 0644);
-	put(b->upper, "bare/refs/heads/main", "0", 0644);
+	put(b->upper, "bare/refs/main", "0", 0644);
+	/* The control: git takes it for none, and the name that would make it one is held when it comes. */
 	assert_changes(b, "added bare\nadded bare/HEAD\nadded bare/config\nadded bare/refs\n"
-	                  "added bare/refs/heads\nadded bare/refs/heads/main\n"); /* control: no objects */
-	put(b->upper, "bare/objects/x", "0", 0644);
-	assert_changes(b, "added bare\nadded bare/HEAD!\nadded bare/config!\nadded bare/objects!\n"
-	                  "added bare/objects/x!\nadded bare/refs!\nadded bare/refs/heads!\n"
-	                  "added bare/refs/heads/main!\n");
+	                  "added bare/refs/main\n");
+	put(b->upper, "bare/Objects/x", "0", 0644);
+	assert_changes(b, "added bare\nadded bare/HEAD!\nadded bare/Objects!\nadded bare/Objects/x!\n"
+	                  "added bare/config!\nadded bare/refs!\nadded bare/refs/main!\n");
+}
+
+/* Its objects, refs and config lie wherever commondir says. */
+static void a_repository_that_is_only_a_worktree_is_held_back(void **state)
+{
+	struct bench *b = *state;
+
+	put(b->upper, "other/config", "[extensions] worktreeConfig = true", 0644);
+	put(b->upper, "other/objects/x", "0", 0644);
+	put(b->upper, "other/refs/main", "0", 0644);
+	put(b->upper, "sub/head", "ref: refs/heads/main", 0644);
+	put(b->upper, "sub/index", "0", 0644);
+	assert_changes(b, "added other\nadded other/config\nadded other/objects\nadded other/objects/x\n"
+	                  "added other/refs\nadded other/refs/main\n"
+	                  "added sub\nadded sub/head\nadded sub/index\n"); /* control: no commondir */
+	put(b->lower, "sub/commondir", "../other", 0644);
+	assert_changes(b, "added other\nadded other/config\nadded other/objects\nadded other/objects/x\n"
+	                  "added other/refs\nadded other/refs/main\nadded sub/head!\nadded sub/index!\n");
+}
+
+static void a_repository_below_the_history_of_another_is_held_back(void **state)
+{
+	static const char *const tops[] = { ".git", "bare" };
+	struct bench *b = *state;
+	own_str struct str wanted = STR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+		own_mem char *refs = xasprintf("%s/refs", tops[i]), *logs = xasprintf("%s/logs", tops[i]);
+		own_mem char *head = xasprintf("%s/HEAD", tops[i]),
+			     *objects = xasprintf("%s/objects/x", tops[i]);
+		own_mem char *branch = xasprintf("%s/main", refs), *log = xasprintf("%s/HEAD", logs);
+		own_mem char *log_of_branch = xasprintf("%s/refs/main", logs);
+		own_mem char *inner_head = xasprintf("%s/x/HEAD", refs);
+		own_mem char *inner_config = xasprintf("%s/x/config", refs);
+		own_mem char *inner_objects = xasprintf("%s/x/objects/y", refs);
+		put(b->lower, head, "ref: refs/heads/main", 0644);
+		put(b->lower, objects, "0", 0644);
+		put(b->lower, branch, "0", 0644);
+		/* The control: history as a commit leaves it. */
+		put(b->upper, branch, "1", 0644);
+		put(b->upper, log, "0 1", 0644);
+		put(b->upper, log_of_branch, "0 1", 0644);
+		put(b->upper, inner_head, "ref: refs/heads/main", 0644);
+		put(b->upper, inner_config, "[core] fsmonitor = evil", 0644);
+		put(b->upper, inner_objects, "0", 0644);
+		str_addf(&wanted,
+		         "added %s\nadded %s\nadded %s/refs\nadded %s\nmodified %s\nadded %s/x\n"
+		         "added %s!\nadded %s!\nadded %s/x/objects!\nadded %s!\n",
+		         logs, log, logs, log_of_branch, branch, refs, inner_head, inner_config, refs,
+		         inner_objects);
+	}
+	assert_changes(b, str_c(&wanted));
 }
 
 static void the_config_of_an_old_bare_repository_is_held_back(void **state)
@@ -249,6 +303,8 @@ int main(void)
 		ON_BENCH(hidden_files_are_neither_deleted_nor_replaced),
 		cmocka_unit_test(what_a_host_tool_would_obey_is_known),
 		ON_BENCH(a_repository_under_another_name_is_held_back),
+		ON_BENCH(a_repository_that_is_only_a_worktree_is_held_back),
+		ON_BENCH(a_repository_below_the_history_of_another_is_held_back),
 		ON_BENCH(the_config_of_an_old_bare_repository_is_held_back),
 		ON_BENCH(deep_trees_are_bounded),
 		ON_BENCH(many_files_are_counted_up_to_the_limit),
