@@ -149,12 +149,22 @@ int look_walk(const struct look *k, const struct look_walk *how, struct err *err
 	return walk_in(&w, k->dir, NULL, err);
 }
 
+/* Only the last component: judging all of them, for each entry of a deep tree, would take for ever. */
+bool met_is_obeyed(const struct met *m)
+{
+	if (workspace_executable(m->name))
+		return true;
+	own_fd int dir = m->type == DT_DIR ? file_open_exactly(m->dir, m->name, O_PATH | O_DIRECTORY, 0) : -1;
+	return workspace_is_repository(dir, NULL);
+}
+
 /* ---- the first look ---- */
 
 struct first {
 	struct look *k;
 	const struct strv *globs;
 	int within; /* depth of what is obeyed whole; 0: not in such a thing */
+	size_t top; /* length of its path and the slash: it may be a repository */
 	/* Of a copy: names that could appear, those in the workspace itself first. */
 	uid_t owner;
 	struct strv missing;
@@ -204,12 +214,14 @@ static int watch(struct look *k, const struct met *m, bool hidden, struct err *e
 }
 
 /* A file in something that is kept as it is, which can be written by its other name. */
-static bool has_second_name(const struct met *m)
+static bool has_second_name(const struct first *f, const struct met *m)
 {
 	struct stat st;
 
-	return m->type == DT_REG && workspace_executable(m->path) &&
-	       fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1;
+	if (m->type != DT_REG ||
+	    !(workspace_executable(m->path) || workspace_executable_in_repository(m->path + f->top)))
+		return false;
+	return fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1;
 }
 
 /* In a directory that is shared, a socket or a pipe of the host is a way to whoever listens
@@ -236,7 +248,7 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 	if (m->depth <= f->within)
 		f->within = 0;
 	bool hidden = workspace_excluded(f->globs, m->path) || leads_to_host(k, m);
-	bool obeyed = !hidden && k->shared && !f->within && workspace_executable(m->path);
+	bool obeyed = !hidden && k->shared && !f->within && met_is_obeyed(m);
 	/* A bind would lie over what the link leads to, and the link itself could be replaced. */
 	if (k->shared && m->type == DT_LNK && (hidden || obeyed))
 		return fail_link(m->path, hidden, err);
@@ -245,7 +257,7 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 		if (there <= 0)
 			return there;
 		strv_add(hidden ? &k->hidden : &k->obeyed, m->path);
-	} else if (f->within && has_second_name(m) && remember(k, m, false, err) < 0) {
+	} else if (f->within && has_second_name(f, m) && remember(k, m, false, err) < 0) {
 		return -1;
 	}
 	if (k->hidden.n > FOUND_MAX || k->obeyed.n > FOUND_MAX || k->nsights > 3L * FOUND_MAX)
@@ -255,8 +267,10 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 		            FOUND_MAX);
 	if (hidden || m->type != DT_DIR)
 		return 0;
-	if (obeyed)
+	if (obeyed) {
 		f->within = m->depth;
+		f->top = strlen(m->path) + 1;
+	}
 	return 1;
 }
 
@@ -363,6 +377,11 @@ int look_begin(struct look *k, const struct plan *p, struct err *err)
 	k->shared = p->workspace_mode == MANIFEST_WORKSPACE_MOUNT;
 	if (!k->shared && p->workspace_exclude.n == 0)
 		return 0;
+	if (k->shared && workspace_is_repository(k->dir, NULL))
+		return fail(
+			err, ERR_DENIED,
+			"workspace: the directory itself is a git repository (HEAD lies beside objects or a "
+			"commondir), whose configuration can't be kept as it is; use workspace: copy");
 	/* Root's cage has a mapping: there the agent is who the workspace belongs to. */
 	if (geteuid() == 0 && fstat(k->dir, &st) == 0)
 		f.owner = st.st_uid;

@@ -37,12 +37,12 @@ void look_clear(struct look *k);
 
 /* Opens the plan's workspace and looks through it, as far as its mode and its globs ask for. A
  * link that has come into its path is refused, and so is one by a name that would have to be
- * hidden or kept in a shared directory. */
+ * hidden or kept in a shared directory, and a shared directory that is a git repository itself. */
 int look_begin(struct look *k, const struct plan *p, struct err *err);
 
 /* Paths that are not as they were at the start of a shared directory. */
 struct look_again {
-	struct strv fresh;    /* obeyed, and new */
+	struct strv fresh;    /* obeyed, and new; ".": the workspace itself */
 	struct strv changed;  /* obeyed, and other than it was, or gone */
 	struct strv replaced; /* was hidden; another stands there, which nothing hid */
 	struct strv closed;   /* directories that could not be read */
@@ -74,6 +74,9 @@ struct look_walk {
 	void *arg;
 	int deepest;
 };
+/* Whether a tool of the host obeys it, where none obeys what it stands in: by its name, or as a git
+ * repository by another one. */
+bool met_is_obeyed(const struct met *m);
 /* 0, or what one of the two made of it. */
 int look_walk(const struct look *k, const struct look_walk *w, struct err *err);
 

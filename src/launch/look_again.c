@@ -61,7 +61,7 @@ static int meet_again(void *arg, const struct met *m, struct err *err)
 	(void)err;
 	if (a->seen++ == WORKSPACE_ENTRIES)
 		return cut(a, "it holds too many files");
-	bool obeyed = workspace_executable(m->path) != NULL;
+	bool obeyed = met_is_obeyed(m);
 	if ((obeyed || m->type == DT_DIR) && was_hidden_all_along(a->k, m))
 		return 0;
 	if (!obeyed)
@@ -112,6 +112,9 @@ void look_end(const struct look *k, struct look_again *out)
 
 	if (!k->shared)
 		return;
+	/* At the start it was none, else there would have been no guest. */
+	if (workspace_is_repository(k->dir, NULL))
+		strv_add(&out->fresh, ".");
 	if (look_walk(k, &how, &err) != 0)
 		cut(&a, err.text);
 	compare(k, out);

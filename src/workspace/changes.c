@@ -10,7 +10,6 @@
 
 #include "base/file.h"
 #include "workspace/below.h"
-#include "workspace/executable.h"
 #include "workspace/letters.h"
 #include "base/banned.h"
 
@@ -111,7 +110,7 @@ static const char *executable_reason(const struct walk *k, enum entry_kind kind)
 	if (k->new_repository)
 		return "git: makes its directory a repository, whose configuration git obeys";
 	if (k->in_repository) {
-		const char *why = executable_in_repository(str_c(&k->path) + k->top);
+		const char *why = workspace_executable_in_repository(str_c(&k->path) + k->top);
 		if (why)
 			return why;
 	}
@@ -307,7 +306,7 @@ static void enter_repository(struct walk *k, int lower, const struct strv *names
 {
 	const char *path = str_c(&k->path);
 	bool is_named = str_is(path, ".git") || str_ends(path, "/.git");
-	bool is_held = k->in_repository && executable_in_repository(path + k->top);
+	bool is_held = k->in_repository && workspace_executable_in_repository(path + k->top);
 
 	if (!k->out || is_named || is_held || !workspace_is_repository(lower, names))
 		return;

@@ -1,4 +1,3 @@
-#include "workspace/executable.h"
 #include "workspace/workspace.h"
 
 #include <fcntl.h>
@@ -162,7 +161,7 @@ static const struct {
 
 static const char git_reason[] = "git: hooks, configuration or pointers of a repository";
 
-const char *executable_in_repository(const char *rest)
+const char *workspace_executable_in_repository(const char *rest)
 {
 	size_t n = strcspn(rest, "/");
 
@@ -212,7 +211,7 @@ const char *workspace_executable(const char *path)
 		if (is_repository_name(str_c(&folded))) {
 			/* A .git that is no directory points to a repository elsewhere. */
 			bool plain = p[n] == '/' && n == 4 && strncmp(p, ".git", 4) == 0;
-			why = plain ? executable_in_repository(rest) : git_reason;
+			why = plain ? workspace_executable_in_repository(rest) : git_reason;
 			if (why)
 				return why;
 		}

@@ -69,6 +69,8 @@ int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *
  * configuration; NULL: none known. Case, Unicode twins and what some file systems ignore in a
  * name do not hide one. */
 const char *workspace_executable(const char *path);
+/* The same for a path below the top of a git repository. */
+const char *workspace_executable_in_repository(const char *rest);
 
 /* Whether git takes @dir (-1: none) for a repository without its being called .git, and so obeys
  * what lies in it. @also: names that stand in it as well, in whatever letters; NULL: none do. */

@@ -158,6 +158,30 @@ workspace_exclude: ["*.local", .env]'
 	what_is_new_is_named
 }
 
+repositories_of_any_name() {
+	bottle_file mounted 'workspace: mount'
+	git init -q --bare sub/thing.git
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	start --bottle mounted -- sh -c '
+		for f in config hooks/post-update commondir; do (echo evil >>sub/thing.git/$f) 2>/dev/null && echo "$f written"; done
+		mv sub moved 2>/dev/null && echo moved
+		mkdir plain && echo x >plain/HEAD && echo x >plain/config && mkdir plain/refs
+		git init -q --bare docs && echo made'
+	expect_status 0
+	[ "$out" = made ]
+	[[ $err == *"new in the workspace, and obeyed by a tool of the host (look before you work there): docs"* ]] || { echo "$err"; return 1; }
+	[ "$(jq -c 'select(.kind == "obeyed") | [.what, .paths]' "$BOTTLES/"*/audit.jsonl)" = '["new",["docs"]]' ]
+}
+
+@test "a repository by another name than .git is kept, and a new one is named" {
+	repositories_of_any_name
+}
+
+@test "repositories: the same for an ordinary user" {
+	as_ordinary_user
+	repositories_of_any_name
+}
+
 @test "a closing look that does not get through says so; one that does says nothing (control)" {
 	bottle_file mounted 'workspace: mount'
 	start --bottle mounted -- python3 -c '

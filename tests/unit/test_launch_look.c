@@ -1,0 +1,147 @@
+/* What a shared workspace holds that a tool of the host obeys: at the start, and what is new at the end. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "launch/look.h"
+
+struct place {
+	char path[64];
+	int dir;
+	struct plan plan;
+	struct look look;
+};
+
+static int place_up(void **state)
+{
+	struct place *p = xcalloc(1, sizeof *p);
+
+	snprintf(p->path, sizeof p->path, "/tmp/look-XXXXXX");
+	assert_non_null(mkdtemp(p->path));
+	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(p->dir >= 0);
+	p->plan.workspace = p->path;
+	p->plan.workspace_mode = MANIFEST_WORKSPACE_MOUNT;
+	p->look = (struct look)LOOK_INIT;
+	*state = p;
+	return 0;
+}
+
+static int place_down(void **state)
+{
+	struct place *p = *state;
+	struct err err = ERR_INIT;
+
+	look_clear(&p->look);
+	fd_drop(&p->dir);
+	assert_ok(dir_remove(AT_FDCWD, p->path, &err), &err);
+	free(p);
+	return 0;
+}
+
+#define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, place_up, place_down)
+
+static void put(struct place *p, const char *path, const char *text)
+{
+	own_mem char *copy = xstrdup(path);
+
+	for (char *s = strchr(copy, '/'); s; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		mkdirat(p->dir, copy, 0755);
+		*s = '/';
+	}
+	own_fd int fd = openat(p->dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+/* As git clone --bare leaves it; without objects git takes it for none. */
+static void put_repository(struct place *p, const char *at, bool objects)
+{
+	static const char *const files[] = { "HEAD", "config", "refs/main", "objects/x" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files) - !objects; i++) {
+		own_mem char *path = xasprintf("%s%s%s", at, *at ? "/" : "", files[i]);
+		put(p, path, "x");
+	}
+}
+
+static void begin(struct place *p)
+{
+	struct err err = ERR_INIT;
+
+	assert_ok(look_begin(&p->look, &p->plan, &err), &err);
+}
+
+static void assert_paths(const struct strv *paths, const char *wanted)
+{
+	own_str struct str all = STR_INIT;
+
+	for (size_t i = 0; i < paths->n; i++)
+		str_addf(&all, "%s%s", i ? " " : "", paths->v[i]);
+	assert_string_equal(str_c(&all), wanted);
+}
+
+static void a_repository_by_another_name_is_kept_whole(void **state)
+{
+	struct place *p = *state;
+	own_look_again struct look_again a = LOOK_AGAIN_INIT;
+
+	put_repository(p, "sub/thing.git", true);
+	put_repository(p, "plain", false); /* control */
+	assert_int_equal(linkat(p->dir, "sub/thing.git/config", p->dir, "other-name", 0), 0);
+	assert_int_equal(linkat(p->dir, "sub/thing.git/refs/main", p->dir, "history", 0), 0);
+	begin(p);
+	assert_paths(&p->look.obeyed, "sub/thing.git");
+	put(p, "sub/thing.git/hooks/post-update", "x"); /* the host's own: the guest could not */
+	put(p, "other-name", "evil");
+	put(p, "history", "1");
+	look_end(&p->look, &a);
+	assert_paths(&a.fresh, "");
+	assert_paths(&a.changed, "sub/thing.git/config");
+	assert_null(a.cut);
+}
+
+static void a_directory_that_became_a_repository_is_named(void **state)
+{
+	struct place *p = *state;
+	own_look_again struct look_again first = LOOK_AGAIN_INIT, second = LOOK_AGAIN_INIT;
+
+	put_repository(p, "docs", false);
+	begin(p);
+	assert_paths(&p->look.obeyed, "");
+	put(p, "docs/more", "x");
+	look_end(&p->look, &first);
+	assert_paths(&first.fresh, ""); /* control */
+	put_repository(p, "docs", true);
+	look_end(&p->look, &second);
+	assert_paths(&second.fresh, "docs");
+}
+
+static void nor_may_the_workspace_itself_be_one(void **state)
+{
+	struct place *p = *state;
+	own_look_again struct look_again a = LOOK_AGAIN_INIT;
+	struct err err = ERR_INIT;
+
+	put_repository(p, "", false); /* control */
+	begin(p);
+	put_repository(p, "", true);
+	look_end(&p->look, &a);
+	assert_paths(&a.fresh, ".");
+	look_clear(&p->look);
+	assert_refused(look_begin(&p->look, &p->plan, &err), &err, ERR_DENIED, "use workspace: copy");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_A_PLACE(a_repository_by_another_name_is_kept_whole),
+		IN_A_PLACE(a_directory_that_became_a_repository_is_named),
+		IN_A_PLACE(nor_may_the_workspace_itself_be_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
