@@ -53,7 +53,9 @@ struct look_again {
 /* clang-format on */
 void look_again_clear(struct look_again *a);
 #define own_look_again __attribute__((cleanup(look_again_clear)))
-void look_end(const struct look *k, struct look_again *out);
+/* The guest decides how much there is to look at: after @ms the look is cut. What stood there at the
+ * start is compared all the same. */
+void look_end(const struct look *k, uint64_t ms, struct look_again *out);
 
 /* ---- between the two ---- */
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "launch/steps.h"
@@ -13,7 +14,8 @@
 
 enum {
 	FRESH_MAX = 2000,
-	NAMED_MAX = 50, /* lines of each kind; the audit log has all of them */
+	LOOK_MS = 10000, /* stop waits for it */
+	NAMED_MAX = 50,  /* lines of each kind; the audit log has all of them */
 	/* Bytes of a path, which a guest makes of any length; each may take several to be shown. */
 	IN_A_RECORD = 1000,
 	IN_A_NOTE = 300,
@@ -34,6 +36,7 @@ struct again {
 	const struct look *k;
 	struct look_again *out;
 	size_t seen;
+	uint64_t begun, ms;
 };
 
 /* What was found is kept; the first reason counts. The walk ends where this is returned. */
@@ -61,6 +64,8 @@ static int meet_again(void *arg, const struct met *m, struct err *err)
 	(void)err;
 	if (a->seen++ == WORKSPACE_ENTRIES)
 		return cut(a, "it holds too many files");
+	if (clock_ms() - a->begun >= a->ms)
+		return cut(a, "it took too long");
 	bool obeyed = met_is_obeyed(m);
 	if ((obeyed || m->type == DT_DIR) && was_hidden_all_along(a->k, m))
 		return 0;
@@ -102,9 +107,9 @@ static void compare(const struct look *k, struct look_again *out)
 	}
 }
 
-void look_end(const struct look *k, struct look_again *out)
+void look_end(const struct look *k, uint64_t ms, struct look_again *out)
 {
-	struct again a = { k, out, 0 };
+	struct again a = { .k = k, .out = out, .begun = clock_ms(), .ms = ms };
 	const struct look_walk how = {
 		.met = meet_again, .closed = closed_again, .arg = &a, .deepest = WORKSPACE_DEPTH
 	};
@@ -247,7 +252,7 @@ void workspace_tell(struct launch *l)
 	own_look_again struct look_again a = LOOK_AGAIN_INIT;
 
 	lookout_clear(&l->look.lookout);
-	look_end(&l->look, &a);
+	look_end(&l->look, LOOK_MS, &a);
 	tell_paths(l, "new",
 	           "new in the workspace, and obeyed by a tool of the host (look before you work there)",
 	           &a.fresh);

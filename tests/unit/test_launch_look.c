@@ -1,6 +1,7 @@
 /* What a shared workspace holds that a tool of the host obeys: at the start, and what is new at the end. */
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -8,6 +9,8 @@
 
 #include "base/file.h"
 #include "launch/look.h"
+
+enum { ENOUGH_MS = 600000 };
 
 struct place {
 	char path[64];
@@ -99,7 +102,7 @@ static void a_repository_by_another_name_is_kept_whole(void **state)
 	put(p, "sub/thing.git/hooks/post-update", "x"); /* the host's own: the guest could not */
 	put(p, "other-name", "evil");
 	put(p, "history", "1");
-	look_end(&p->look, &a);
+	look_end(&p->look, ENOUGH_MS, &a);
 	assert_paths(&a.fresh, "");
 	assert_paths(&a.changed, "sub/thing.git/config");
 	assert_null(a.cut);
@@ -114,10 +117,10 @@ static void a_directory_that_became_a_repository_is_named(void **state)
 	begin(p);
 	assert_paths(&p->look.obeyed, "");
 	put(p, "docs/more", "x");
-	look_end(&p->look, &first);
+	look_end(&p->look, ENOUGH_MS, &first);
 	assert_paths(&first.fresh, ""); /* control */
 	put_repository(p, "docs", true);
-	look_end(&p->look, &second);
+	look_end(&p->look, ENOUGH_MS, &second);
 	assert_paths(&second.fresh, "docs");
 }
 
@@ -130,10 +133,41 @@ static void nor_may_the_workspace_itself_be_one(void **state)
 	put_repository(p, "", false); /* control */
 	begin(p);
 	put_repository(p, "", true);
-	look_end(&p->look, &a);
+	look_end(&p->look, ENOUGH_MS, &a);
 	assert_paths(&a.fresh, ".");
 	look_clear(&p->look);
 	assert_refused(look_begin(&p->look, &p->plan, &err), &err, ERR_DENIED, "use workspace: copy");
+}
+
+static void a_look_that_takes_too_long_is_cut(void **state)
+{
+	struct place *p = *state;
+	own_look_again struct look_again none = LOOK_AGAIN_INIT, all = LOOK_AGAIN_INIT;
+
+	put(p, ".envrc", "export A=1");
+	begin(p);
+	put(p, ".envrc", "export A=2");
+	put(p, "sub/.envrc", "export B=1");
+	look_end(&p->look, 0, &none);
+	assert_non_null(none.cut);
+	assert_string_equal(none.cut, "it took too long");
+	assert_paths(&none.fresh, "");
+	assert_paths(&none.changed, ".envrc");
+	look_end(&p->look, ENOUGH_MS, &all); /* control */
+	assert_null(all.cut);
+	assert_paths(&all.fresh, "sub/.envrc");
+	assert_paths(&all.changed, ".envrc");
+}
+
+/* A guest makes paths of any length, and as many names below them: none costs more for that. */
+static void names_below_a_long_path_are_judged_by_themselves(void **state)
+{
+	const struct met envrc = { .dir = -1, .name = ".envrc", .path = "a/.envrc", .type = DT_REG };
+	const struct met plain = { .dir = -1, .name = "plain", .path = ".envrc/plain", .type = DT_REG };
+
+	(void)state;
+	assert_true(met_is_obeyed(&envrc));
+	assert_false(met_is_obeyed(&plain));
 }
 
 int main(void)
@@ -142,6 +176,8 @@ int main(void)
 		IN_A_PLACE(a_repository_by_another_name_is_kept_whole),
 		IN_A_PLACE(a_directory_that_became_a_repository_is_named),
 		IN_A_PLACE(nor_may_the_workspace_itself_be_one),
+		IN_A_PLACE(a_look_that_takes_too_long_is_cut),
+		cmocka_unit_test(names_below_a_long_path_are_judged_by_themselves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
