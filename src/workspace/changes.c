@@ -1,7 +1,8 @@
-#include "workspace/workspace.h"
+#include "workspace/changes.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,9 @@
  * big one. */
 #define COMPARE_BYTES (16ull << 30)
 enum { COUNT_BYTES = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
+/* Of paths and targets that are told. */
+enum { TOLD_BYTES = 256 * 1024 * 1024 };
+static const struct changes_budget usual = { WORKSPACE_ENTRIES, TOLD_BYTES };
 
 static const char hidden_path[] = "this path is hidden from the bottle";
 static const char no_contents[] = "the layer holds no contents for it (redirect or metacopy)";
@@ -47,7 +51,8 @@ const char *entry_kind_name(enum entry_kind kind)
 struct walk {
 	const struct workspace *w;
 	struct changes *out; /* NULL: only counting */
-	size_t limit, found, seen;
+	size_t limit, found;
+	struct changes_budget left;
 	uint64_t may_read;
 	bool more;
 	struct str path;
@@ -120,6 +125,20 @@ static const char *executable_reason(const struct walk *k, enum entry_kind kind)
 	return workspace_executable(directory);
 }
 
+/* What is over the budget ends the walk as the limit does. */
+static bool afford(struct walk *k, const char *target)
+{
+	size_t bytes = k->path.len + 1 + (target ? strlen(target) + 1 : 0);
+
+	if (bytes > k->left.bytes) {
+		k->limit = k->found;
+		k->more = true;
+		return false;
+	}
+	k->left.bytes -= bytes;
+	return true;
+}
+
 static void note(struct walk *k, enum change_status status, const struct side *s, const char *unreadable)
 {
 	enum entry_kind kind = kind_of(s->st.st_mode);
@@ -131,9 +150,14 @@ static void note(struct walk *k, enum change_status status, const struct side *s
 		k->more = true;
 		return;
 	}
-	k->found++;
-	if (!k->out)
+	if (!k->out) {
+		k->found++;
 		return;
+	}
+	own_mem char *target = kind == ENTRY_SYMLINK ? below_target(s->fd) : NULL;
+	if (!afford(k, target))
+		return;
+	k->found++;
 	struct changes *c = k->out;
 	if (c->n == c->cap) {
 		c->cap = c->cap ? c->cap * 2 : 64;
@@ -145,7 +169,7 @@ static void note(struct walk *k, enum change_status status, const struct side *s
 		.kind = kind,
 		.mode = s->st.st_mode & 07777,
 		.size = s->st.st_size,
-		.target = kind == ENTRY_SYMLINK ? below_target(s->fd) : NULL,
+		.target = mem_steal(&target),
 		.executable = executable_reason(k, kind),
 		.unreadable = unreadable,
 	};
@@ -238,7 +262,8 @@ static void descend(struct walk *k, const struct side *up, const struct side *lo
 {
 	bool both = low->fd >= 0 && S_ISDIR(low->st.st_mode);
 
-	if (depth >= WORKSPACE_DEPTH) {
+	/* A longer path is no way to what lies there: the kernel takes none. */
+	if (depth >= WORKSPACE_DEPTH || k->path.len >= PATH_MAX) {
 		note(k, CHANGE_MODIFIED, up, "deeper than directories are looked into");
 		k->more = true;
 		return;
@@ -336,6 +361,15 @@ static void unite(struct strv *names, struct strv *others)
 	all = (struct strv)STRV_INIT;
 }
 
+/* Paid for when they are read: while the walk is below, each level keeps its own. */
+static int read_names(struct walk *k, int dir, struct strv *out)
+{
+	if (below_names(dir, k->left.names, out, &k->more) != 0)
+		return -1;
+	k->left.names -= out->n;
+	return 0;
+}
+
 /* @merged: what only the lower directory holds shows through. */
 static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 {
@@ -343,9 +377,8 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 	size_t outer = k->path.len, outer_top = k->top;
 	bool was_in_repository = k->in_repository, was_new = k->new_repository;
 
-	if (below_names(upper, WORKSPACE_ENTRIES - k->seen, &names, &k->more) != 0 ||
-	    (!merged && lower >= 0 &&
-	     below_names(lower, WORKSPACE_ENTRIES - k->seen, &others, &k->more) != 0)) {
+	if (read_names(k, upper, &names) != 0 ||
+	    (!merged && lower >= 0 && read_names(k, lower, &others) != 0)) {
 		k->more = true;
 		return;
 	}
@@ -353,10 +386,8 @@ static void visit(struct walk *k, int upper, int lower, bool merged, int depth)
 	if (others.n > 0)
 		unite(&names, &others);
 	for (size_t i = 0; i < names.n; i++) {
-		if (++k->seen > WORKSPACE_ENTRIES || (k->found == k->limit && k->more)) {
-			k->more = true;
+		if (k->found == k->limit && k->more)
 			break;
-		}
 		str_addf(&k->path, "%s%s", outer ? "/" : "", names.v[i]);
 		examine(k, upper, lower, names.v[i], merged, depth);
 		k->path.len = outer;
@@ -379,10 +410,16 @@ static int walk_run(struct walk *k, struct err *err)
 	return 0;
 }
 
-int workspace_changes(const struct workspace *w, size_t limit, struct changes *out, struct err *err)
+int changes_within(const struct workspace *w, size_t limit, struct changes_budget budget, struct changes *out,
+                   struct err *err)
 {
 	own_changes struct changes made = CHANGES_INIT;
-	struct walk k = { .w = w, .out = &made, .limit = limit, .may_read = COMPARE_BYTES, .path = STR_INIT };
+	struct walk k = { .w = w,
+		          .out = &made,
+		          .limit = limit,
+		          .left = budget,
+		          .may_read = COMPARE_BYTES,
+		          .path = STR_INIT };
 
 	if (walk_run(&k, err) != 0)
 		return -1;
@@ -392,9 +429,14 @@ int workspace_changes(const struct workspace *w, size_t limit, struct changes *o
 	return 0;
 }
 
+int workspace_changes(const struct workspace *w, size_t limit, struct changes *out, struct err *err)
+{
+	return changes_within(w, limit, usual, out, err);
+}
+
 int workspace_count(const struct workspace *w, size_t limit, size_t *out, bool *more, struct err *err)
 {
-	struct walk k = { .w = w, .limit = limit, .may_read = COUNT_BYTES, .path = STR_INIT };
+	struct walk k = { .w = w, .limit = limit, .left = usual, .may_read = COUNT_BYTES, .path = STR_INIT };
 
 	if (walk_run(&k, err) != 0)
 		return -1;

@@ -14,7 +14,7 @@
 
 enum {
 	WORKSPACE_DEPTH = 200,        /* directory levels that are looked into */
-	WORKSPACE_ENTRIES = 1000000,  /* names that one walk looks at */
+	WORKSPACE_ENTRIES = 1000000,  /* names that one walk reads */
 	WORKSPACE_TEXT = 1024 * 1024, /* a larger file is not shown by diff, only named */
 };
 

@@ -1,5 +1,8 @@
 #include "test.h"
 
+#include <limits.h>
+
+#include "workspace/changes.h"
 #include "workspace_bench.h"
 
 static void each_kind_of_change_is_told(void **state)
@@ -249,23 +252,91 @@ static void the_config_of_an_old_bare_repository_is_held_back(void **state)
 	assert_changes(b, "added bare/config!\nadded bare/objects/y\n");
 }
 
+/* @n directories, each in the one before, all of that name. */
+static void put_nested(int dir, const char *name, int n)
+{
+	own_fd int at = dup(dir);
+
+	for (int i = 0; i < n; i++) {
+		int next = made_dir(at, name);
+		assert_true(next >= 0);
+		fd_drop(&at);
+		at = next;
+	}
+}
+
 static void deep_trees_are_bounded(void **state)
 {
 	struct bench *b = *state;
 	own_changes struct changes c = CHANGES_INIT;
 	struct err err = ERR_INIT;
-	own_fd int at = dup(b->upper);
 
-	for (int i = 0; i < WORKSPACE_DEPTH + 60; i++) {
-		int next = made_dir(at, "directory-with-a-long-name-so-that-paths-run-over");
-		assert_true(next >= 0);
-		fd_drop(&at);
-		at = next;
-	}
+	put_nested(b->upper, "d", WORKSPACE_DEPTH + 60);
 	assert_ok(workspace_changes(&b->w, 100000, &c, &err), &err);
 	assert_true(c.more);
 	assert_non_null(c.v[c.n - 1].unreadable);
-	assert_true(c.n <= WORKSPACE_DEPTH + 2);
+	assert_int_equal(c.n, WORKSPACE_DEPTH + 2);
+}
+
+static void long_paths_are_bounded(void **state)
+{
+	static const char name[] = "directory-with-a-long-name-so-that-paths-run-over";
+	enum { FITS = PATH_MAX / sizeof name };
+	struct bench *b = *state;
+	own_changes struct changes c = CHANGES_INIT, control = CHANGES_INIT;
+	struct err err = ERR_INIT;
+
+	put_nested(b->upper, name, FITS);
+	assert_ok(workspace_changes(&b->w, 100000, &control, &err), &err);
+	assert_false(control.more);
+	assert_int_equal(control.n, FITS);
+	assert_int_equal(renameat(b->upper, name, b->top, "short"), 0);
+	put_nested(b->upper, name, FITS + 100);
+	assert_ok(workspace_changes(&b->w, 100000, &c, &err), &err);
+	assert_true(c.more);
+	assert_non_null(c.v[c.n - 1].unreadable);
+	for (size_t i = 0; i < c.n; i++)
+		assert_true(strlen(c.v[i].path) < PATH_MAX + sizeof name);
+}
+
+/* A name costs when it is read, though the walk is still below an earlier one. */
+static void names_that_wait_for_the_walk_are_counted(void **state)
+{
+	struct bench *b = *state;
+	static const char *const files[] = { "a/a/1", "a/a/2", "a/b", "b", "c" };
+	const struct changes_budget just = { 7, 1000 }, less = { 6, 1000 };
+	own_changes struct changes all = CHANGES_INIT, some = CHANGES_INIT;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		put(b->upper, files[i], "x", 0644);
+	assert_ok(changes_within(&b->w, 1000, just, &all, &err), &err);
+	assert_int_equal(all.n, 7);
+	assert_false(all.more); /* control */
+	assert_ok(changes_within(&b->w, 1000, less, &some, &err), &err);
+	assert_true(some.more);
+	assert_int_equal(some.n, 6);
+	/* One of the two in the deepest directory, and everything above it. */
+	assert_string_equal(some.v[1].path, "a/a");
+	assert_string_equal(some.v[3].path, "a/b");
+	assert_string_equal(some.v[5].path, "c");
+}
+
+static void bytes_of_paths_and_targets_are_counted(void **state)
+{
+	struct bench *b = *state;
+	const struct changes_budget just = { 100, 14 }, less = { 100, 13 };
+	own_changes struct changes all = CHANGES_INIT, some = CHANGES_INIT;
+	struct err err = ERR_INIT;
+
+	put(b->upper, "file", "x", 0644);
+	assert_int_equal(symlinkat("target", b->upper, "l"), 0);
+	assert_ok(changes_within(&b->w, 1000, just, &all, &err), &err);
+	assert_int_equal(all.n, 2);
+	assert_false(all.more); /* control */
+	assert_ok(changes_within(&b->w, 1000, less, &some, &err), &err);
+	assert_int_equal(some.n, 1);
+	assert_true(some.more);
 }
 
 static void many_files_are_counted_up_to_the_limit(void **state)
@@ -307,6 +378,9 @@ int main(void)
 		ON_BENCH(a_repository_below_the_history_of_another_is_held_back),
 		ON_BENCH(the_config_of_an_old_bare_repository_is_held_back),
 		ON_BENCH(deep_trees_are_bounded),
+		ON_BENCH(long_paths_are_bounded),
+		ON_BENCH(names_that_wait_for_the_walk_are_counted),
+		ON_BENCH(bytes_of_paths_and_targets_are_counted),
 		ON_BENCH(many_files_are_counted_up_to_the_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
