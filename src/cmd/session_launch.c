@@ -89,33 +89,46 @@ int session_launch(struct command *c, const struct plan *plan, const struct laun
 	return fd_steal(&ours);
 }
 
-static size_t count_changes(const struct bottle *b, bool *more)
+/* How many files changed, as far as that is to be had. False: there is nothing to show or to bring out,
+ * and nobody is told that nothing changed. */
+static bool tell_changes(struct command *c, const struct bottle *b, struct str *line)
 {
 	own_layers struct layers layers = LAYERS_INIT;
-	struct err ignored = ERR_INIT;
+	const struct record *r = &b->record;
+	struct err err = ERR_INIT;
 	size_t n = 0;
+	bool more = false;
 
-	*more = false;
-	if (layers_open(b, &layers, &ignored) == 0)
-		workspace_count(&layers.workspace, COUNT_LIMIT, &n, more, &ignored);
-	return n;
+	if (!r->workspace || !str_is(r->workspace_mode, "copy")) {
+		bool shared = r->workspace && str_is(r->workspace_mode, "mount");
+		str_add(line, shared ? "the agent worked on the files themselves, " : "no workspace, ");
+		return false;
+	}
+	if (layers_open(b, &layers, &err) != 0 ||
+	    workspace_count(&layers.workspace, COUNT_LIMIT, &n, &more, &err) != 0) {
+		ui_note(&c->ui, "what changed can't be said, and stays in the bottle: %s", err.text);
+		return false;
+	}
+	str_addf(line, "%zu file%s changed%s, ", n, n == 1 ? "" : "s", more ? " at least" : "");
+	return true;
 }
 
 void session_summary(struct command *c, const char *slug)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
+	own_str struct str line = STR_INIT;
 	struct err ignored = ERR_INIT;
-	bool more;
 
 	/* Gone already: start --rm. */
 	if (*slug == '\0' || bottle_open(c, slug, &b, &ignored) != 0)
 		return;
-	size_t n = count_changes(&b, &more);
-	ui_note(&c->ui, "%zu file%s changed%s, %llu request%s refused", n, n == 1 ? "" : "s",
-	        more ? " at least" : "", (unsigned long long)b.record.refused,
+	bool there = tell_changes(c, &b, &line);
+	ui_note(&c->ui, "%s%llu request%s refused", str_c(&line), (unsigned long long)b.record.refused,
 	        b.record.refused == 1 ? "" : "s");
-	ui_note(&c->ui, "  bottle diff %s      what changed", slug);
-	ui_note(&c->ui, "  bottle export %s    bring it out", slug);
+	if (there) {
+		ui_note(&c->ui, "  bottle diff %s      what changed", slug);
+		ui_note(&c->ui, "  bottle export %s    bring it out", slug);
+	}
 	ui_note(&c->ui, "  bottle audit %s     what was asked for, and the answers", slug);
 	ui_note(&c->ui, "  bottle resume %s    go on", slug);
 	ui_note(&c->ui, "  bottle rm %s        forget it", slug);

@@ -40,6 +40,39 @@ load helper
 	[ "$(jq .refused <<<"$out")" = 1 ]
 }
 
+@test "the summary counts changes where there is a copy, and says what a mount or no workspace is" {
+	start -- sh -c 'echo new >b.txt'
+	[[ $err == *"1 file changed, 0 requests refused"*"bottle diff"*"bottle export"* ]] || { echo "$err"; return 1; }
+	for mode in mount none; do
+		printf -- '---\nworkspace: %s\n---\n' $mode >"$HOME/.bot-bottle/bottles/$mode.md"
+		start --bottle $mode -- true
+		expect_status 0
+		[[ $err == *"0 requests refused"*"bottle audit"*"bottle rm"* ]] || { echo "$err"; return 1; }
+		[[ $err != *" changed"* && $err != *"bottle diff"* && $err != *"bottle export"* ]] || { echo "$err"; return 1; }
+		case $mode in
+		mount) [[ $err == *"the agent worked on the files themselves, 0 requests"* ]] ;;
+		none) [[ $err == *"no workspace, 0 requests"* ]] ;;
+		esac
+	done
+}
+
+@test "the summary of a copy whose directory was moved away says that nobody could look" {
+	bottle start --yes -- sh -c 'echo new >b.txt; until [ -e go ]; do sleep 0.1; done' >"$PLACE/told" 2>&1 </dev/null 3>&- &
+	ends=$!
+	made() { slug=$(ls "$BOTTLES" 2>/dev/null) && [ -n "$slug" ] && [ -e "$BOTTLES/$slug/workspace/upper/b.txt" ]; }
+	wait_for made
+	mv "$PLACE/work" "$PLACE/moved" && mkdir "$PLACE/work"
+	run_split bottle exec "$slug" -- touch go
+	wait "$ends"
+	told=$(cat "$PLACE/told")
+	[[ $told == *"what changed can't be said, and stays in the bottle: "*"$PLACE/work"*"0 requests refused"* ]] || { echo "$told"; return 1; }
+	[[ $told != *"files changed"* && $told != *"bottle diff"* && $told != *"bottle export"* ]] || { echo "$told"; return 1; }
+	# The control: it is there when the directory is back.
+	rmdir "$PLACE/work" && mv "$PLACE/moved" "$PLACE/work"
+	run_split bottle diff --names "$slug"
+	[[ $out == *b.txt* ]]
+}
+
 @test "export makes the directory that it is told, and no more than that" {
 	start -- sh -c 'echo new >b.txt'
 	slug=$(ls "$BOTTLES")
