@@ -1,6 +1,7 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -136,7 +137,10 @@ static int inside_finish(struct inside *i, const struct err *ours, struct err *e
 	}
 	if (answer.number == 0)
 		return 0;
-	/* It has ended, so this doesn't wait for long; more than the limit is cut. */
+	/* It has ended, so all that it said is here: nobody waits for who else inside holds the other end.
+	 * More than the limit is cut. */
+	if (fcntl(i->errors, F_SETFL, O_NONBLOCK) != 0)
+		return fail_errno(err, "what it said");
 	file_read_fd(i->errors, "what it said", ERROR_TEXT, &said, &ignored);
 	while (said.len > 0 && said.data[said.len - 1] == '\n')
 		said.len--;

@@ -121,3 +121,36 @@ copies_both_ways() {
 	expect_status 1
 	[[ $err == *"in the bottle"*none* ]]
 }
+
+# Takes hold of the standard error of the program that sends, says something there and ends it.
+hold_errors='
+import glob, os, signal, sys
+held = None
+while held is None:
+    for name in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            words = open(name, "rb").read().split(b"\0")
+            if b"send" not in words: continue
+            held = os.open(os.path.dirname(name) + "/fd/2", os.O_WRONLY)
+        except OSError: continue
+        os.write(held, b"words of the end\n")
+        if sys.argv[1] == "lets-go": os.close(held)
+        os.kill(int(name.split("/")[2]), signal.SIGKILL)
+        break
+open("/tmp/ended", "w").close()
+signal.pause()'
+
+# The pipe is its user's, and the agent is that one: of root's it could open none.
+@test "a copy ends with its program, though another one inside holds what that spoke to" {
+	[ "$(id -u)" -ne 0 ] || as_ordinary_user
+	for what in lets-go holds; do
+		detached sh -c 'truncate -s 4G /tmp/big; touch /tmp/ready; exec python3 -c "$1" "$2"' - "$hold_errors" $what
+		wait_for "${AS[@]}" bottle exec "$slug" -- test -e /tmp/ready </dev/null
+		run_split timeout -k 1 30 bottle cp "$slug:/tmp/big" "$PLACE/got"
+		expect_status 1
+		[[ $err == *"in the bottle: words of the end"* ]] || { echo "$what: $err"; return 1; }
+		run_split bottle exec "$slug" -- test -e /tmp/ended
+		expect_status 0
+		run_split bottle stop "$slug"
+	done
+}
