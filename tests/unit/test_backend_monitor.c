@@ -158,7 +158,7 @@ static void each_wall_between_it_and_the_host_counts(void **state)
 		{ 0, CLONE_NEWUTS, false, false, 0, "uts namespace" },
 		{ 0, CLONE_NEWCGROUP, false, false, 0, "cgroup namespace" },
 		{ 0, 0, false, false, 1, "not the VMM that smolvm wrote down" },
-		{ 0, 0, false, false, 0, "NoNewPrivs is 0" }, /* the control of all above */
+		{ 0, 0, false, false, 0, "the VMM's " }, /* its status: the control of all above */
 		{ 0, 0, true, true, 0, "root is not its cage's" },
 		{ 0, 0, true, false, 0, "none that was planned" }, /* and of all but the last look */
 	};
