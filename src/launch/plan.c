@@ -79,7 +79,7 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 		{ "home", GUEST_HOME },
 	};
 	const char *name = m->provider.command.v[0];
-	/* A machine runs what its image holds, and finds it by the image's own PATH. */
+	/* A machine runs what its image holds. */
 	bool machine = str_is(p->backend, backend_smolmachines.name);
 	const char *program = machine ? name : f->program;
 	if (!program)
