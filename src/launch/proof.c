@@ -1,5 +1,6 @@
 #include "launch/proof.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,26 @@ static void add_literal(struct proof *p, const char *address, uint16_t port)
 	}
 }
 
+/* A link-local address says nothing without its interface, which the guest does not have. */
+static bool is_dialled_anywhere(const char *address)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	return inet_pton(AF_INET, address, &v4) == 1 ||
+	       (inet_pton(AF_INET6, address, &v6) == 1 && !IN6_IS_ADDR_LINKLOCAL(&v6));
+}
+
+bool proof_find_resolver(const char *text, char out[PROOF_ADDRESS])
+{
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "nameserver%*[ \t]%63[^ \t\r\n]", out) == 1 && is_dialled_anywhere(out))
+			return true;
+	}
+	return false;
+}
+
 void proof_add_literals(struct proof *p, const char *resolver)
 {
 	static const char *const addresses[] = { "1.1.1.1", "169.254.169.254" };
@@ -56,6 +77,9 @@ void proof_add_literals(struct proof *p, const char *resolver)
 	}
 	if (resolver)
 		add_literal(p, resolver, 53);
+	else
+		proof_add(p, PROOF_UNREACHED, PROBE_UDP, "the host's name server")->skipped =
+			"the host names none that has an address without a scope";
 	struct proof_check *name = proof_add(p, PROOF_UNREACHED, PROBE_NAME, "name lookup");
 	snprintf(name->address, sizeof name->address, "lookup.bot-bottle.invalid");
 }

@@ -12,6 +12,7 @@
 #define PROOF_HOSTS  ".bot-bottle.invalid"       /* what the names of the proof end in */
 
 enum {
+	PROOF_ADDRESS = 64,
 	PROOF_CHECKS_MAX = 48,
 	PROOF_DEADLINE_MS = 1500,
 	PROOF_WAIT_MS = 2000,
@@ -50,6 +51,8 @@ struct proof {
 /* Adds a row and returns it. */
 struct proof_check *proof_add(struct proof *p, enum proof_expect expect, enum probe_family family,
                               const char *name);
+/* The first server of a resolv.conf that has an address which can be tried from anywhere. */
+bool proof_find_resolver(const char *text, char out[PROOF_ADDRESS]);
 /* What must fail without any listener of ours, and what must work. @resolver: the host's, NULL: none.
  * @gateway_nonce has PROBE_NONCE characters. */
 void proof_add_literals(struct proof *p, const char *resolver);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -170,23 +169,15 @@ static int run_probe(struct launch *l, const struct proof *p, struct probe_repor
 	return 0;
 }
 
-/* The first server of the host's resolv.conf, if it has one: the guest must not get there. */
-static bool host_resolver(char out[64])
+/* The guest must not get to the host's name server. False: there is none to try. */
+static bool host_resolver(char out[PROOF_ADDRESS])
 {
 	own_str struct str text = STR_INIT;
 	struct err ignored = ERR_INIT;
 	own_fd int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 || file_read_fd(fd, "resolv.conf", 64 * 1024, &text, &ignored) != 0)
-		return false;
-	const char *line = str_c(&text);
-	while (line) {
-		if (sscanf(line, "nameserver %63[0-9a-fA-F.:]", out) == 1)
-			return true;
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	return false;
+	return fd >= 0 && file_read_fd(fd, "resolv.conf", 64 * 1024, &text, &ignored) == 0 &&
+	       proof_find_resolver(str_c(&text), out);
 }
 
 static int write_down(struct launch *l, const struct proof *p, json *result, uint64_t took_ms,
@@ -229,7 +220,7 @@ int proof_up(void *arg, struct err *err)
 	struct launch *l = arg;
 	own_targets struct targets targets = TARGETS_INIT;
 	own_mem struct proof *p = xcalloc(1, sizeof *p);
-	char resolver[64];
+	char resolver[PROOF_ADDRESS];
 	bool has_resolver = host_resolver(resolver);
 
 	random_bytes(p->launch, sizeof p->launch);

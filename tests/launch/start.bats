@@ -164,6 +164,16 @@ load helper
 	[ "$out" = "it's" ]
 }
 
+@test "a name server that has an address on one link only is passed over, and the next is proved" {
+	[ "$(id -u)" -eq 0 ] || skip "mounts a resolv.conf of its own"
+	printf 'nameserver fe80::1%%eth0\nnameserver 192.0.2.53\n' >"$PLACE/resolv.conf"
+	run_split unshare -m sh -c \
+		'mount --bind "$0" /etc/resolv.conf && exec bottle start --yes -- true' "$PLACE/resolv.conf"
+	expect_status 0
+	checks=$(jq -r '.proof.checks[].check' "$BOTTLES"/*/record.json)
+	[[ $checks == *"udp 192.0.2.53 port 53"* && $checks != *fe80* ]]
+}
+
 @test "a host without user namespaces is told so before anything is acquired" {
 	run_split unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec bottle start --yes -- true'
 	expect_status 125

@@ -139,6 +139,45 @@ static void the_task_leaves_out_what_does_not_apply(void **state)
 	probe_report_clear(&report);
 }
 
+/* Of link-local addresses connect() says that they are invalid, which is no word of a wall. */
+static void the_resolver_is_the_first_that_can_be_tried_from_anywhere(void **state)
+{
+	static const struct {
+		const char *text, *found; /* NULL: none */
+	} cases[] = {
+		{ "nameserver 192.0.2.53\n", "192.0.2.53" },
+		{ "# a\nsearch b\nnameserver\t2001:db8::53\nnameserver 192.0.2.1", "2001:db8::53" },
+		{ "nameserver fe80::1%eth0\nnameserver 192.0.2.53\n", "192.0.2.53" },
+		{ "nameserver fe80::1\nnameserver 192.0.2.53\n", "192.0.2.53" },
+		{ "nameserver febf::1\nnameserver fec0::1\n", "fec0::1" },
+		{ "nameserver 1.2.3\nnameserver ::1::\nnameserver 192.0.2.53\n", "192.0.2.53" },
+		{ "nameserver\n192.0.2.53\n", NULL },
+		{ "nameserver fe80::1%eth0\n", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char found[PROOF_ADDRESS] = "";
+		bool any = proof_find_resolver(cases[i].text, found);
+
+		assert_int_equal(any, cases[i].found != NULL);
+		if (any)
+			assert_string_equal(found, cases[i].found);
+	}
+}
+
+static void without_a_resolver_its_row_does_not_apply(void **state)
+{
+	(void)state;
+	memset(&proof, 0, sizeof proof);
+	proof_add_literals(&proof, NULL);
+	size_t skipped = 0;
+	for (size_t i = 0; i < proof.n; i++)
+		skipped += proof.checks[i].skipped != NULL;
+	assert_int_equal(skipped, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +187,8 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_not_the_gateways_refusal_is_a_surprise),
 		cmocka_unit_test(a_missing_row_a_double_one_and_a_foreign_report_are_surprises),
 		cmocka_unit_test(the_task_leaves_out_what_does_not_apply),
+		cmocka_unit_test(the_resolver_is_the_first_that_can_be_tried_from_anywhere),
+		cmocka_unit_test(without_a_resolver_its_row_does_not_apply),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
