@@ -38,7 +38,8 @@ static void add_literal(struct proof *p, const char *address, uint16_t port)
 		struct proof_check *c = proof_add(p, PROOF_UNREACHED, kinds[i].family, name);
 		snprintf(c->address, sizeof c->address, "%s", address);
 		c->port = port;
-		c->request = "bot-bottle";
+		/* Whole: half of a request a server waits over, and looks as if it were not there. */
+		c->request = "GET / HTTP/1.0\r\n\r\n";
 		if (port == NAME_PORT) {
 			size_t skipped = kinds[i].family == PROBE_UDP ? QUESTION_PREFIX : 0;
 			c->request = question + skipped;

@@ -178,6 +178,36 @@ static void without_a_resolver_its_row_does_not_apply(void **state)
 	assert_int_equal(skipped, 1);
 }
 
+/* A web server says nothing before it has a whole request, and of what is behind a machine's relay
+ * only an answer tells. */
+static void a_web_server_behind_the_relay_has_a_request_to_answer(void **state)
+{
+	static struct probe_task task;
+	size_t servers = 0;
+
+	(void)state;
+	for (size_t i = 0; i < PROBE_TARGETS_MAX; i++) {
+		all_as_it_must_be();
+		proof.machine = true;
+		if (i >= report.n || proof.checks[i + 1].port != 80 ||
+		    proof.checks[i + 1].expect != PROOF_UNREACHED || proof.checks[i + 1].family != PROBE_TCP)
+			continue;
+		proof_task(&proof, &task);
+		bool whole = str_ends(str_c(&task.targets[i].request), "\r\n\r\n");
+		probe_task_clear(&task);
+		memset(&task, 0, sizeof task);
+		struct err err = ERR_INIT;
+		report.results[i].outcome = PROBE_CONNECTED;
+		report.results[i].error = 0;
+		assert_ok(judge(&err), &err);
+		if (whole)
+			str_add(&report.results[i].answer, "HTTP/1.0 404 Not Found\r\n\r\n");
+		expect_surprise(proof.checks[i + 1].name);
+		servers++;
+	}
+	assert_int_equal(servers, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +219,7 @@ int main(void)
 		cmocka_unit_test(the_task_leaves_out_what_does_not_apply),
 		cmocka_unit_test(the_resolver_is_the_first_that_can_be_tried_from_anywhere),
 		cmocka_unit_test(without_a_resolver_its_row_does_not_apply),
+		cmocka_unit_test(a_web_server_behind_the_relay_has_a_request_to_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
