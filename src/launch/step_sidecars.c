@@ -111,14 +111,27 @@ static int config_upstream(const struct plan *p, struct egress_config *c, struct
 	return 0;
 }
 
-/* New at each launch, in the form that the provider's programs expect. */
+static bool is_same_credential(const struct plan_credential *a, const struct plan_credential *b)
+{
+	return a->source == b->source && str_is(a->reference, b->reference) &&
+	       str_is(a->placeholder, b->placeholder);
+}
+
+/* New at each launch, in the form that the provider's programs expect. Routes that name the same
+ * credential share one: what names it in the guest has room for one. */
 static void make_placeholders(struct launch *l)
 {
+	const struct plan_credential *all = l->plan->credentials;
+
 	strv_clear(&l->placeholders);
 	for (size_t i = 0; i < l->plan->ncredentials; i++) {
+		size_t same = 0;
+		while (!is_same_credential(&all[same], &all[i]))
+			same++;
 		own_mem char *random = random_text();
 		const struct word words[] = { { "random", random } };
-		strv_take(&l->placeholders, words_fill(l->plan->credentials[i].placeholder, words, 1));
+		strv_take(&l->placeholders, same < i ? xstrdup(l->placeholders.v[same]) :
+		                                       words_fill(all[i].placeholder, words, 1));
 	}
 }
 

@@ -34,6 +34,31 @@ load helper
 	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
 }
 
+@test "two routes with one credential take its placeholder both, and another's neither (control)" {
+	cat >"$HOME/.bot-bottle/bottles/auth.md" <<-'MD'
+		---
+		egress:
+		  routes:
+		    - {host: one.test, auth: {scheme: bearer, token_ref: SHARED}}
+		    - {host: two.test, auth: {header: X-Token, token_ref: SHARED}}
+		    - {host: three.test, auth: {scheme: bearer, token_ref: OTHER}}
+		---
+	MD
+	# Nobody is there to answer: what the gateway would forward ends as a name without an address.
+	# Nobody is there to answer: what the gateway would send on ends as a name without an address.
+	cat >"$PLACE/work/ask" <<-'SH'
+		for host in one two three; do
+			for token in "$SHARED" "$OTHER"; do
+				curl -s -H "Authorization: Bearer $token" "https://$host.test/" | sed 's/.*"reason":"\([^"]*\)".*/\1/'
+			done
+		done
+	SH
+	SHARED=sesame-shared OTHER=sesame-other start --rm --bottle auth -- sh ask
+	expect_status 0
+	other=placeholder-elsewhere
+	[ "$(xargs <<<"$out")" = "unresolved $other unresolved $other $other unresolved" ]
+}
+
 # Who of these processes has the value in its memory? Read as a debugger would.
 holders() {
 	python3 - "$PLACE/value" "$@" <<-'PY'
