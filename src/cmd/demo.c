@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "cmd/demo_tour.h"
+#include "manifest/config.h"
 #include "preflight/preflight.h"
 #include "registry/paths.h"
 #include "base/banned.h"
@@ -17,6 +18,7 @@
  * tries what it may and what it may not. All of it lies in one directory, removed at the end. */
 
 #define HOST "api.bottle.test"
+#define ETC  "/etc/bot-bottle"
 enum { TOKEN_BYTES = 32, OUTPUT_MAX = 256 * 1024, LAUNCH_MS = 120 * 1000, ORIGIN_MS = 10 * 1000 };
 
 struct tour {
@@ -38,6 +40,21 @@ static void tour_clear(struct tour *t)
 		log_warn("%s stays behind: %s", t->place, err.text);
 	mem_drop(&t->place);
 	str_clear(&t->port);
+}
+
+/* The host's configuration holds in the demo's home too, and nothing there can take this back. */
+static int refuse_proxy(struct err *err)
+{
+	own_host_config struct host_config config = HOST_CONFIG_INIT;
+	own_fd int etc = open(ETC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (host_config_load(etc, ETC, -1, NULL, &config, err) < 0)
+		return -1;
+	if (!config.upstream_proxy)
+		return 0;
+	return fail(err, ERR_INPUT,
+	            "the demo's origin is on this machine, and upstream_proxy leads past it; "
+	            "take it out of " ETC "/config.json while the demo runs");
 }
 
 static int make_place(struct command *c, struct tour *t, struct err *err)
@@ -184,6 +201,8 @@ static int tour_run(struct command *c, int signals, struct err *err)
 		return fail(err, ERR_MISSING,
 		            "the demo's agent tries things with curl, which is not on PATH; "
 		            "apt-get install curl");
+	if (refuse_proxy(err) < 0)
+		return -1;
 	random_name(t.token, TOKEN_BYTES);
 	if (make_place(c, &t, err) < 0 || start_origin(&t, err) < 0 || write_files(&t, err) < 0)
 		return fail_in(err, "prepare the demo");

@@ -28,9 +28,14 @@ void tour_add_bottle(struct str *out, const char *host, const char *port)
 	         host, port);
 }
 
-const char *const tour_start[] = {
-	"--backend=namespace", "--bottle=demo", "--label=demo", "--headless", "--yes", "--rm", NULL
-};
+const char *const tour_start[] = { "--backend=namespace",
+	                           "--bundle=embedded",
+	                           "--bottle=demo",
+	                           "--label=demo",
+	                           "--headless",
+	                           "--yes",
+	                           "--rm",
+	                           NULL };
 
 /* A refusal of the gateway is a JSON body with a reason; one of the kernel is curl's own exit
  * status, or a program's message. */

@@ -10,6 +10,28 @@ load helper
 	[ -z "$(ls -A "$HOME/.cache/bot-bottle")" ]
 }
 
+# demo_where CONFIG: on a host that has it as /etc/bot-bottle/config.json
+demo_where() {
+	[ "$(id -u)" -eq 0 ] || skip "mounts an /etc of its own"
+	mkdir -p "$PLACE/etc/bot-bottle"
+	printf '%s' "$1" >"$PLACE/etc/bot-bottle/config.json"
+	run_split unshare -m sh -c \
+		'mount -t overlay -o "lowerdir=$0:/etc" none /etc && exec bottle demo --json' "$PLACE/etc"
+}
+
+@test "the demo has its own backend and bundle, whatever the host's configuration prefers" {
+	demo_where '{"backend":"docker","bundle":"docker"}'
+	expect_status 0
+	[ "$(jq 'all(.as_it_must)' <<<"$out")" = true ]
+}
+
+@test "where everything goes through a proxy the demo says what it lacks, before it begins" {
+	demo_where '{"upstream_proxy":"http://192.0.2.1:3128"}'
+	expect_status 1
+	[[ $out == *"the demo's origin"*upstream_proxy*/etc/bot-bottle/config.json* ]]
+	[ ! -e "$HOME/.cache/bot-bottle" ]
+}
+
 @test "without curl the demo says what it lacks" {
 	run_split /usr/bin/env PATH="$BUILD/bin" "$BUILD/bin/bottle" demo
 	expect_status 1
