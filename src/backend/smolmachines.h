@@ -30,6 +30,7 @@ struct smolvm {
 	char *agent_root; /* likewise */
 };
 void smolvm_clear(struct smolvm *s);
+#define own_smolvm __attribute__((cleanup(smolvm_clear)))
 /* @program: the smolvm command, on the host. */
 int smolvm_find(const char *program, struct smolvm *out, struct err *err);
 
@@ -103,9 +104,9 @@ int machine_command(struct guest *g, const struct guest_waiting *w, const struct
 /* Where the command failed: its own words, escaped, last line first. */
 int machine_fail(const struct strv *argv, int status, const struct machine_output *out, struct err *err);
 
-/* `@program --version`, on the host's PATH, in a throw-away cage. The exit status, as a shell has
- * it; ERR_BUSY: it did not end within @ms. */
-int machine_ask_version(const char *program, int ms, struct str *out, struct err *err);
+/* `smolvm --version`, in a throw-away cage. The exit status, as a shell has it; ERR_BUSY: it did
+ * not end within @ms. */
+int machine_ask_version(const struct smolvm *smolvm, int ms, struct str *out, struct err *err);
 
 /* ---- the machine ---- */
 

@@ -72,16 +72,14 @@ int smolvm_find(const char *program, struct smolvm *out, struct err *err)
 	own_mem char *home = find_home(real);
 	if (!home)
 		return fail(err, ERR_MISSING,
-		            "%s has no agent-rootfs beside it; unpack the release's archive as a whole",
-		            real);
+		            "no agent-rootfs beside %s; unpack the release's archive as a whole", real);
 	bool in_store = str_starts(real, "/nix/store/"), beside = str_starts(real, home);
 	own_mem char *bare = xasprintf("%s/smolvm-bin", home);
 	bool bare_exists = access(bare, X_OK) == 0;
 	if (is_script(real) && !bare_exists)
-		return fail(
-			err, ERR_MISSING,
-			"%s is a script without smolvm-bin beside it; unpack the release's archive as a whole",
-			real);
+		return fail(err, ERR_MISSING,
+		            "no smolvm-bin beside the script %s; unpack the release's archive as a whole",
+		            real);
 	const char *run = is_script(real) || (!in_store && !beside) ? "smolvm-bin" : NULL;
 	if (run && !bare_exists)
 		return fail(err, ERR_MISSING, "%s is not there", bare);

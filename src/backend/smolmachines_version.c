@@ -9,7 +9,8 @@
 
 enum { ANSWER_MAX = 4096 };
 
-static int spawn(const struct machine *m, int to, struct proc *out, struct err *err)
+static int spawn(const struct machine *m, const struct cage_ids *ids, int to, struct proc *out,
+                 struct err *err)
 {
 	own_tree struct tree tree = TREE_INIT;
 	own_strv struct strv env = STRV_INIT;
@@ -17,7 +18,7 @@ static int spawn(const struct machine *m, int to, struct proc *out, struct err *
 	char *argv[] = { m->smolvm.program, "--version", NULL };
 	const struct proc_fd fds[] = { { to, STDOUT_FILENO } };
 
-	if (machine_tree_of_smolvm(&tree, m, &m->ids, err) != 0)
+	if (machine_tree_of_smolvm(&tree, m, ids, err) != 0)
 		return -1;
 	/* Where it would keep its state. */
 	tree_add(&tree, (struct cage_mount){ CAGE_TMPFS, MACHINE_STATE, .mode = 01777, .size = 1 << 20,
@@ -26,7 +27,7 @@ static int spawn(const struct machine *m, int to, struct proc *out, struct err *
 	machine_environment(m, &env);
 	const struct cage_spec spec = {
 		.profile = &profile.profile,
-		.ids = &m->ids,
+		.ids = ids,
 		.mounts = tree.rows,
 		.nmounts = tree.n,
 		.path = m->smolvm.program,
@@ -38,26 +39,21 @@ static int spawn(const struct machine *m, int to, struct proc *out, struct err *
 	return cage_spawn(&spec, out, NULL, err);
 }
 
-static void machine_drop(struct machine *m)
+int machine_ask_version(const struct smolvm *smolvm, int ms, struct str *out, struct err *err)
 {
-	smolvm_clear(&m->smolvm);
-	cage_ids_clear(&m->ids);
-}
-
-int machine_ask_version(const char *program, int ms, struct str *out, struct err *err)
-{
-	OWN(machine_drop) struct machine m = { .ids = CAGE_IDS_INIT };
+	const struct machine m = { .smolvm = *smolvm };
+	own_cage_ids struct cage_ids ids = CAGE_IDS_INIT;
 	own_proc struct proc proc = PROC_INIT;
 	char answer[ANSWER_MAX];
 	int ends[2], status;
 
-	if (smolvm_find(program, &m.smolvm, err) != 0 || cage_ids_choose(&m.ids, err) != 0)
+	if (cage_ids_choose(&ids, err) != 0)
 		return -1;
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return fail_errno(err, "pipe");
 	own_fd int from = ends[0];
 	own_fd int to = ends[1];
-	if (spawn(&m, to, &proc, err) != 0)
+	if (spawn(&m, &ids, to, &proc, err) != 0)
 		return fail_in(err, "a cage for `smolvm --version`");
 	fd_drop(&to);
 	/* Not read before it has ended: what a pipe does not hold is no version. */

@@ -85,11 +85,17 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 {
 	struct err missing = ERR_INIT;
 	own_mem char *path = preflight_find_program(host->path, "smolvm", &missing);
+	own_smolvm struct smolvm smolvm = { 0 };
 	own_str struct str said = STR_INIT;
 
 	if (!path)
 		return fail_smolvm("smolvm " POSTURE_VERSION " is not on PATH", err);
-	int status = machine_ask_version(path, DEADLINE_MS, &said, err);
+	if (smolvm_find(path, &smolvm, err) != 0) {
+		/* Without its own remedy, which is one of those that follow. */
+		own_mem char *problem = xstrndup(err->text, strcspn(err->text, ";"));
+		return err->kind == ERR_MISSING ? fail_smolvm(problem, err) : -1;
+	}
+	int status = machine_ask_version(&smolvm, DEADLINE_MS, &said, err);
 	if (status < 0)
 		return err->kind == ERR_BUSY ? fail_smolvm("`smolvm --version` gave no answer", err) : -1;
 	if (check_smolvm_version(status, &said, err) != 0)

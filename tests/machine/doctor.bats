@@ -39,5 +39,6 @@ row() {
 	mv "$top/smolvm" "$top/elsewhere"
 	mv "$top/alone" "$top/smolvm"
 	[[ "$(row found)" == *"agent-rootfs"* ]]
+	[[ "$(row fix)" == *"sha256sum -c"* ]]
 	[ ! -e "$top/ran" ]
 }

@@ -95,6 +95,7 @@ static void smolvm_that_is_not_there_is_missing(void **state)
 	/* A program by itself is no installation; nothing is run outside of a cage to find out. */
 	put_program(dir, "smolvm", "#!/bin/sh\n>${0%/*}/ran; echo smolvm 1.8.1\n");
 	assert_refused(probe_smolvm(&host, &found, &err), &err, ERR_MISSING, "agent-rootfs");
+	every_way_out_is_named(&err);
 	assert_int_equal(faccessat(dir, "ran", F_OK, 0), -1);
 	assert_ok(dir_remove(AT_FDCWD, path, &err), &err);
 }
