@@ -11,7 +11,11 @@
           services.bot-bottle.backend = "smolmachines";
           environment.systemPackages = [
             pkgs.sqlite
-            (pkgs.writeShellScriptBin "wrong-smolvm" "echo smolvm 0.8.0")
+            # Compiled: where it is asked there is no shell.
+            (pkgs.writeCBin "wrong-smolvm" ''
+              #include <stdio.h>
+              int main(void) { return puts("smolvm 0.8.0") < 0; }
+            '')
           ];
         };
         hardened = {
@@ -37,7 +41,10 @@
         # The wrapper puts the pinned smolvm first; past it, another one is named and refused.
         machine.succeed("install -D $(command -v wrong-smolvm) /tmp/wrong/smolvm")
         machine.succeed("ln -s $(dirname $(readlink -f $(command -v bottle)))/.bottle-wrapped /tmp/wrong/bottle")
-        refused(machine, as_alice("PATH=/tmp/wrong:$PATH bottle doctor"), "smolvm 0.8.0")
+        wrong = as_alice("PATH=/tmp/wrong:$PATH bottle doctor")
+        refused(machine, wrong, "agent-rootfs", "sha256sum -c")
+        machine.succeed("mkdir /tmp/wrong/agent-rootfs")
+        refused(machine, wrong, "smolvm 0.8.0", "sha256sum -c")
 
         # A row that says something else is refused and left; set right, it is taken; and set wrong again, refused.
         database = "/home/alice/smolvm.db"

@@ -233,7 +233,7 @@ let
         ${script}
       '';
     testers.runNixOSTest = import ./test.nix { inherit lib pkgs; };
-    writeShellScriptBin = name: _: run name { } "mkdir -p $out/bin";
+    writeCBin = name: _: run name { } "mkdir -p $out/bin";
     writeText = builtins.toFile;
   };
 in
