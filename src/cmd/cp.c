@@ -178,7 +178,7 @@ static int copy_in(struct command *c, const char *from, const struct side *to, s
 
 	if (inside_start(c, to->slug, argv, &inside, err) != 0)
 		return -1;
-	if (files_send_at(inside.in, from, count, &why) != 0 && why.kind != ERR_SYSTEM) {
+	if (files_send_at(inside.in, from, hear, c, count, &why) != 0 && why.kind != ERR_SYSTEM) {
 		*err = why;
 		return -1;
 	}

@@ -38,6 +38,8 @@ static uint32_t get_u32(const unsigned char *p)
 
 struct sender {
 	int out;
+	files_told told;
+	void *arg;
 	struct files_count *count;
 	uint64_t entries;
 };
@@ -73,6 +75,8 @@ static int send_remark(struct sender *s, const char *name, const char *what, str
 
 	str_addf(&text, "%.*s: %s", NAME_BYTES, name, what);
 	s->count->remarks++;
+	if (s->told)
+		s->told(s->arg, str_c(&text));
 	return send_frame(s, FILES_REMARK, text.data, text.len, err);
 }
 
@@ -160,9 +164,10 @@ static int send_at(struct sender *s, int dir, const char *name, int depth, struc
 	return send_remark(s, name, "not a regular file", err);
 }
 
-int files_send(int out, int dir, const char *name, struct files_count *count, struct err *err)
+int files_send(int out, int dir, const char *name, files_told told, void *arg, struct files_count *count,
+               struct err *err)
 {
-	struct sender s = { .out = out, .count = count };
+	struct sender s = { .out = out, .told = told, .arg = arg, .count = count };
 
 	*count = (struct files_count){ 0 };
 	if (!is_top_name(name))
@@ -442,12 +447,13 @@ int files_receive_at(int in, const char *path, const char *name, uint64_t limit,
 	return files_receive(in, above, last, limit, told, arg, count, err);
 }
 
-int files_send_at(int out, const char *path, struct files_count *count, struct err *err)
+int files_send_at(int out, const char *path, files_told told, void *arg, struct files_count *count,
+                  struct err *err)
 {
 	char last[NAME_BYTES + 1];
 	own_fd int above = open_above(path, last, err);
 
 	if (above < 0)
 		return -1;
-	return files_send(out, above, last, count, err);
+	return files_send(out, above, last, told, arg, count, err);
 }

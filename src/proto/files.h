@@ -45,8 +45,10 @@ typedef void (*files_told)(void *arg, const char *text);
 /* A component that may be made: not empty, ".", "..", no slash or NUL, at most 255 bytes. */
 bool files_name_is_valid(const char *name, size_t n);
 
-/* Sends what stands at @name below @dir (the last component is not followed); ".": what is in it. */
-int files_send(int out, int dir, const char *name, struct files_count *count, struct err *err);
+/* Sends what stands at @name below @dir (the last component is not followed); ".": what is in it.
+ * @told hears what is passed over; the receiver hears the same. */
+int files_send(int out, int dir, const char *name, files_told told, void *arg, struct files_count *count,
+               struct err *err);
 
 /* Writes the stream's one file or directory as @name in @dir; ".": what is in that directory,
  * into @dir itself. A file appears whole (temporary
@@ -60,4 +62,5 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 int files_receive_at(int in, const char *path, const char *name, uint64_t limit, files_told told, void *arg,
                      struct files_count *count, struct err *err);
 /* Sends @path, which may go through links except for its last component. */
-int files_send_at(int out, const char *path, struct files_count *count, struct err *err);
+int files_send_at(int out, const char *path, files_told told, void *arg, struct files_count *count,
+                  struct err *err);

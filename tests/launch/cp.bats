@@ -122,6 +122,25 @@ copies_both_ways() {
 	[[ $err == *"in the bottle"*none* ]]
 }
 
+# More than the pipe of what the program inside says would hold.
+@test "what does not go into a bottle is named, all of it" {
+	mkdir in
+	for ((i = 0; i < 5000; i++)); do ln -s nowhere "in/link-$i"; done
+	echo one >in/one
+	echo two >in/two
+	echo closed >in/closed
+	chmod 0 in/closed
+	[ "$(id -u)" -ne 0 ] || as_ordinary_user
+	detached sleep 1000
+	run_split timeout -k 1 60 bottle cp in "$slug:/tmp"
+	expect_status 0
+	[ "$(grep -c '^passed over link-[0-9]*: a symlink$' "$PLACE/err")" -eq 5000 ]
+	[ "$(sort -u "$PLACE/err" | wc -l)" -eq 5002 ]
+	[[ $err == *"passed over closed: Permission denied"*"copied 2 files, 8 bytes; some were passed over"* ]]
+	run_split bottle exec "$slug" -- sh -c 'ls /tmp/in; cat /tmp/in/*'
+	[ "$out" = $'one\ntwo\none\ntwo' ] # control
+}
+
 # Takes hold of the standard error of the program that sends, says something there and ends it.
 hold_errors='
 import glob, os, signal, sys
