@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/file.h"
+#include "base/clock.h"
 #include "cmd/dial.h"
 #include "proto/files.h"
 #include "registry/names.h"
@@ -50,23 +52,15 @@ static char *last_name(const char *path)
 	return xstrndup(path + start, end - start);
 }
 
-static void hear(void *arg, const char *text)
-{
-	const struct command *c = arg;
-	own_str struct str shown = STR_INIT;
-
-	str_add_visible(&shown, text);
-	ui_note(&c->ui, "passed over %s", str_c(&shown));
-}
-
 /* A program of init's own, as the agent's user, with its three streams here. */
 struct inside {
 	int keeper, in, out, errors;
+	struct str said; /* on @errors, as far as it is kept */
 	struct command *c;
 	const char *slug;
 };
 /* clang-format off */
-#define INSIDE_INIT { -1, -1, -1, -1, NULL, NULL }
+#define INSIDE_INIT { .keeper = -1, .in = -1, .out = -1, .errors = -1 }
 /* clang-format on */
 
 static void inside_clear(struct inside *i)
@@ -75,8 +69,58 @@ static void inside_clear(struct inside *i)
 	fd_drop(&i->out);
 	fd_drop(&i->errors);
 	fd_drop(&i->keeper);
+	str_clear(&i->said);
 }
 #define own_inside __attribute__((cleanup(inside_clear)))
+
+static void hear(void *arg, const char *text)
+{
+	const struct inside *i = arg;
+	own_str struct str shown = STR_INIT;
+
+	str_add_visible(&shown, text);
+	ui_note(&i->c->ui, "passed over %s", str_c(&shown));
+}
+
+/* False: there is nothing to be had now. */
+static bool inside_listen(struct inside *i)
+{
+	char bytes[ERROR_TEXT];
+	ssize_t n = read(i->errors, bytes, sizeof bytes);
+	size_t room = ERROR_TEXT - i->said.len;
+
+	if (n > 0)
+		str_addn(&i->said, bytes, (size_t)n < room ? (size_t)n : room);
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		fd_drop(&i->errors);
+	return n > 0;
+}
+
+/* Until @fd is @ready. What is said inside meanwhile is taken in: a full pipe would hold the program up.
+ * Whoever never stops speaking holds us no longer than one who is silent. */
+static int inside_wait(struct inside *i, int fd, short ready, struct err *err)
+{
+	const uint64_t until = clock_ms() + FILES_IDLE_MS;
+
+	for (uint64_t now; (now = clock_ms()) < until;) {
+		struct pollfd fds[] = { { fd, ready, 0 }, { i->errors, POLLIN, 0 } };
+		int n = poll(fds, ARRAY_LEN(fds), (int)(until - now));
+		if (n < 0 && errno != EINTR)
+			return fail_errno(err, "poll");
+		if (n > 0 && fds[1].revents)
+			inside_listen(i);
+		if (n > 0 && fds[0].revents)
+			return 0;
+	}
+	return fail(err, ERR_BUSY, "the other side did nothing for %d s", FILES_IDLE_MS / 1000);
+}
+
+static int inside_room(void *arg, struct err *err)
+{
+	struct inside *i = arg;
+
+	return inside_wait(i, i->in, POLLOUT, err);
+}
 
 static int inside_await(struct inside *i, enum keeper_say wanted, struct msg *raw, struct keeper_message *out,
                         struct err *err)
@@ -112,6 +156,8 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 	made.errors = msg_take_fd(&raw, 2);
 	if (made.in < 0 || made.out < 0 || made.errors < 0)
 		return fail(err, ERR_SYSTEM, "the keeper gave no streams of the program");
+	if (fcntl(made.in, F_SETFL, O_NONBLOCK) != 0 || fcntl(made.errors, F_SETFL, O_NONBLOCK) != 0)
+		return fail_errno(err, "the program's streams");
 	*out = made;
 	made = (struct inside)INSIDE_INIT;
 	return 0;
@@ -124,12 +170,12 @@ static int inside_finish(struct inside *i, const struct err *ours, struct err *e
 {
 	own_keeper_message struct keeper_message answer = KEEPER_MESSAGE_INIT;
 	own_msg struct msg raw = MSG_INIT;
-	own_str struct str said = STR_INIT, shown = STR_INIT;
-	struct err ignored = ERR_INIT;
+	own_str struct str shown = STR_INIT;
 
 	fd_drop(&i->in);
 	fd_drop(&i->out);
-	if (inside_await(i, KEEPER_EXITED, &raw, &answer, err) != 0)
+	if (inside_wait(i, i->keeper, POLLIN, err) != 0 ||
+	    inside_await(i, KEEPER_EXITED, &raw, &answer, err) != 0)
 		return -1;
 	if ((answer.number == 0 && ours->kind != ERR_NONE) || (ours->sys != 0 && ours->sys != EPIPE)) {
 		*err = *ours;
@@ -139,12 +185,11 @@ static int inside_finish(struct inside *i, const struct err *ours, struct err *e
 		return 0;
 	/* It has ended, so all that it said is here: nobody waits for who else inside holds the other end.
 	 * More than the limit is cut. */
-	if (fcntl(i->errors, F_SETFL, O_NONBLOCK) != 0)
-		return fail_errno(err, "what it said");
-	file_read_fd(i->errors, "what it said", ERROR_TEXT, &said, &ignored);
-	while (said.len > 0 && said.data[said.len - 1] == '\n')
-		said.len--;
-	str_addn_visible(&shown, str_c(&said), said.len, false);
+	while (i->said.len < ERROR_TEXT && inside_listen(i))
+		;
+	while (i->said.len > 0 && i->said.data[i->said.len - 1] == '\n')
+		i->said.len--;
+	str_addn_visible(&shown, str_c(&i->said), i->said.len, false);
 	if (shown.len == 0 && ours->kind != ERR_NONE) {
 		*err = *ours;
 		return -1;
@@ -164,7 +209,7 @@ static int copy_out(struct command *c, const struct side *from, const char *to, 
 	if (inside_start(c, from->slug, argv, &inside, err) != 0)
 		return -1;
 	/* What it returns stands in @why, too. */
-	(void)files_receive_at(inside.out, to, name, COPY_LIMIT, hear, c, count, &why);
+	(void)files_receive_at(inside.out, to, name, COPY_LIMIT, hear, &inside, count, &why);
 	return inside_finish(&inside, &why, err);
 }
 
@@ -178,7 +223,8 @@ static int copy_in(struct command *c, const char *from, const struct side *to, s
 
 	if (inside_start(c, to->slug, argv, &inside, err) != 0)
 		return -1;
-	if (files_send_at(inside.in, from, hear, c, count, &why) != 0 && why.kind != ERR_SYSTEM) {
+	if (files_send_at(inside.in, from, hear, inside_room, &inside, count, &why) != 0 &&
+	    why.kind != ERR_SYSTEM) {
 		*err = why;
 		return -1;
 	}

@@ -15,7 +15,7 @@ int guest_send(int argc, char **argv)
 
 	if (argc != 2)
 		return guest_fail(GUEST_FAILED, "send PATH");
-	if (files_send_at(1, argv[1], NULL, NULL, &count, &err) != 0)
+	if (files_send_at(1, argv[1], NULL, NULL, NULL, &count, &err) != 0)
 		return guest_fail(COPY_FAILED, "%s", err.text);
 	return 0;
 }

@@ -39,19 +39,38 @@ static uint32_t get_u32(const unsigned char *p)
 struct sender {
 	int out;
 	files_told told;
+	files_wait wait;
 	void *arg;
 	struct files_count *count;
 	uint64_t entries;
 };
+
+static int send_all(struct sender *s, const void *bytes, size_t n, struct err *err)
+{
+	const char *p = bytes;
+
+	while (n > 0) {
+		ssize_t put = write(s->out, p, n);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && (errno != EAGAIN || !s->wait))
+			return fail_errno(err, "sending");
+		if (put < 0 && s->wait(s->arg, err) != 0)
+			return fail_in(err, "sending");
+		if (put > 0) {
+			p += put;
+			n -= (size_t)put;
+		}
+	}
+	return 0;
+}
 
 static int send_frame(struct sender *s, enum files_frame kind, const void *bytes, size_t n, struct err *err)
 {
 	unsigned char head[HEAD] = { (unsigned char)kind };
 
 	put_u32(head + 1, (uint32_t)n);
-	if (file_write_all(s->out, head, sizeof head, err) != 0 || file_write_all(s->out, bytes, n, err) != 0)
-		return fail_in(err, "sending");
-	return 0;
+	return send_all(s, head, sizeof head, err) == 0 ? send_all(s, bytes, n, err) : -1;
 }
 
 static int send_entry(struct sender *s, enum files_frame kind, mode_t mode, const char *name, struct err *err)
@@ -164,10 +183,10 @@ static int send_at(struct sender *s, int dir, const char *name, int depth, struc
 	return send_remark(s, name, "not a regular file", err);
 }
 
-int files_send(int out, int dir, const char *name, files_told told, void *arg, struct files_count *count,
-               struct err *err)
+int files_send(int out, int dir, const char *name, files_told told, files_wait wait, void *arg,
+               struct files_count *count, struct err *err)
 {
-	struct sender s = { .out = out, .told = told, .arg = arg, .count = count };
+	struct sender s = { .out = out, .told = told, .wait = wait, .arg = arg, .count = count };
 
 	*count = (struct files_count){ 0 };
 	if (!is_top_name(name))
@@ -447,13 +466,13 @@ int files_receive_at(int in, const char *path, const char *name, uint64_t limit,
 	return files_receive(in, above, last, limit, told, arg, count, err);
 }
 
-int files_send_at(int out, const char *path, files_told told, void *arg, struct files_count *count,
-                  struct err *err)
+int files_send_at(int out, const char *path, files_told told, files_wait wait, void *arg,
+                  struct files_count *count, struct err *err)
 {
 	char last[NAME_BYTES + 1];
 	own_fd int above = open_above(path, last, err);
 
 	if (above < 0)
 		return -1;
-	return files_send(out, above, last, told, arg, count, err);
+	return files_send(out, above, last, told, wait, arg, count, err);
 }

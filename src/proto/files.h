@@ -42,13 +42,16 @@ struct files_count {
 /* Hears each remark (NUL-terminated, hostile). May be NULL. */
 typedef void (*files_told)(void *arg, const char *text);
 
+/* Waits until there is room in a stream that does not block its sender. NULL: it is one that does. */
+typedef int (*files_wait)(void *arg, struct err *err);
+
 /* A component that may be made: not empty, ".", "..", no slash or NUL, at most 255 bytes. */
 bool files_name_is_valid(const char *name, size_t n);
 
 /* Sends what stands at @name below @dir (the last component is not followed); ".": what is in it.
  * @told hears what is passed over; the receiver hears the same. */
-int files_send(int out, int dir, const char *name, files_told told, void *arg, struct files_count *count,
-               struct err *err);
+int files_send(int out, int dir, const char *name, files_told told, files_wait wait, void *arg,
+               struct files_count *count, struct err *err);
 
 /* Writes the stream's one file or directory as @name in @dir; ".": what is in that directory,
  * into @dir itself. A file appears whole (temporary
@@ -62,5 +65,5 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 int files_receive_at(int in, const char *path, const char *name, uint64_t limit, files_told told, void *arg,
                      struct files_count *count, struct err *err);
 /* Sends @path, which may go through links except for its last component. */
-int files_send_at(int out, const char *path, files_told told, void *arg, struct files_count *count,
-                  struct err *err);
+int files_send_at(int out, const char *path, files_told told, files_wait wait, void *arg,
+                  struct files_count *count, struct err *err);

@@ -141,6 +141,41 @@ copies_both_ways() {
 	[ "$out" = $'one\ntwo\none\ntwo' ] # control
 }
 
+# Takes the room in which the program that receives could say why it can't go on, and sees to that.
+fill_errors='
+import glob, os, signal
+held = None
+while held is None:
+    for name in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if b"receive" not in open(name, "rb").read().split(b"\0"): continue
+            pid = int(name.split("/")[2])
+            os.kill(pid, signal.SIGSTOP)
+            held = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError: continue
+try:
+    for _ in range(200000): os.write(held, b"x")
+except BlockingIOError: pass
+os.chmod("/tmp/to", 0)
+open("/tmp/filled", "w").close()
+os.kill(pid, signal.SIGCONT)
+signal.pause()'
+
+@test "a copy ends with its program, though that can't say why" {
+	mkdir in
+	for ((i = 0; i < 50; i++)); do truncate -s 4M "in/$i"; done
+	[ "$(id -u)" -ne 0 ] || as_ordinary_user
+	detached sh -c 'mkdir /tmp/to; touch /tmp/ready; exec python3 -c "$1"' - "$fill_errors"
+	wait_for "${AS[@]}" bottle exec "$slug" -- test -e /tmp/ready </dev/null
+	run_split timeout -k 1 30 bottle cp in/. "$slug:/tmp/to"
+	expect_status 1
+	[[ $err == *"in the bottle: xxx"* ]]
+	run_split bottle exec "$slug" -- sh -c 'test -e /tmp/filled && chmod 700 /tmp/to'
+	expect_status 0
+	run_split bottle cp in/. "$slug:/tmp/to" # control
+	expect_status 0
+}
+
 # Takes hold of the standard error of the program that sends, says something there and ends it.
 hold_errors='
 import glob, os, signal, sys

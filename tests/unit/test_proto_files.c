@@ -70,7 +70,7 @@ static int send_child(void *arg, struct err *err)
 {
 	const struct sending *s = arg;
 	struct files_count count;
-	return files_send(s->out, s->dir, s->name, NULL, NULL, &count, err);
+	return files_send(s->out, s->dir, s->name, NULL, NULL, NULL, &count, err);
 }
 
 static void hear(void *arg, const char *text)
@@ -139,11 +139,12 @@ static void links_at_the_top_are_refused(void **state)
 	own_fd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	assert_int_equal(symlinkat("/etc/passwd", b->from, "link"), 0);
-	assert_refused(files_send(null, b->from, "link", NULL, NULL, &count, &err), &err, ERR_INPUT,
+	assert_refused(files_send(null, b->from, "link", NULL, NULL, NULL, &count, &err), &err, ERR_INPUT,
 	               "regular");
-	assert_refused(files_send(null, b->from, "..", NULL, NULL, &count, &err), &err, ERR_INPUT, "name");
+	assert_refused(files_send(null, b->from, "..", NULL, NULL, NULL, &count, &err), &err, ERR_INPUT,
+	               "name");
 	put(b->from, "plain", "x", 1, 0644);
-	assert_ok(files_send(null, b->from, "plain", NULL, NULL, &count, &err), &err); /* control */
+	assert_ok(files_send(null, b->from, "plain", NULL, NULL, NULL, &count, &err), &err); /* control */
 }
 
 static void over_the_limit_is_refused_and_nothing_half_is_left(void **state)
