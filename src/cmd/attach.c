@@ -29,7 +29,8 @@ const struct verb verb_attach = {
 	.args = "SLUG",
 	.summary = "look at a bottle's program, and type to it",
 	.group = GROUP_RUN,
-	.details = "Ends with the program, and with its status. On a terminal Ctrl-] leaves and lets it run.",
+	.details =
+		"Ends with the program, and with its status. On a terminal Ctrl-] leaves and lets it run, else Ctrl-C or a signal does.",
 	.flags = VERB_STATUS,
 	.min_args = 1,
 	.max_args = 1,

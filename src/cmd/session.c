@@ -206,6 +206,11 @@ static int on_signal(struct relay *r, struct err *err)
 		return 0;
 	if (info.ssi_signo == SIGWINCH)
 		return r->started ? say(r, KEEPER_RESIZE, 0, err) : 0;
+	/* Where no key leaves, a signal does: it is meant for who looks on, and not for the program. */
+	if (!r->s->launching && r->raw.fd < 0) {
+		r->s->left = r->over = true;
+		return 0;
+	}
 	if (info.ssi_signo == SIGHUP)
 		return fail(err, ERR_DENIED, "the terminal hung up");
 	return say(r, KEEPER_SIGNAL, info.ssi_signo, err);

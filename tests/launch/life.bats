@@ -33,6 +33,27 @@ load helper
 	wait_for state_is stopped
 }
 
+@test "who looks on without a terminal leaves by a signal, and the bottle runs on" {
+	detached sh -c 'trap "touch hit; exit 7" INT TERM HUP QUIT; while :; do echo ready; sleep 0.1; done'
+	for signal in INT TERM HUP QUIT; do
+		# A shell makes what it puts into the background deaf to INT and QUIT.
+		env --default-signal bottle attach "$slug" >"$PLACE/seen" 2>"$PLACE/said" </dev/null 3>&- &
+		attached=$!
+		wait_for grep -q ready "$PLACE/seen"
+		kill "-$signal" "$attached"
+		status=0
+		wait "$attached" || status=$?
+		[ "$status" -eq 0 ] || { echo "$signal: $status $(cat "$PLACE/said")"; return 1; }
+	done
+	run_split bottle exec "$slug" -- test ! -e hit
+	expect_status 0
+	state_is running
+	run_split bottle stop "$slug" # control
+	expect_status 0
+	[ -e "$BOTTLES/$slug/workspace/upper/hit" ]
+	state_is stopped
+}
+
 @test "a killed gateway takes the bottle down, and leaves nothing reachable" {
 	detached sleep 1000
 	gateway=$(for p in $(children "$keeper"); do grep -qs egress "/proc/$p/cmdline" && echo "$p"; done)
