@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 	}
 	err = (struct err)ERR_INIT;
 	if (ui_flush(&err) < 0) {
+		c.ui.json = false; /* an object would go where nothing arrives */
 		ui_error(&c.ui, &err);
 		if (status == 0)
 			status = exit_status_of(c.verb, err.kind);

@@ -93,6 +93,14 @@ load helper
 	bottle help >/dev/full 2>"$PLACE/err" || status=$?
 	expect_status 1
 	grep -q stdout "$PLACE/err"
+	# Of an error as an object, too.
+	for words in "ls --json" "info nosuch --json"; do
+		status=0
+		# shellcheck disable=SC2086
+		bottle $words >/dev/full 2>"$PLACE/err" || status=$?
+		expect_status 1
+		grep -q "^bottle: write to stdout" "$PLACE/err" || { echo "$words"; return 1; }
+	done
 }
 
 @test "closed standard descriptors are not taken by files" {
