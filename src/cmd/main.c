@@ -28,13 +28,13 @@ int exit_status_of(const struct verb *verb, enum err_kind kind)
 }
 
 /* A caller may have closed 0, 1 or 2; the next file that is opened must not take that number
- * and get our messages written into it. */
+ * and get our messages written into it. Read-only: data that nobody gets is a failure. */
 static void fill_standard_descriptors(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDONLY);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
