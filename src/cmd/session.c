@@ -202,7 +202,8 @@ static int on_signal(struct relay *r, struct err *err)
 {
 	struct signalfd_siginfo info;
 
-	if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info)
+	/* A pipe that broke is what the write to it says. */
+	if (read(r->signals, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGPIPE)
 		return 0;
 	if (info.ssi_signo == SIGWINCH)
 		return r->started ? say(r, KEEPER_RESIZE, 0, err) : 0;
@@ -239,7 +240,7 @@ static int relay_once(struct relay *r, struct err *err)
 
 int session_relay(struct command *c, int keeper, struct session *s, struct err *err)
 {
-	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 };
+	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, 0 };
 	struct relay r = { .c = c, .s = s, .keeper = keeper, .raw = UI_RAW_INIT, .input_open = !s->no_input };
 
 	s->status = -1;

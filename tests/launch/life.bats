@@ -139,6 +139,18 @@ load helper
 	[ "$(stat -c %s "$PLACE/all")" -eq 3000004 ]
 }
 
+@test "what a reader that went away did not get is a failure of our own, and said" {
+	bottle start --yes --rm -- sh -c 'seq 1 300000; sleep 1000' 2>"$PLACE/said" </dev/null 3>&- | head -n 1 >"$PLACE/first"
+	status=${PIPESTATUS[0]}
+	expect_status 125
+	[ "$(cat "$PLACE/first")" = 1 ]
+	grep -q '^bottle: .*Broken pipe' "$PLACE/said"
+	bottle start --yes --rm -- sh -c 'seq 1 300000; exit 7' 2>/dev/null </dev/null 3>&- | tail -n 1 >"$PLACE/last"
+	status=${PIPESTATUS[0]}
+	expect_status 7 # control
+	[ "$(cat "$PLACE/last")" = 300000 ]
+}
+
 closed_to_others() {
 	detached sleep 1000
 	run_split cat "/proc/$keeper/environ"
