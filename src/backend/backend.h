@@ -48,6 +48,7 @@ struct guest_request {
 	const char *slug;
 	const char *program; /* our static guest program, on the host */
 	const char *smolvm;  /* the smolvm command, for the backend that needs it; NULL: not found */
+	bool plan_only;      /* of check(): what this host lacks for it is no matter */
 	const char *image;   /* as in the manifest; NULL: the backend's default */
 	const struct guest_image *made; /* of up(): what became of @image; NULL: none */
 	const struct strv *tools;       /* absolute */

@@ -61,6 +61,8 @@ static int check(const struct guest_request *r, struct strv *unlimited, struct e
 		return fail(err, ERR_INPUT, "resources.memory_mib: a machine needs %d", MEMORY_MIN);
 	if (check_image(r->image, err) != 0)
 		return -1;
+	if (r->plan_only)
+		return 0;
 	int rc = smolvm_find(r->smolvm, &smolvm, err);
 	smolvm_clear(&smolvm);
 	if (rc != 0)

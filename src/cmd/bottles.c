@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/known.h"
+#include "registry/paths.h"
 #include "base/banned.h"
 
 void bottle_clear(struct bottle *b)
@@ -24,12 +25,46 @@ int bottle_open(struct command *c, const char *slug, struct bottle *out, struct 
 	if (made.dir < 0)
 		return -1;
 	if (registry_load(made.dir, &made.record, err) != 0)
-		return fail_in(err, "bottle %s", slug);
+		return bottle_unreadable(c, slug, err);
 	if (!str_is(made.record.slug, slug))
 		return fail(err, ERR_INPUT, "bottle %s: its record is that of %s", slug, made.record.slug);
 	*out = made;
 	made = (struct bottle)BOTTLE_INIT;
 	return 0;
+}
+
+int bottle_unreadable(struct command *c, const char *slug, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	const struct paths *paths = command_paths(c, &ignored);
+	own_mem char *why = xstrdup(err->text);
+
+	return fail(err, err->kind,
+	            "bottle %s: %s; what it held, changed files below workspace/upper, is in %s/bottles/%s: "
+	            "a directory to remove when nothing in it is wanted",
+	            slug, why, paths ? paths->state : "", slug);
+}
+
+void bottle_set_changed(const struct command *c, json *row, const struct bottle *b, size_t limit)
+{
+	own_layers struct layers layers = LAYERS_INIT;
+	struct err ignored = ERR_INIT;
+	char text[24];
+	size_t n = 0;
+	bool more = false;
+
+	if (layers_open(b, &layers, &ignored) != 0 ||
+	    workspace_count(&layers.workspace, limit, &n, &more, &ignored) != 0) {
+		json_set(row, "changed", NULL);
+		return;
+	}
+	snprintf(text, sizeof text, "%zu%s", n, more ? "+" : "");
+	if (c->ui.json)
+		json_set_int(row, "changed", (int64_t)n);
+	else
+		json_set_string(row, "changed", text);
+	if (c->ui.json)
+		json_set_truth(row, "changed_more", more);
 }
 
 void layers_clear(struct layers *l)

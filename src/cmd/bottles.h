@@ -15,6 +15,11 @@ struct bottle {
 void bottle_clear(struct bottle *b);
 #define own_bottle __attribute__((cleanup(bottle_clear)))
 int bottle_open(struct command *c, const char *slug, struct bottle *out, struct err *err);
+/* Where its record can't be read: @err says where the bottle is, and what it may still hold. -1. */
+int bottle_unreadable(struct command *c, const char *slug, struct err *err);
+/* How many files changed ("changed": null where that can't be said), up to @limit; more is "1000+", and
+ * "changed_more" in JSON. */
+void bottle_set_changed(const struct command *c, json *row, const struct bottle *b, size_t limit);
 
 /* The workspace's two sides, held open. */
 struct layers {

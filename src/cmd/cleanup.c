@@ -250,8 +250,9 @@ static int choose(struct command *c, bool purge, struct strv *out, struct err *e
 		bool named = false;
 		for (size_t j = 0; j < c->args.n; j++)
 			named = named || str_is(c->args.v[j], l->slug);
-		if (l->error.kind != ERR_NONE && c->args.n == 0)
-			ui_note(&c->ui, "bottle %s is left as it is: %s", l->slug, l->error.text);
+		struct err why = l->error;
+		if (why.kind != ERR_NONE && c->args.n == 0 && bottle_unreadable(c, l->slug, &why) != 0)
+			ui_note(&c->ui, "left as it is: %s", why.text);
 		if (l->error.kind != ERR_NONE || (c->args.n > 0 && !named) ||
 		    !wants_cleanup(&l->record, named, purge))
 			continue;

@@ -65,11 +65,11 @@ static int diff_run(struct command *c, struct err *err)
 	if (changes.more)
 		ui_note(&c->ui,
 		        "not everything was looked at: directories are too deep, unreadable or too many");
-	if (c->ui.json || command_has(c, "names")) {
+	if (c->ui.json || command_has(c, "names"))
 		print_names(c, &changes);
-		return 0;
-	}
-	return print_texts(&layers, &changes, err);
+	else if (print_texts(&layers, &changes, err) != 0)
+		return -1;
+	return changes.more ? 1 : 0;
 }
 
 static const struct option options[] = {
@@ -84,7 +84,7 @@ const struct verb verb_diff = {
 	.details =
 		"Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
 		"use bottle export. Binary files, files over 1 MiB and links are named only. With --json, the list of "
-		"changes.",
+		"changes. Exits with 1 where not everything could be looked at.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

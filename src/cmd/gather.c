@@ -143,13 +143,18 @@ static int gather_credential(struct command *c, struct plan *plan, struct plan_c
 	return 0;
 }
 
-static int gather_variable(const struct plan_secret *from, struct secret *out, struct err *err)
+static int gather_variable(const struct plan *plan, const struct plan_secret *from, struct secret *out,
+                           struct err *err)
 {
 	own_mem char *what = xasprintf("env.%s", from->name);
 	own_mem char *prompt = NULL;
 
 	if (!from->ask)
 		return from_variable(what, from->reference, out, err);
+	if (plan->headless)
+		return fail(err, ERR_MISSING,
+		            "%s is asked for, and --headless asks nobody; write ${VARIABLE} in the manifest",
+		            what);
 	prompt = xasprintf("%s: ", *from->reference ? from->reference : from->name);
 	return ui_ask_secret(prompt, out, err) == 0 ? 0 : fail_in(err, "%s", what);
 }
@@ -171,7 +176,7 @@ int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *
 		return -1;
 	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
 	for (; out->nenv < plan->nsecrets; out->nenv++)
-		if (gather_variable(&plan->secrets[out->nenv], &out->env[out->nenv], err) != 0)
+		if (gather_variable(plan, &plan->secrets[out->nenv], &out->env[out->nenv], err) != 0)
 			return -1;
 	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
 	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
@@ -188,7 +193,8 @@ int gather_check(struct command *c, struct plan *plan, struct err *err)
 	if (close_to_others(err) != 0)
 		return -1;
 	for (size_t i = 0; i < plan->nsecrets; i++)
-		if (!plan->secrets[i].ask && gather_variable(&plan->secrets[i], &value, err) != 0)
+		if ((!plan->secrets[i].ask || plan->headless) &&
+		    gather_variable(plan, &plan->secrets[i], &value, err) != 0)
 			return -1;
 	for (size_t i = 0; i < plan->ncredentials; i++)
 		if (gather_credential(c, plan, &plan->credentials[i], &value, err) != 0)

@@ -91,7 +91,7 @@ int host_check(struct command *c, const char *backend, const char *bundle, struc
 	return -1;
 }
 
-int backend_check(struct command *c, struct plan *p, struct err *err)
+int backend_check(struct command *c, struct plan *p, bool plan_only, struct err *err)
 {
 	const struct backend *backend;
 	const struct paths *paths = command_paths(c, err);
@@ -101,6 +101,7 @@ int backend_check(struct command *c, struct plan *p, struct err *err)
 		return -1;
 	const struct guest_request request = {
 		.smolvm = p->smolvm,
+		.plan_only = plan_only,
 		.image = p->image,
 		.tools = &p->tools,
 		.operator_home = paths->home,

@@ -8,4 +8,4 @@
 int host_check(struct command *c, const char *backend, const char *bundle, struct err *err);
 /* The backend's own word on what it can't honour, before anything is acquired; what runs without
  * a limit here is noted in the plan. */
-int backend_check(struct command *c, struct plan *p, struct err *err);
+int backend_check(struct command *c, struct plan *p, bool plan_only, struct err *err);

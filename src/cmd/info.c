@@ -28,23 +28,17 @@ static json *list_json(const struct strv *sv)
 }
 
 /* What `info` shows: the record, with what is computed from it. */
-static json *describe(const struct bottle *b)
+static json *describe(const struct command *c, const struct bottle *b)
 {
 	enum { COUNT_LIMIT = 100000 };
 	const struct record *r = &b->record;
-	own_layers struct layers layers = LAYERS_INIT;
-	struct err ignored = ERR_INIT;
 	json *out = record_to_json(r);
-	size_t changed = 0;
-	bool more = false;
 
 	json_set_string(out, "state", record_state_name(record_shown_state(r)));
 	json_set(out, "created", time_json(r->created_ms));
 	json_set(out, "ended", time_json(r->ended_ms));
 	json_set(out, "exit_status", r->exit_status < 0 ? NULL : json_of_int(r->exit_status));
-	if (layers_open(b, &layers, &ignored) == 0 &&
-	    workspace_count(&layers.workspace, COUNT_LIMIT, &changed, &more, &ignored) == 0)
-		json_set_int(out, "changed", (int64_t)changed);
+	bottle_set_changed(c, out, b, COUNT_LIMIT);
 	set_resources(out, r);
 	json_set(out, "image", text_json(json_get_string(r->plan, "image", "")));
 	json_set_string(out, "image_sha256", json_get_string(r->plan, "image_hash", ""));
@@ -96,7 +90,7 @@ static void print_bottle(struct command *c, const struct bottle *b)
 		{ "audit_head", "audit head", false },
 		{ "proof", "proof", false },
 	};
-	own_json json *out = describe(b);
+	own_json json *out = describe(c, b);
 	json *limits = json_array_of();
 
 	for (size_t i = 0; i < b->record.limits_not_enforced.n; i++) {

@@ -9,28 +9,6 @@
 /* A bottle with more changes than this is shown as "1000+". */
 enum { COUNT_LIMIT = 1000 };
 
-static void set_changed(const struct command *c, json *row, const struct bottle *b)
-{
-	own_layers struct layers layers = LAYERS_INIT;
-	struct err ignored = ERR_INIT;
-	char text[24];
-	size_t n = 0;
-	bool more = false;
-
-	if (layers_open(b, &layers, &ignored) != 0 ||
-	    workspace_count(&layers.workspace, COUNT_LIMIT, &n, &more, &ignored) != 0) {
-		json_set(row, "changed", NULL);
-		return;
-	}
-	snprintf(text, sizeof text, "%zu%s", n, more ? "+" : "");
-	if (c->ui.json)
-		json_set_int(row, "changed", (int64_t)n);
-	else
-		json_set_string(row, "changed", text);
-	if (c->ui.json)
-		json_set_truth(row, "changed_more", more);
-}
-
 static void set_record(const struct command *c, json *row, const struct record *r)
 {
 	char age[AGE_TEXT];
@@ -59,13 +37,15 @@ static json *row_of(struct command *c, struct listed *l)
 	if (l->error.kind != ERR_NONE) {
 		json_set_string(row, "state", "broken");
 		json_set(row, "error", text_json(l->error.text));
-		ui_note(&c->ui, "bottle %s can't be read: %s", l->slug, l->error.text);
+		struct err why = l->error;
+		bottle_unreadable(c, l->slug, &why);
+		ui_note(&c->ui, "%s", why.text);
 		return row;
 	}
 	own_fd int dir = registry_open(command_bottles(c, &ignored), l->slug, &ignored);
 	b.dir = dir;
 	set_record(c, row, &l->record);
-	set_changed(c, row, &b);
+	bottle_set_changed(c, row, &b, COUNT_LIMIT);
 	return row;
 }
 

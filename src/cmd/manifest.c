@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -50,10 +51,13 @@ static int check_file(const char *file, struct err *err)
 {
 	own_json json *routes = NULL;
 	own_str struct str bytes = STR_INIT;
-	own_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	own_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		return fail_errno(err, "open %s", file);
+	if (!S_ISREG(st.st_mode))
+		return fail(err, ERR_INPUT, "%s is not a regular file", file);
 	if (file_read_fd(fd, file, MANIFEST_FILE_MAX, &bytes, err) != 0)
 		return -1;
 	if (manifest_check(kind_of(file), file, str_c(&bytes), bytes.len, &routes, err) != 0)

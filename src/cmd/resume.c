@@ -40,7 +40,7 @@ static int run(struct command *c, struct err *err)
 	if (load_plan(c, slug, &plan, err) != 0 || host_check(c, plan.backend, plan.bundle, err) != 0)
 		return -1;
 	/* What its paths lead to may be another thing since it stopped. */
-	if (backend_check(c, &plan, err) != 0 || project_still_is(c, &plan, err) != 0)
+	if (backend_check(c, &plan, false, err) != 0 || project_still_is(c, &plan, err) != 0)
 		return fail_in(err, "bottle %s", slug);
 	plan.detach = command_has(c, "detach");
 	const struct paths *paths = command_paths(c, err);

@@ -17,7 +17,7 @@ static int remove_one(struct command *c, const char *slug, struct err *err)
 		return -1;
 	/* Without its record nobody knows whether the bottle runs, or what it holds. */
 	if (registry_load(dir, &r, err) != 0)
-		return fail_in(err, "bottle %s is left as it is", slug);
+		return bottle_unreadable(c, slug, err);
 	if (!str_is(r.slug, slug))
 		return fail(err, ERR_INPUT, "bottle %s is left as it is: its record is that of %s", slug,
 		            r.slug);

@@ -185,7 +185,7 @@ static int run(struct command *c, struct err *err)
 	/* First, so that a host that lacks something hears of that. A plan alone needs no host. */
 	if (!command_has(c, "dry-run") && host_check(c, plan.backend, plan.bundle, err) != 0)
 		return -1;
-	if (backend_check(c, &plan, err) != 0 || project_note(&plan, err) != 0 ||
+	if (backend_check(c, &plan, command_has(c, "dry-run"), err) != 0 || project_note(&plan, err) != 0 ||
 	    plan_check_text(&plan, err) != 0)
 		return -1;
 	if (command_has(c, "dry-run"))

@@ -62,9 +62,21 @@ static void plan_path(struct plan *p)
 		strv_add(&p->path, standard[i]);
 }
 
+static bool takes_prompt(const struct strv *list)
+{
+	const struct word none[] = { { "prompt", NULL } };
+	own_strv struct strv ignored = STRV_INIT;
+
+	return !words_fill_list(list, none, ARRAY_LEN(none), &ignored);
+}
+
 static int plan_command(struct plan *p, const struct manifest_plan *m, const struct plan_options *o,
                         const struct plan_facts *f, struct err *err)
 {
+	bool has_prompt = o->prompt && *o->prompt;
+
+	if (o->command && has_prompt)
+		return fail(err, ERR_USAGE, "--prompt is for an agent's command, and not for one behind --");
 	if (o->command) {
 		strv_copy(&p->command, o->command);
 		return 0;
@@ -73,7 +85,7 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 		return fail(err, ERR_USAGE, "nothing to run; name an agent, or a command behind --");
 	const struct manifest_prompt *prompt = &m->provider.prompt;
 	const struct word words[] = {
-		{ "prompt", o->prompt && *o->prompt ? o->prompt : NULL },
+		{ "prompt", has_prompt ? o->prompt : NULL },
 		{ "system_prompt", *m->prompt ? m->prompt : NULL },
 		{ "workspace", GUEST_WORKSPACE },
 		{ "home", GUEST_HOME },
@@ -100,6 +112,9 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 		strv_add(&p->command, command.v[i]);
 	words_fill_list(&prompt->system, words, ARRAY_LEN(words), &p->command);
 	const struct strv *args = o->headless ? &prompt->headless : &prompt->interactive;
+	if (has_prompt && !takes_prompt(&m->provider.command) && !takes_prompt(args))
+		return fail(err, ERR_USAGE, "provider %s takes no --prompt%s", m->provider.name,
+		            o->headless ? " with --headless" : "");
 	bool filled = words_fill_list(args, words, ARRAY_LEN(words), &p->command);
 	if (!filled && o->headless)
 		return fail(err, ERR_USAGE, "--headless needs --prompt: there is nobody to type one");

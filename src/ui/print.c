@@ -63,13 +63,12 @@ void ui_note(const struct ui *ui, const char *fmt, ...)
 	own_str struct str shown = STR_INIT;
 	va_list ap;
 
-	if (ui->json)
-		return;
 	va_start(ap, fmt);
 	str_vaddf(&text, fmt, ap);
 	va_end(ap);
 	/* It may quote what came from elsewhere. */
 	str_addn_visible(&shown, str_c(&text), text.len, true);
+	(void)ui;
 	/* What went to stdout before must not appear after it. */
 	fflush(stdout);
 	fprintf(stderr, "%s\n", str_c(&shown));

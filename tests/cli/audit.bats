@@ -74,6 +74,19 @@ set_record() {
 	mv "$dir/new" "$bottles/one-aaaaa/record.json"
 }
 
+@test "a log with a line that is none is a whole list up to there, and an error beside it" {
+	deny '"host":"a.test"'
+	deny '"host":"b.test"'
+	run --separate-stderr "$bottle" audit --json one-aaaaa # control
+	[ "$status" -eq 0 ]
+	[ "$(jq length <<<"$output")" -eq 2 ] && [ -z "$stderr" ]
+	printf 'none\n' >>"$log"
+	run --separate-stderr "$bottle" audit --json one-aaaaa
+	[ "$status" -eq 1 ]
+	[ "$(jq -r '.[1].host' <<<"$output")" = b.test ]
+	[[ $stderr == *"line 3"* ]]
+}
+
 @test "a last line that a killed keeper did not end is named, the rest is shown, and cleanup mends it" {
 	deny '"host":"a.test"'
 	claim
@@ -92,6 +105,7 @@ set_record() {
 	[[ $stderr == *"line 3 is cut short"* ]]
 	run --separate-stderr "$bottle" audit --json one-aaaaa
 	[ "$(jq length <<<"$output")" -eq 2 ]
+	[[ $stderr == *"line 3 is cut short"* ]] # beside the data, not instead of it
 	run --separate-stderr "$bottle" resume one-aaaaa
 	[ "$status" -eq 125 ]
 	[[ $stderr == *"bottle cleanup one-aaaaa"* ]]

@@ -140,3 +140,10 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 	run --separate-stderr "$bottle" manifest show --bottle dev
 	[[ $stderr != *"ignored"* ]]
 }
+
+@test "what is no regular file is not waited for" {
+	mkfifo "$BATS_TEST_TMPDIR/pipe.md"
+	run timeout 60 "$BUILD/bin/bottle" manifest check "$BATS_TEST_TMPDIR/pipe.md"
+	[ "$status" -eq 1 ]
+	[[ $output == *"pipe.md is not a regular file"* ]]
+}

@@ -54,7 +54,15 @@ teardown() { state_down; }
 	[ "$status" -eq 1 ]
 	run --separate-stderr "$bottle" cleanup --yes --purge
 	[ "$status" -eq 0 ]
-	[[ $stderr == *"bad-bbbbb is left as it is"* ]]
+	[[ $stderr == *"left as it is: bottle bad-bbbbb"* ]]
+	# Wherever it is met: where its files are, since nothing else gets at them.
+	run --separate-stderr "$bottle" ls --json
+	[[ $stderr == *"$bottles/bad-bbbbb"* ]]
+	for verb in info rm export; do
+		run --separate-stderr "$bottle" $verb bad-bbbbb
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"$bottles/bad-bbbbb"*workspace/upper* ]] || [[ $stderr == *workspace/upper*"$bottles/bad-bbbbb"* ]]
+	done
 	[ "$before" = "$(sha256sum <"$bottles/bad-bbbbb/record.json")" ]
 }
 
@@ -68,6 +76,7 @@ teardown() { state_down; }
 	run --separate-stderr "$bottle" info one-aaaaa --json
 	[ "$(jq -r '.exit_status' <<<"$output")" -eq 3 ]
 	[ "$(jq -r '.bottles | join(" ")' <<<"$output")" = "base dev" ]
+	[ "$(jq -c '[.changed, .changed_more]' <<<"$output")" = "[0,false]" ]
 }
 
 @test "info shows an agent's resolved manifest" {

@@ -24,6 +24,23 @@ whiteout() { mknod "$1" c 0 0 || skip "this kernel lets nobody make a whiteout";
 	[ "$(jq -r 'map(.path) | join(" ")' <<<"$output")" = "bin f link" ]
 }
 
+@test "diff that could not look at everything says so by its status too" {
+	echo new >"$up/f"
+	run --separate-stderr "$bottle" diff --json one-aaaaa # control
+	[ "$status" -eq 0 ]
+	deep=$up
+	for i in $(seq 1 205); do deep=$deep/d; done
+	mkdir -p "$deep"
+	for words in "" --names --json; do
+		run --separate-stderr "$bottle" diff $words one-aaaaa
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"not everything was looked at"* ]]
+	done
+	[ "$(jq -r '.[] | select(.path == "f") | .status' <<<"$output")" = added ]
+	run --separate-stderr "$bottle" info --json one-aaaaa
+	[ "$(jq .changed_more <<<"$output")" = true ]
+}
+
 @test "what diff prints, patch applies" {
 	seq 1 400 >"$work/f"
 	seq 1 400 | sed -e '3d' -e '50,60d' -e 's/^1\(.\)9$/changed \1/' -e '200a new line' >"$up/f"

@@ -261,3 +261,45 @@ token() { printf 'e30.%s.c2ln' "$(printf '{"exp":%s}' "$1" | base64 -w0 | tr '+/
 		expect_status 0
 	done
 }
+
+@test "--headless asks nobody, for a secret neither; a plan says so" {
+	printf -- '---\nenv: {TOKEN: "?your token", OTHER: "${OTHER_TOKEN}"}\n---\n' >"$HOME/.bot-bottle/bottles/ask.md"
+	for words in --headless "--headless --dry-run"; do
+		OTHER_TOKEN=there start $words --bottle ask -- true
+		expect_status 125
+		[[ $err == *"env.TOKEN is asked for, and --headless asks nobody"* ]] || { echo "$err"; return 1; }
+	done
+	# Controls: a plan for a terminal, and one without such a name.
+	OTHER_TOKEN=there bottle start --dry-run --bottle ask -- true </dev/null
+	printf -- '---\nenv: {OTHER: "${OTHER_TOKEN}"}\n---\n' >"$HOME/.bot-bottle/bottles/ask.md"
+	OTHER_TOKEN=there start --headless --rm --bottle ask -- true
+	expect_status 0
+}
+
+@test "a prompt that nothing takes is refused" {
+	start --prompt fix -- true
+	expect_status 125
+	[[ $err == *"--prompt is for an agent's command"* ]]
+	printf -- '---\nagent_provider: {template: shell}\n---\n' >"$HOME/.bot-bottle/bottles/shell.md"
+	run_split bottle start --yes --bottle shell --dry-run --prompt fix
+	expect_status 125
+	[[ $err == *"provider shell takes no --prompt"* ]] || { echo "$err"; return 1; }
+	run_split bottle start --yes --bottle shell --dry-run --headless --prompt 'echo done' # control
+	expect_status 0
+}
+
+@test "a plan needs no smolvm; a start does (control)" {
+	printf -- '---\nworkspace: none\n---\n' >"$HOME/.bot-bottle/bottles/machine.md"
+	PATH=$(dirname "$(command -v bottle)"):/usr/bin:/bin
+	run_split bottle start --dry-run --backend smolmachines --bottle machine -- true
+	expect_status 0
+	run_split bottle start --yes --backend smolmachines --bottle machine -- true
+	expect_status 125
+}
+
+@test "what a person must be told is told beside --json, too" {
+	printf -- '---\nworkspace: mount\n---\n' >"$HOME/.bot-bottle/bottles/mounted.md"
+	start --json --headless --bottle mounted -- sh -c 'echo x >.envrc'
+	expect_status 0
+	[ -z "$out" ] && [[ $err == *"obeyed by a tool of the host"*.envrc* ]] || { echo "$out; $err"; return 1; }
+}
