@@ -264,10 +264,10 @@ token() { printf 'e30.%s.c2ln' "$(printf '{"exp":%s}' "$1" | base64 -w0 | tr '+/
 
 @test "--headless asks nobody, for a secret neither; a plan says so" {
 	printf -- '---\nenv: {TOKEN: "?your token", OTHER: "${OTHER_TOKEN}"}\n---\n' >"$HOME/.bot-bottle/bottles/ask.md"
-	for words in --headless "--headless --dry-run"; do
-		OTHER_TOKEN=there start $words --bottle ask -- true
+	for word in --json --dry-run; do
+		OTHER_TOKEN=there start --headless "$word" --bottle ask -- true
 		expect_status 125
-		[[ $err == *"env.TOKEN is asked for, and --headless asks nobody"* ]] || { echo "$err"; return 1; }
+		[[ $out$err == *"env.TOKEN is asked for, and --headless asks nobody"* ]] || { echo "$err"; return 1; }
 	done
 	# Controls: a plan for a terminal, and one without such a name.
 	OTHER_TOKEN=there bottle start --dry-run --bottle ask -- true </dev/null
