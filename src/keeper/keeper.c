@@ -49,7 +49,8 @@ void keeper_stop(struct keeper *k, int signo)
 	if (k->stopping)
 		return;
 	k->stopping = true;
-	if (!k->agent.running || guest_signal(&k->launch.guest, &k->agent.program, signo, &why) != 0) {
+	/* Also when it was asked for and has not yet said that it runs: it may have begun its work. */
+	if (guest_signal(&k->launch.guest, &k->agent.program, signo, &why) != 0) {
 		keeper_end(k, NULL);
 		return;
 	}

@@ -230,11 +230,14 @@ closed_to_others() {
 }
 
 @test "stop is done when the bottle is, though somebody still reads its last words" {
-	# A reader that takes nothing, as a pager on its first page does.
+	# A reader that takes nothing, as a pager on its first page does: its pipe is full already, so that what the
+	# program says is left to the keeper however the two ends of its socket come along.
 	mkfifo "$PLACE/pager"
-	bottle start --yes -- sh -c 'trap "seq 1 2000000; exit 0" TERM; touch ready; while :; do sleep 0.1; done' >"$PLACE/pager" 2>/dev/null </dev/null 3>&- &
+	exec 8<>"$PLACE/pager"
+	head -c 65536 /dev/zero >&8
+	bottle start --yes -- sh -c 'trap "seq 1 2000000; exit 0" TERM; touch ready; while :; do sleep 0.1; done' >"$PLACE/pager" 2>/dev/null </dev/null 3>&- 8>&- &
 	caller=$!
-	exec 9<"$PLACE/pager"
+	exec 9<"$PLACE/pager" 8>&-
 	is_ready() { slug=$(ls "$BOTTLES") && [ -e "$BOTTLES/$slug/workspace/upper/ready" ]; }
 	wait_for is_ready
 	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
