@@ -39,10 +39,11 @@ int bottle_unreadable(struct command *c, const char *slug, struct err *err)
 	const struct paths *paths = command_paths(c, &ignored);
 	own_mem char *why = xstrdup(err->text);
 
-	return fail(err, err->kind,
-	            "bottle %s: %s; what it held, changed files below workspace/upper, is in %s/bottles/%s: "
-	            "a directory to remove when nothing in it is wanted",
-	            slug, why, paths ? paths->state : "", slug);
+	return fail(
+		err, err->kind,
+		"bottle %s: %.120s; what it held (changed files below workspace/upper) is in %s/bottles/%s, "
+		"to be removed when nothing of it is wanted",
+		slug, why, paths ? paths->state : "", slug);
 }
 
 void bottle_set_changed(const struct command *c, json *row, const struct bottle *b, size_t limit)

@@ -1,4 +1,4 @@
-#include "cmd/cmd.h"
+#include "cmd/bottles.h"
 #include "cmd/host_check.h"
 #include "cmd/project.h"
 #include "cmd/summary.h"
@@ -19,7 +19,7 @@ static int load_plan(struct command *c, const char *slug, struct plan *out, stru
 	if (dir < 0)
 		return -1;
 	if (registry_load(dir, &r, err) != 0)
-		return fail_in(err, "bottle %s", slug);
+		return bottle_unreadable(c, slug, err);
 	if (!str_is(r.slug, slug))
 		return fail(err, ERR_INPUT, "bottle %s: its record is that of %s", slug, r.slug);
 	if (record_shown_state(&r) == RECORD_DEAD)

@@ -31,7 +31,7 @@ enum ui_shade { UI_PLAIN, UI_BOLD, UI_DIM, UI_RED, UI_GREEN, UI_YELLOW };
 
 /* "starting guest", one line per step; shown on a terminal only. */
 void ui_progress(const struct ui *ui, const char *step);
-/* A line for the person; not shown under --json. */
+/* A line for the person, beside whatever goes to stdout. */
 void ui_note(const struct ui *ui, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "bottle: text", the remedy on a line of its own; under --json one object on stdout. */
 void ui_error(const struct ui *ui, const struct err *err);
