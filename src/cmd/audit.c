@@ -136,9 +136,9 @@ static int print_log(struct command *c, const struct bottle *b, struct err *err)
 	int rc = audit_log_each(b->dir, print_record, &p, &cut, err);
 
 	str_clear(&p.text);
-	if (rc != 0 && p.began) {
+	if (rc != 0 && p.as_json && p.began) {
 		/* What was printed is a list, and one document: its end is said beside it. */
-		ui_text(p.as_json ? "\n]\n" : "");
+		ui_text("\n]\n");
 		c->ui.json = false;
 	}
 	if (rc != 0)

@@ -59,13 +59,13 @@ void bottle_set_changed(const struct command *c, json *row, const struct bottle 
 		json_set(row, "changed", NULL);
 		return;
 	}
-	snprintf(text, sizeof text, "%zu%s", n, more ? "+" : "");
-	if (c->ui.json)
+	if (c->ui.json) {
 		json_set_int(row, "changed", (int64_t)n);
-	else
-		json_set_string(row, "changed", text);
-	if (c->ui.json)
 		json_set_truth(row, "changed_more", more);
+		return;
+	}
+	snprintf(text, sizeof text, "%zu%s", n, more ? "+" : "");
+	json_set_string(row, "changed", text);
 }
 
 void layers_clear(struct layers *l)

@@ -273,16 +273,23 @@ static void one_that_was_forgotten_is_hung_up_and_heard_no_more(void **state)
 	assert_int_equal(b->started + b->exited + b->failed + b->deaths, 0);
 }
 
-/* A monitor that is gone takes the machine along, and the command that carried a program there ends too. */
-static void the_end_of_what_it_stands_on_is_no_end_of_a_program(void **state)
+static struct proc stand_on_a_process(struct bench *b)
 {
-	struct bench *b = *state;
-	own_proc struct proc base = PROC_INIT;
+	struct proc base = PROC_INIT;
 	const struct proc_spec spec = { .child = live_on, .arg = &b->init, .die_with_parent = true };
 	struct err err = ERR_INIT;
 
 	assert_ok(proc_fork(&spec, &base, &err), &err);
 	assert_ok(guest_stands_on(&b->guest, fcntl(base.pidfd, F_DUPFD_CLOEXEC, 3), &err), &err);
+	return base;
+}
+
+/* A monitor that is gone takes the machine along, and the command that carried a program there ends too. */
+static void the_end_of_what_it_stands_on_is_no_end_of_a_program(void **state)
+{
+	struct bench *b = *state;
+	own_proc struct proc base = stand_on_a_process(b);
+
 	run_a_program(b);
 	say(b, &(struct init_msg){ .kind = INIT_EXITED, .id = b->program.id, .status = 3 << 8 }, NULL, 0);
 	run_until(b, &b->exited, 1); /* control: while it is there */
@@ -297,12 +304,8 @@ static void the_end_of_what_it_stands_on_is_no_end_of_a_program(void **state)
 static void an_end_that_is_wanted_ends_nothing_else(void **state)
 {
 	struct bench *b = *state;
-	own_proc struct proc base = PROC_INIT;
-	const struct proc_spec spec = { .child = live_on, .arg = &b->init, .die_with_parent = true };
-	struct err err = ERR_INIT;
+	own_proc struct proc base = stand_on_a_process(b);
 
-	assert_ok(proc_fork(&spec, &base, &err), &err);
-	assert_ok(guest_stands_on(&b->guest, fcntl(base.pidfd, F_DUPFD_CLOEXEC, 3), &err), &err);
 	guest_stands_alone(&b->guest);
 	proc_clear(&base);
 	run_a_program(b);
