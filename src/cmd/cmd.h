@@ -16,6 +16,7 @@ enum complete {
 	COMPLETE_NOTHING,
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
+	COMPLETE_COPY,    /* files, and SLUG: */
 	COMPLETE_SLUG,    /* bottles with a record */
 	COMPLETE_SUBJECT, /* the same, and agents */
 	COMPLETE_BOTTLE,  /* manifests under bottles/ */

@@ -12,7 +12,10 @@ static const char bash_script[] =
 	"\tlocal IFS=$'\\n' word=${COMP_WORDS[COMP_CWORD]}\n"
 	"\tlocal found=($(bottle complete words -- \"${COMP_WORDS[@]:1:COMP_CWORD-1}\" \"$word\" 2>/dev/null))\n"
 	"\tcase ${found[0]-} in\n"
-	"\t:file) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
+	"\t:file) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$word\"))\n"
+	"\t\tif [ ${#found[@]} -gt 1 ]; then\n"
+	"\t\t\tcompopt -o nospace; COMPREPLY+=($(compgen -W \"${found[*]:1}\" -- \"$word\"))\n"
+	"\t\tfi ;;\n"
 	"\t:directory) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$word\")) ;;\n"
 	"\t*) COMPREPLY=($(compgen -W \"${found[*]-}\" -- \"$word\")) ;;\n"
 	"\tesac\n"
@@ -25,7 +28,7 @@ static const char zsh_script[] =
 	"\tlocal -a found\n"
 	"\tfound=(\"${(@f)$(bottle complete words -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
 	"\tcase ${found[1]} in\n"
-	"\t:file) _files ;;\n"
+	"\t:file) _files; compadd -S '' -- ${found[2,-1]} ;;\n"
 	"\t:directory) _files -/ ;;\n"
 	"\t*) compadd -- \"${(@)found:#}\" ;;\n"
 	"\tesac\n"
@@ -38,6 +41,7 @@ static const char fish_script[] = "function __bottle_complete\n"
 				  "\tswitch \"$found[1]\"\n"
 				  "\t\tcase ':file' ':directory'\n"
 				  "\t\t\t__fish_complete_path (commandline -ct)\n"
+				  "\t\t\tset -q found[2]; and printf '%s\\n' $found[2..-1]\n"
 				  "\t\tcase '*'\n"
 				  "\t\t\tprintf '%s\\n' $found\n"
 				  "\tend\n"
@@ -76,7 +80,8 @@ const struct verb verb_completion = {
 	.run = completion_run,
 };
 
-static void offer_slugs(struct command *c)
+/* Each slug with what stands @behind it. */
+static void offer_slugs(struct command *c, const char *behind)
 {
 	own_listing struct listing listing = LISTING_INIT;
 	struct err ignored = ERR_INIT;
@@ -85,7 +90,7 @@ static void offer_slugs(struct command *c)
 	if (bottles < 0 || registry_list(bottles, &listing, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < listing.n; i++)
-		ui_text("%s\n", listing.v[i].slug);
+		ui_text("%s%s\n", listing.v[i].slug, behind);
 }
 
 static void offer_manifests(struct command *c, enum complete what)
@@ -142,14 +147,18 @@ static void offer(struct command *c, enum complete what)
 	case COMPLETE_FILE:
 		ui_text(":file\n");
 		return;
+	case COMPLETE_COPY:
+		ui_text(":file\n");
+		offer_slugs(c, ":");
+		return;
 	case COMPLETE_DIRECTORY:
 		ui_text(":directory\n");
 		return;
 	case COMPLETE_SLUG:
-		offer_slugs(c);
+		offer_slugs(c, "");
 		return;
 	case COMPLETE_SUBJECT:
-		offer_slugs(c);
+		offer_slugs(c, "");
 		offer_manifests(c, COMPLETE_AGENT);
 		return;
 	case COMPLETE_BOTTLE:

@@ -261,6 +261,6 @@ const struct verb verb_cp = {
 	.group = GROUP_RUN,
 	.min_args = 2,
 	.max_args = 2,
-	.complete = COMPLETE_FILE,
+	.complete = COMPLETE_COPY,
 	.run = cp_run,
 };

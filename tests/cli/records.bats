@@ -286,3 +286,15 @@ teardown() { state_down; }
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"is not running"* ]]
 }
+
+@test "completion of cp offers files, and bottles with a colon" {
+	make_bottle one-aaaaa
+	run --separate-stderr "$bottle" complete words -- cp ""
+	[ "$output" = $':file\none-aaaaa:' ]
+	: >"$dir/other"
+	run --separate-stderr bash -c 'cd "$1" && PATH=$2:$PATH && source <(bottle completion bash)
+		compopt() { :; }
+		COMP_WORDS=(bottle cp o) COMP_CWORD=2; _bottle; echo "${COMPREPLY[@]}"
+		COMP_WORDS=(bottle cp other) COMP_CWORD=2; _bottle; echo "${COMPREPLY[@]}"' - "$dir" "${bottle%/*}"
+	[ "$output" = $'other one-aaaaa:\nother' ]
+}
