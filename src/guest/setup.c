@@ -107,11 +107,18 @@ static int place_certificates(struct err *err)
 	return 0;
 }
 
+/* A line of its own, also where the last one of the image's is not ended. */
 static int append_line(const char *path, const char *line, struct err *err)
 {
-	own_fd int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	own_fd int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	char last = '\n';
 
-	return fd < 0 ? fail_errno(err, "%s", path) : file_write_all(fd, line, strlen(line), err);
+	if (size < 0 || (size > 0 && pread(fd, &last, 1, size - 1) != 1))
+		return fail_errno(err, "%s", path);
+	if (last != '\n' && file_write_all(fd, "\n", 1, err) != 0)
+		return -1;
+	return file_write_all(fd, line, strlen(line), err);
 }
 
 /* Whether a line of the file begins with "name:". */
