@@ -109,3 +109,16 @@ a_swapped_workspace_is_refused() {
 	start --dry-run --workspace "$HOME/project" -- true
 	expect_status 0
 }
+
+@test "a socket of the host whose path nobody can dial is no proof, and not told as one" {
+	local deep row
+	row='.proof.checks[] | select(.check == "a socket file of the host") | has("not_applicable"), .as_expected'
+	start -- true
+	expect_status 0
+	[ "$(jq -r "$row" "$BOTTLES"/*/record.json | xargs)" = "false true" ] # control
+	deep=$PLACE/$(printf 'd%.0s' {1..90})
+	export XDG_STATE_HOME=$deep
+	start -- true
+	expect_status 0
+	[ "$(jq -r "$row" "$deep"/bot-bottle/bottles/*/record.json | xargs)" = "true null" ]
+}
