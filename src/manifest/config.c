@@ -14,12 +14,12 @@
 
 static int check_backend(char **text, struct err *err)
 {
-	static const char *const names[] = { "smolmachines", "namespace", "docker" };
+	static const char *const names[] = { "smolmachines", "namespace" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_is(*text, names[i]))
 			return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace, docker",
+	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace",
 	            *text);
 }
 

@@ -138,10 +138,10 @@ static const struct check {
 	{ "Landlock", FOR_SMOLMACHINES | FOR_NAMESPACE, probe_landlock,
 	  "files stay closed even where a mount was a mistake",
 	  "Linux 5.19 or later, built with Landlock and with landlock in the lsm= list of the kernel's command line" },
-	{ "overlay in a user namespace", FOR_NAMESPACE | TOGETHER, probe_overlay,
+	{ "overlay in a user namespace", FOR_SMOLMACHINES | FOR_NAMESPACE | TOGETHER, probe_overlay,
 	  "what the guest changes is laid over the workspace, which stays as it was",
 	  "Linux 5.11 or later, and modprobe overlay" },
-	{ "idmapped mounts", FOR_NAMESPACE | BY_LAUNCH, probe_idmap,
+	{ "idmapped mounts", FOR_SMOLMACHINES | FOR_NAMESPACE | BY_LAUNCH, probe_idmap,
 	  "a launch by root gives the guest an id that owns nothing on the host",
 	  "Linux 5.12 or later, and a state directory on a file system with idmapped mounts (ext4, xfs, btrfs, "
 	  "tmpfs from 6.3); or launch as an ordinary user" },
@@ -154,7 +154,7 @@ static const struct check {
 	{ "/dev/kvm, a guest", FOR_SMOLMACHINES, probe_kvm_guest,
 	  "a module that emulates answers on /dev/kvm and can't run an ordinary kernel",
 	  "a host with hardware virtualisation that lets you use it; or --backend namespace" },
-	{ "docker", FOR_DOCKER, probe_docker, "the sidecars' container, or the guest's, runs there", NULL },
+	{ "docker", FOR_DOCKER, probe_docker, "the sidecars' container runs there", NULL },
 	{ "the sidecars' image", FOR_BUNDLE, probe_image, "their container is made from it",
 	  "make sidecar-image, and make install again; or --bundle embedded" },
 	{ "leases", FOR_BUNDLE, probe_leases,
@@ -179,7 +179,6 @@ static int needs(const struct preflight_host *host, unsigned *out, struct err *e
 	} backends[] = {
 		{ "smolmachines", FOR_SMOLMACHINES },
 		{ "namespace", FOR_NAMESPACE },
-		{ "docker", FOR_DOCKER },
 	};
 
 	*out = host->repos ? FOR_REPOS : 0;
@@ -194,7 +193,7 @@ static int needs(const struct preflight_host *host, unsigned *out, struct err *e
 		*out |= backends[i].bit;
 		return 0;
 	}
-	return fail(err, ERR_USAGE, "there is no backend \"%.40s\"; it is smolmachines, namespace or docker",
+	return fail(err, ERR_USAGE, "there is no backend \"%.40s\"; it is smolmachines or namespace",
 	            host->backend);
 }
 

@@ -42,8 +42,9 @@ char *preflight_find_program(const char *path, const char *name, struct err *err
 }
 
 /* What is wrong, and every way out of it. The last one is for a shell to read: nothing stands
- * behind it, and the rest is short enough that it is not cut. */
-static int fail_smolvm(const char *problem, struct err *err)
+ * behind it, and the rest is short enough that it is not cut. @kind: none is there, or one is
+ * that can't be trusted to confine. */
+static int fail_smolvm(enum err_kind kind, const char *problem, struct err *err)
 {
 	struct utsname host;
 	size_t i = 0;
@@ -52,14 +53,14 @@ static int fail_smolvm(const char *problem, struct err *err)
 	while (i < ARRAY_LEN(releases) && !str_is(releases[i].machine, host.machine))
 		i++;
 	if (i == ARRAY_LEN(releases))
-		return fail(err, ERR_MISSING,
+		return fail(err, kind,
 		            "%.68s, and smolvm " POSTURE_VERSION " is not published for %s; "
-		            "use another backend: --backend namespace, --backend docker",
+		            "use another backend: --backend namespace",
 		            problem, host.machine);
 	const char *stem = releases[i].stem;
 	return fail(
-		err, ERR_MISSING,
-		"%.68s; NixOS: services.bot-bottle.enable = true. Or --backend namespace, --backend docker. "
+		err, kind,
+		"%.68s; NixOS: services.bot-bottle.enable = true. Or --backend namespace. "
 		"Or: curl -LO " RELEASES "%s.tar.gz && echo \"%s  %s.tar.gz\" | sha256sum -c && "
 		"tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH",
 		problem, stem, releases[i].sha256, stem, stem, stem);
@@ -78,7 +79,7 @@ int check_smolvm_version(int status, struct str *said, struct err *err)
 	problem = status != 0 ? xasprintf("smolvm --version exited %d", status) :
 	                        xasprintf("smolvm: only " POSTURE_VERSION " is supported, this says \"%s\"",
 	                                  str_c(&shown));
-	return fail_smolvm(problem, err);
+	return fail_smolvm(ERR_UNCONFINED, problem, err);
 }
 
 int probe_smolvm(const struct preflight_host *host, struct str *found, struct err *err)
@@ -89,15 +90,17 @@ int probe_smolvm(const struct preflight_host *host, struct str *found, struct er
 	own_str struct str said = STR_INIT;
 
 	if (!path)
-		return fail_smolvm("smolvm " POSTURE_VERSION " is not on PATH", err);
+		return fail_smolvm(ERR_MISSING, "smolvm " POSTURE_VERSION " is not on PATH", err);
 	if (smolvm_find(path, &smolvm, err) != 0) {
 		/* Without its own remedy, which is one of those that follow. */
 		own_mem char *problem = xstrndup(err->text, strcspn(err->text, ";"));
-		return err->kind == ERR_MISSING ? fail_smolvm(problem, err) : -1;
+		return err->kind == ERR_MISSING ? fail_smolvm(ERR_MISSING, problem, err) : -1;
 	}
 	int status = machine_ask_version(&smolvm, DEADLINE_MS, &said, err);
 	if (status < 0)
-		return err->kind == ERR_BUSY ? fail_smolvm("`smolvm --version` gave no answer", err) : -1;
+		return err->kind == ERR_BUSY ?
+		               fail_smolvm(ERR_UNCONFINED, "`smolvm --version` gave no answer", err) :
+		               -1;
 	if (check_smolvm_version(status, &said, err) != 0)
 		return -1;
 	str_addf(found, "%s at %s", str_c(&said), path);

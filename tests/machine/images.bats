@@ -54,7 +54,7 @@ refused() {
 	run start "$image"
 	[ "$status" -eq 125 ] && [[ "$output" == *"$says"* ]] && [[ "$output" != *"it ran"* ]] ||
 		{ echo "$image: status $status, expected \"$says\": $output" | cut -c1-600; return 1; }
-	nothing_half_made
+	nothing_half_made || { echo "$image: half of it is left"; return 1; }
 	[ -z "$(find "$state" -type d -name smolvm)" ]
 }
 

@@ -39,7 +39,7 @@ static void the_hosts_configuration_is_two_files_laid_on_each_other(void **state
 	assert_int_equal(config.limits.head_bytes, 65536);
 	assert_string_equal(config.leases.last, "127.0.0.31");
 	put(&f, "etc/config.json",
-	    "{\"backend\":\"docker\",\"hosts\":{\"A.example\":\"10.0.0.1\",\"b\":\"::1\"},"
+	    "{\"backend\":\"smolmachines\",\"hosts\":{\"A.example\":\"10.0.0.1\",\"b\":\"::1\"},"
 	    "\"extra_ca\":[\"/etc/a.pem\"],\"limits\":{\"headers\":64}}");
 	put(&f, "home/config.json",
 	    "{\"backend\":\"namespace\",\"hosts\":{\"b\":\"10.0.0.2\"},\"extra_ca\":[\"/b.pem\"],"

@@ -50,13 +50,19 @@ static void play_setup(void)
 	misbehave_at("setup");
 	size_t n = read_all(0, bytes, sizeof bytes);
 	int fd = open(SECRETS, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	exit(fd >= 0 && write(fd, bytes, n) == (ssize_t)n ? 0 : 125);
+	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
+		exit(125);
+	misbehave_after("setup");
+	exit(0);
 }
 
 static void take_secrets(void)
 {
 	static char bytes[BYTES_MAX];
 	int fd = open(SECRETS, O_RDONLY);
+	/* As the machine's own: a program whose secrets are not there is not run. */
+	if (fd < 0)
+		exit(125);
 	size_t n = read_all(fd, bytes, sizeof bytes), at = sizeof(uint32_t);
 	uint32_t len;
 
@@ -159,6 +165,7 @@ void exec(const struct options *o)
 		play_setup();
 	if (strcmp(run[1], "ready") == 0) {
 		misbehave_at("ready");
+		misbehave_after("ready");
 		exit(0);
 	}
 	if (strcmp(run[1], "signal") == 0)

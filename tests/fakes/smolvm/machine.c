@@ -167,7 +167,7 @@ static unsigned long long start_time(pid_t pid)
 static void write_launched(const char *dir, const char *row)
 {
 	char path[PATH_MAX + 32], host[256], guest[256], cpus[32], mem[32], storage[32], overlay[32],
-		list[256];
+		list[256], *text;
 
 	snprintf(path, sizeof path, "%s/agent.config.json", dir);
 	for (char *p = path + 1; *p; p++)
@@ -181,19 +181,24 @@ static void write_launched(const char *dir, const char *row)
 	char *target = strchr(guest, ',');
 	char *quoted = target ? strndup(target + 2, strcspn(target + 2, "\"")) : strdup("");
 	between(row, "\"allowed_cidrs\":", ']', list, sizeof list);
+	if (asprintf(&text,
+	             "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],"
+	             "\"ports\":[],\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
+	             "\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,"
+	             "\"rosetta\":false,\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s],\"dns\":null}}",
+	             host, quoted, between(row, "\"cpus\":", ',', cpus, sizeof cpus),
+	             between(row, "\"mem\":", ',', mem, sizeof mem),
+	             between(row, "\"storage_gb\":", ',', storage, sizeof storage),
+	             between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay), list) < 0)
+		abort();
+	const char *field = told("launched");
+	if (field) {
+		size_t n = strcspn(field, " ");
+		text = with_field(text, strndup(field, n), field + n + (field[n] == ' '));
+	}
 	FILE *f = fopen(path, "w");
-	if (!f)
+	if (!f || fputs(text, f) < 0)
 		die("%s: %s", path, strerror(errno));
-	fprintf(f,
-	        "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],\"ports\":[],"
-	        "\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
-	        "\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,\"rosetta\":false,"
-	        "\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s%s,\"dns\":null}}",
-	        host, quoted, between(row, "\"cpus\":", ',', cpus, sizeof cpus),
-	        between(row, "\"mem\":", ',', mem, sizeof mem),
-	        between(row, "\"storage_gb\":", ',', storage, sizeof storage),
-	        between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay),
-	        is("launch-wider") ? "null" : list, is("launch-wider") ? "" : "]");
 	fclose(f);
 }
 

@@ -75,6 +75,43 @@ static int say_version(void)
 	return 0;
 }
 
+/* What the contract wants of whoever calls in a bottle's cage, and nothing else: smolvm obeys more
+ * names than these. A test that calls it outside of one has its data elsewhere. */
+static void check_environment(void)
+{
+	static const struct {
+		const char *name, *value; /* NULL: the place of an installation */
+	} rows[] = {
+		{ "PATH", "/usr/sbin:/usr/bin:/sbin:/bin" },
+		{ "LANG", "C.UTF-8" },
+		{ "HOME", "/s" },
+		{ "SMOLVM_DATA_DIR", "/s" },
+		{ "SMOLVM_LIB_DIR", NULL },
+		{ "LD_LIBRARY_PATH", NULL },
+		{ "SMOLVM_AGENT_ROOTFS", NULL },
+		{ "SMOLVM_EGRESS_FLOOR", "metadata" },
+		{ "SMOLVM_SECCOMP", "enforce" },
+	};
+	const size_t n = sizeof rows / sizeof *rows;
+	const char *data = getenv("SMOLVM_DATA_DIR");
+
+	if (data && strcmp(data, "/s") != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const char *value = getenv(rows[i].name);
+		if (rows[i].value && (!value || strcmp(value, rows[i].value) != 0))
+			die("%s is not %s", rows[i].name, rows[i].value);
+	}
+	for (char **at = environ; *at; at++) {
+		size_t i = 0;
+		while (i < n && (strncmp(*at, rows[i].name, strlen(rows[i].name)) != 0 ||
+		                 (*at)[strlen(rows[i].name)] != '='))
+			i++;
+		if (i == n)
+			die("%s is nothing of smolvm's", *at);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(const struct options *o);
@@ -97,6 +134,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0;
 	     argc > 2 && strcmp(argv[1], "machine") == 0 && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[2], commands[i].name) == 0) {
+			check_environment();
 			const struct options o = parse(argv + 3);
 			commands[i].run(&o);
 			return 0;
