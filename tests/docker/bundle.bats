@@ -140,6 +140,31 @@ sys.stdin.read()' <"$PLACE/hold" >"$PLACE/held" 3>&- &
 	wait_for nothing_left
 }
 
+@test "a stop of docker's is passed on: the gateway ends by itself, with all that it had to say" {
+	up_detached
+	run_split bottle exec "$slug" -- curl -s -m 9 -o /dev/null -w "%{http_code}" http://other.test/last
+	[ "$out" = 403 ]
+	# Where it is not passed on, docker waits for longer than we do. That the container is removed meanwhile is as good.
+	timeout 60 docker stop -t 600 "$container" >/dev/null 2>&1 || [ $? -ne 124 ]
+	wait_for gone "$keeper"
+	grep -q '"path":"/last"' "$BOTTLES/$slug/audit.jsonl"
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	wait_for nothing_left
+}
+
+@test "the container's first process takes in what ends in it" {
+	up_detached
+	first=$(docker inspect -f '{{.State.Pid}}' "$container")
+	nsenter -t "$first" -p sh -c '(sleep 1000 >/dev/null 2>&1 3>&- 4>&- &)'
+	orphan=$(for p in $(children "$first"); do grep -qsa sleep "/proc/$p/cmdline" && echo "$p"; done; true)
+	[ -n "$orphan" ]
+	kill -9 "$orphan"
+	wait_for [ ! -e "/proc/$orphan" ]
+	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/still
+	[ "$out" = "origin /still" ]
+}
+
 @test "a killed docker client takes the bottle down" {
 	up_detached
 	client=$(for p in $(children "$keeper"); do grep -qsa attach "/proc/$p/cmdline" && echo "$p"; done; true)
