@@ -60,6 +60,7 @@ struct guest_request {
 	int workspace_dir;          /* of up(): the same, held: it was looked through, and it is mounted */
 	bool removed_at_end;        /* what the guest changes there goes with the bottle */
 	const struct strv *hidden;  /* paths below the workspace that the guest does not see */
+	const struct strv *placed;  /* those of them that are hidden where they stand, and nowhere else */
 	const struct strv *obeyed; /* those that a tool of the host would run or obey: read-only in a mount */
 	const struct manifest_resources *resources;
 	int dir;           /* the bottle's directory: "home", "workspace/{upper,work}", "etc" */

@@ -193,25 +193,25 @@ static void add_pin(struct tree *t, const char *at, const char *below, unsigned 
 	                                 .flags = flags });
 }
 
-/* Every directory on the way to what stays read-only becomes a mount point, which can't be
- * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc. */
-static int pin_ways(struct tree *t, const struct strv *obeyed, const char *at, struct err *err)
+/* Every directory on the way to what must keep its place becomes a mount point, which can't be
+ * renamed: else `mv a b; mkdir a` would put something else in the place of a/.envrc, and what is
+ * excluded as a/key would be none as b/key. */
+static int pin_ways(struct tree *t, const struct strv *to, const char *at, struct strv *pinned,
+                    struct err *err)
 {
-	own_strv struct strv pinned = STRV_INIT;
-
-	for (size_t i = 0; i < obeyed->n; i++) {
-		const char *below = obeyed->v[i];
+	for (size_t i = 0; to && i < to->n; i++) {
+		const char *below = to->v[i];
 		for (const char *slash = strchr(below, '/'); slash; slash = strchr(slash + 1, '/')) {
 			own_mem char *way = xstrndup(below, (size_t)(slash - below));
-			if (is_in(&pinned, way))
+			if (is_in(pinned, way))
 				continue;
-			if (pinned.n == TREE_PINS_MAX)
+			if (pinned->n == TREE_PINS_MAX)
 				return fail(
 					err, ERR_INPUT,
-					"workspace: over %d directories hold files that a tool of the host obeys; "
-					"use workspace: copy",
+					"workspace: over %d directories hold files that a tool of the host obeys, or "
+					"that workspace_exclude hides by their path; use workspace: copy",
 					TREE_PINS_MAX);
-			strv_add(&pinned, way);
+			strv_add(pinned, way);
 			add_pin(t, at, way, 0);
 		}
 	}
@@ -222,13 +222,14 @@ static int pin_ways(struct tree *t, const struct strv *obeyed, const char *at, s
 static int add_shared(struct tree *t, const struct guest_request *r, const struct cage_ids *ids,
                       const char *at, struct err *err)
 {
+	own_strv struct strv pinned = STRV_INIT;
+
 	if (add_work(t, r, ids, (struct cage_mount){ CAGE_BIND, .target = at }, err) != 0)
 		return -1;
-	if (!r->obeyed)
-		return 0;
-	if (pin_ways(t, r->obeyed, at, err) != 0)
+	/* Before what comes to lie in them, which they would cover. */
+	if (pin_ways(t, r->obeyed, at, &pinned, err) != 0 || pin_ways(t, r->placed, at, &pinned, err) != 0)
 		return -1;
-	for (size_t i = 0; i < r->obeyed->n; i++)
+	for (size_t i = 0; r->obeyed && i < r->obeyed->n; i++)
 		add_pin(t, at, r->obeyed->v[i], CAGE_READ_ONLY);
 	return 0;
 }

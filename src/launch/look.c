@@ -29,6 +29,7 @@ void look_clear(struct look *k)
 		mem_drop(&k->sights[i].path);
 	mem_drop(&k->sights);
 	strv_clear(&k->hidden);
+	strv_clear(&k->placed);
 	strv_clear(&k->obeyed);
 	lookout_clear(&k->lookout);
 	fd_drop(&k->dir);
@@ -202,13 +203,14 @@ static int remember(struct look *k, const struct met *m, bool hidden, struct err
 	return 1;
 }
 
-/* The directories that lead to what is obeyed are mount points too. */
-static int watch(struct look *k, const struct met *m, bool hidden, struct err *err)
+/* The directories that lead to what must keep its place are mount points too. Others the guest may
+ * move by itself. */
+static int watch(struct look *k, const struct met *m, bool hidden, bool placed, struct err *err)
 {
 	if (lookout_post(&k->lookout, m->dir, m->name, m->path, hidden, err) != 0)
 		return -1;
-	for (m = m->above; !hidden && m && !lookout_has(&k->lookout, m->path); m = m->above)
-		if (lookout_post(&k->lookout, m->dir, m->name, m->path, false, err) != 0)
+	for (m = m->above; placed && m && !lookout_has(&k->lookout, m->path, hidden); m = m->above)
+		if (lookout_post(&k->lookout, m->dir, m->name, m->path, hidden, err) != 0)
 			return -1;
 	return 0;
 }
@@ -232,12 +234,12 @@ static bool leads_to_host(const struct look *k, const struct met *m)
 }
 
 /* What will have a mount of its own over its name. 0: it is gone already. */
-static int keep_track(struct look *k, const struct met *m, bool hidden, struct err *err)
+static int keep_track(struct look *k, const struct met *m, bool hidden, bool placed, struct err *err)
 {
 	if (!k->shared)
 		return 1;
 	/* First, so that what happens to it after it was looked at is heard of. */
-	return watch(k, m, hidden, err) == 0 ? remember(k, m, hidden, err) : -1;
+	return watch(k, m, hidden, placed, err) == 0 ? remember(k, m, hidden, err) : -1;
 }
 
 static int meet_first(void *arg, const struct met *m, struct err *err)
@@ -247,16 +249,20 @@ static int meet_first(void *arg, const struct met *m, struct err *err)
 
 	if (m->depth <= f->within)
 		f->within = 0;
-	bool hidden = workspace_excluded(f->globs, m->path) || leads_to_host(k, m);
+	bool everywhere = workspace_excluded_anywhere(f->globs, m->name) || leads_to_host(k, m);
+	bool hidden = everywhere || workspace_excluded(f->globs, m->path);
 	bool obeyed = !hidden && k->shared && !f->within && met_is_obeyed(m);
+	bool placed = k->shared && (obeyed || (hidden && !everywhere));
 	/* A bind would lie over what the link leads to, and the link itself could be replaced. */
 	if (k->shared && m->type == DT_LNK && (hidden || obeyed))
 		return fail_link(m->path, hidden, err);
 	if (hidden || obeyed) {
-		int there = keep_track(k, m, hidden, err);
+		int there = keep_track(k, m, hidden, placed, err);
 		if (there <= 0)
 			return there;
 		strv_add(hidden ? &k->hidden : &k->obeyed, m->path);
+		if (hidden && placed)
+			strv_add(&k->placed, m->path);
 	} else if (f->within && has_second_name(f, m) && remember(k, m, false, err) < 0) {
 		return -1;
 	}
@@ -287,7 +293,7 @@ static int closed_first(void *arg, const struct met *m, int sys, struct err *err
 	/* What we may not read, the guest may not either, but one that is ours it could open to
 	 * itself: nobody knows what lies in there, so the guest does not see it. */
 	if (m && sys == EACCES && fstatat(m->dir, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		int there = st.st_uid == geteuid() ? keep_track(k, m, true, err) : 0;
+		int there = st.st_uid == geteuid() ? keep_track(k, m, true, false, err) : 0;
 		if (there > 0)
 			strv_add(&k->hidden, m->path);
 		return there < 0 ? -1 : 0;

@@ -24,6 +24,9 @@ struct look {
 	bool shared;                /* workspace: mount */
 	struct strv hidden, obeyed; /* for the guest's tree: paths below it; hidden from a copy also by
 				     * names that are not there, so that they don't appear */
+	/* Shared: the hidden ones that are so by their place, which they must keep: elsewhere nothing
+	 * would hide them at the next start. */
+	struct strv placed;
 	/* Shared: all of these as they were at the start, and what lies in something obeyed and has a
 	 * second name, through which it can be written. Sorted by path. */
 	struct sight *sights;

@@ -201,16 +201,19 @@ static void list_some(struct str *out, const struct strv *paths)
 /* What it may not see it can see now, as soon as it looks: it is not left the time. */
 static void lose_hidden(struct launch *l, const struct strv *paths)
 {
+	const struct sight *s = sight_find(&l->look, paths->v[0]);
 	own_str struct str shown = STR_INIT;
 	struct err why = ERR_INIT;
 
 	proc_signal(&l->guest.init, SIGKILL);
 	str_add_escaped(&shown, paths->v[0], strlen(paths->v[0]), IN_A_LIST);
 	fail(&why, ERR_UNCONFINED,
-	     "%s, which the bottle may not see, was removed or replaced on the host, and with it what "
+	     "%s, which %s, was removed or replaced on the host, and with it what "
 	     "hid it, so the bottle was ended; `bottle resume %s` hides it again, and workspace: copy "
 	     "has no such gap",
-	     str_c(&shown), l->record.slug);
+	     str_c(&shown),
+	     s && s->hidden ? "the bottle may not see" : "leads to what the bottle may not see",
+	     l->record.slug);
 	log_warn("%s", why.text);
 	record_paths(l, "no longer hidden", paths);
 	launch_interrupt(l, &why);

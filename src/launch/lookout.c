@@ -63,10 +63,10 @@ int lookout_post(struct lookout *o, int dir, const char *name, const char *path,
 	return 0;
 }
 
-bool lookout_has(const struct lookout *o, const char *path)
+bool lookout_has(const struct lookout *o, const char *path, bool hidden)
 {
 	for (size_t i = 0; i < o->n; i++)
-		if (str_is(o->posts[i].path, path))
+		if (o->posts[i].hidden == hidden && str_is(o->posts[i].path, path))
 			return true;
 	return false;
 }

@@ -30,7 +30,7 @@ void lookout_clear(struct lookout *o);
  * stands in, @path: for messages. */
 int lookout_post(struct lookout *o, int dir, const char *name, const char *path, bool hidden,
                  struct err *err);
-bool lookout_has(const struct lookout *o, const char *path);
+bool lookout_has(const struct lookout *o, const char *path, bool hidden);
 int lookout_begin(struct lookout *o, struct loop *loop,
                   void (*lost)(void *arg, const struct strv *hidden, const struct strv *obeyed), void *arg,
                   struct err *err);

@@ -94,6 +94,7 @@ int cage_up(void *arg, struct err *err)
 		.workspace_dir = l->look.dir,
 		.removed_at_end = p->remove_at_end,
 		.hidden = &l->look.hidden,
+		.placed = &l->look.placed,
 		.obeyed = &l->look.obeyed,
 		.resources = &resources,
 		.dir = l->dir,

@@ -245,6 +245,14 @@ bool workspace_is_repository(int dir, const struct strv *also)
 	       (holds_name(dir, also, "commondir") || holds_name(dir, also, "objects"));
 }
 
+bool workspace_excluded_anywhere(const struct strv *globs, const char *name)
+{
+	for (size_t i = 0; globs && i < globs->n; i++)
+		if (!strchr(globs->v[i], '/') && fnmatch(globs->v[i], name, 0) == 0)
+			return true;
+	return false;
+}
+
 bool workspace_excluded(const struct strv *globs, const char *path)
 {
 	if (!globs || globs->n == 0)

@@ -79,6 +79,8 @@ bool workspace_is_repository(int dir, const struct strv *also);
 /* True when one of the globs hides @path or a directory above it. A glob without a slash is
  * held against each name, one with a slash against the whole path. */
 bool workspace_excluded(const struct strv *globs, const char *path);
+/* By a pattern without a slash, which counts wherever the name stands. */
+bool workspace_excluded_anywhere(const struct strv *globs, const char *name);
 
 /* Adds the unified diff of one change of a regular file, with everything that is not
  * printable text escaped; what is binary or too large is named in one line. */

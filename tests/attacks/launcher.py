@@ -92,6 +92,23 @@ class Launcher(Attack):
         os.unlink(work + "/x" if os.path.islink(work + "/x") else work + "/y")
         self.assertEqual(w.start("shared", cwd=work, options=("--rm",)).returncode, 0)  # control
 
+    def test_what_is_excluded_by_its_path_is_not_moved_out_of_it(self):
+        w = self.world
+        work = os.path.join(w.where, "excluded")
+        for name in ("sub/secret/x", "a/b/key", "free/.env"):
+            w.write("excluded/" + name, "host-only\n")
+        w.bottle_file("excluding", " []", "workspace: mount\nworkspace_exclude: [.env, sub/secret, a/*/key]\n")
+        move = ("cd /workspace; mkdir -p z; mv sub s2; mv a z/a; mv a/b z/b; mv free z/free; "
+                "cat s2/secret/x z/a/b/key z/b/key z/free/.env sub/secret/x a/b/key")
+        for _ in range(2):  # it is what the second sees that the first would have prepared
+            got = w.start("excluding", "sh", "-c", move, cwd=work, options=("--rm",))
+            self.assertEqual(got.stderr.count("Device or resource busy"), 2, got.stderr)
+            self.assertNotIn("host-only", got.stdout)
+        # The controls: what a pattern without a slash hides is hidden anywhere, and nothing else is.
+        self.assertTrue(os.path.exists(work + "/z/free/.env"))
+        got = w.start("shared", "sh", "-c", "cd /workspace; mv sub s2; cat s2/secret/x", cwd=work, options=("--rm",))
+        self.assertEqual(got.stdout, "host-only\n", got.stderr)
+
     def test_what_a_tool_of_the_host_would_run_stays_in_the_copy(self):
         w = self.world
         slug = w.detach("main", "tools")

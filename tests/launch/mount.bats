@@ -295,6 +295,70 @@ detached_of() {
 	replaced_is_noticed
 }
 
+# What a pattern names by its path is hidden there and nowhere else, so it must stay there.
+hidden_by_path_stays() {
+	bottle_file mounted 'workspace: mount
+workspace_exclude: [.env, sub/secret, "a/*/key"]'
+	bottle_file open 'workspace: mount'
+	mkdir -p sub/secret a/b free
+	echo secret | tee sub/secret/x a/b/key free/.env >/dev/null
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	moves='mkdir z; mv sub s2; mv a z/a; mv a/b z/b; mv sub/secret sub/other; rm -rf a sub; mv free z/free; cat z/free/.env'
+	start --bottle mounted -- sh -c "$moves"
+	[ "$(grep -c 'Device or resource busy' <<<"$err")" -ge 5 ] || { echo "$err"; return 1; }
+	slug=$(ls "$BOTTLES")
+	for again in "resume $slug" "start --yes --rm --bottle mounted -- sh -c :"; do
+		# shellcheck disable=SC2086 # words
+		run_split bottle $again
+		[ "$(cat sub/secret/x a/b/key)" = $'secret\nsecret' ]
+	done
+	start --rm --bottle mounted -- sh -c 'grep -rs secret . ; cat sub/secret/x a/b/key z/free/.env'
+	[[ $out != *secret* ]] || { echo "$out"; return 1; }
+	# One without a slash counts wherever it stands, so its directory is the agent's to move.
+	[ "$(cat z/free/.env)" = secret ]
+	# The control: where nothing is hidden the same moves are made, and the files are read.
+	start --rm --bottle open -- sh -c 'mv sub s2 && mv a z/a && cat s2/secret/x z/a/b/key'
+	[ "$out" = $'secret\nsecret' ]
+}
+
+@test "mount: what a pattern hides by its path can't be moved out of it, for the next start" {
+	hidden_by_path_stays
+}
+
+@test "hidden by its path: the same for an ordinary user" {
+	as_ordinary_user
+	hidden_by_path_stays
+}
+
+a_way_replaced_is_noticed() {
+	bottle_file mounted 'workspace: mount
+workspace_exclude: ["a/*/key", .env]'
+	mkdir -p a/b free && echo secret | tee a/b/key >free/.env
+	[ -z "${AS[*]}" ] || chown -R 65000:65000 "$PLACE"
+	detached_of mounted sleep 1000
+	# The control: of a pattern without a slash, whose directory the agent moves, too.
+	run_split bottle exec "$slug" -- sh -c 'mv free moved && mkdir free && cat moved/.env'
+	[[ $err == *"moved/.env: Permission denied"* ]]
+	mv moved moved2
+	run_split bottle exec "$slug" -- cat moved2/.env
+	[[ $err == *"Permission denied"* ]]
+	mv a old
+	mkdir -p a/b && echo new >a/b/key
+	wait_for gone "$keeper"
+	state_is stopped
+	grep -q '"what":"no longer hidden","paths":\["a"\]' "$BOTTLES/$slug/audit.jsonl"
+	[[ $(jq -r 'select(.kind == "end").details.why' "$BOTTLES/$slug/audit.jsonl") == "a, which leads to what the bottle may not see, was removed or replaced"* ]]
+}
+
+@test "mount: a directory that leads to what is hidden by its path, and that the host replaces, ends it" {
+	a_way_replaced_is_noticed
+}
+
+@test "a way replaced: the same for an ordinary user" {
+	as_ordinary_user
+	a_way_replaced_is_noticed
+}
+
 @test "a socket that a service of the host puts in the place of its old one is not dialled" {
 	bottle_file mounted 'workspace: mount'
 	cat >"$PLACE/serve.py" <<-'PY'

@@ -159,6 +159,54 @@ static void a_look_that_takes_too_long_is_cut(void **state)
 	assert_paths(&all.changed, ".envrc");
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In whatever order the directory gave them. */
+static void assert_same_paths(const struct strv *paths, const char *wanted)
+{
+	own_strv struct strv sorted = STRV_INIT;
+
+	strv_copy(&sorted, paths);
+	if (sorted.n > 0)
+		qsort(sorted.v, sorted.n, sizeof *sorted.v, by_text);
+	assert_paths(&sorted, wanted);
+}
+
+static void assert_posts(const struct lookout *o, const char *wanted)
+{
+	own_strv struct strv seen = STRV_INIT;
+
+	for (size_t i = 0; i < o->n; i++)
+		strv_addf(&seen, "%s%s", o->posts[i].hidden ? "-" : "", o->posts[i].path);
+	assert_same_paths(&seen, wanted);
+}
+
+/* By a pattern with a slash: so what leads to it is watched and must stay, as what leads to what is obeyed. */
+static void what_is_hidden_by_its_path_must_stay_there(void **state)
+{
+	struct place *p = *state;
+
+	static const char *const globs[] = { "a/*/key", ".env", "d/e/*", "*.env", "f/*" };
+
+	put(p, "a/b/key", "x");
+	put(p, "a/b/.envrc", "x");
+	put(p, "c/.env", "x"); /* the controls: hidden wherever they are */
+	put(p, "d/e/both.env", "x");
+	put(p, "f/g", "x");
+	assert_int_equal(mkfifoat(p->dir, "f/h", 0600), 0);
+	for (size_t i = 0; i < ARRAY_LEN(globs); i++)
+		strv_add(&p->plan.workspace_exclude, globs[i]);
+	begin(p);
+	strv_clear(&p->plan.workspace_exclude);
+	assert_same_paths(&p->look.hidden, "a/b/key c/.env d/e/both.env f/g f/h");
+	assert_same_paths(&p->look.placed, "a/b/key f/g");
+	assert_posts(&p->look.lookout,
+	             "-a -a/b -a/b/key -c/.env -d/e/both.env -f -f/g -f/h a a/b a/b/.envrc");
+}
+
 /* A guest makes paths of any length, and as many names below them: none costs more for that. */
 static void names_below_a_long_path_are_judged_by_themselves(void **state)
 {
@@ -177,6 +225,7 @@ int main(void)
 		IN_A_PLACE(a_directory_that_became_a_repository_is_named),
 		IN_A_PLACE(nor_may_the_workspace_itself_be_one),
 		IN_A_PLACE(a_look_that_takes_too_long_is_cut),
+		IN_A_PLACE(what_is_hidden_by_its_path_must_stay_there),
 		cmocka_unit_test(names_below_a_long_path_are_judged_by_themselves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

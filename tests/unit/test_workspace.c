@@ -120,6 +120,9 @@ static void hidden_files_are_neither_deleted_nor_replaced(void **state)
 	assert_true(workspace_excluded(&globs, "a/.env/inside"));
 	assert_false(workspace_excluded(&globs, "a/secrets/a.key"));
 	assert_false(workspace_excluded(&globs, "env"));
+	assert_true(workspace_excluded_anywhere(&globs, ".env"));
+	assert_false(workspace_excluded_anywhere(&globs, "a.key"));
+	assert_false(workspace_excluded_anywhere(NULL, ".env"));
 }
 
 static void what_a_host_tool_would_obey_is_known(void **state)
