@@ -50,7 +50,8 @@ enum cage_mount_kind {
 	CAGE_BIND,   /* the host's @source (with all below it), or the detached mount @tree */
 	CAGE_TMPFS,  /* of @size bytes (0: the kernel's default) and @mode */
 	CAGE_PROC,   /* of the cage's own pid namespace; /proc/sys below it read-only, and closed what
-			 * tells of the host's keyrings and of the kernel's inside */
+			 * tells of the host's keyrings and of the kernel's inside. What is counted for the
+			 * maker of a namespace, too, is lowered to a part of that one's */
 	CAGE_DEVPTS, /* of its own, with some hundred terminals; the target's sibling "ptmx" is made a
 			 * link to it */
 	CAGE_MQUEUE,

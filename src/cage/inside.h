@@ -12,6 +12,9 @@ extern const struct closed_name closed_in_proc[]; /* each under an empty file; t
 int tree_build_and_enter(const struct cage_mount *mounts, size_t n, struct err *err);
 int tree_check_given(struct err *err);
 
+/* counters.c */
+int counters_lower(int sys, struct err *err);
+
 /* mount.c: one detached mount, or -1. ENOENT and ENOTDIR leave errno for the caller to see; of
  * what is cloned, an empty @path is @dirfd itself. */
 int mount_make(const char *kind, const char *const (*options)[2], unsigned attributes, struct err *err);

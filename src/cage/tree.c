@@ -233,8 +233,11 @@ static int add_proc(const struct tree *t, const struct cage_mount *row, struct e
 		return -1;
 	/* The knobs belong to root, which does not exist inside; this is the second wall. */
 	own_fd int knobs = openat(mount, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	own_fd int copy =
-		knobs < 0 ? -1 : open_tree(knobs, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (knobs < 0)
+		return fail_errno(err, "its sys");
+	if (counters_lower(knobs, err) != 0)
+		return -1;
+	own_fd int copy = open_tree(knobs, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (copy < 0)
 		return fail_errno(err, "its sys");
 	if (mount_restrict(copy, CAGE_READ_ONLY | CAGE_NOEXEC, err) != 0 ||

@@ -225,6 +225,56 @@ print(len(taken))'
 	[ "$output" = 400 ]
 }
 
+# watchers.py: as many as there are, up to a number, of instances and of watches; then it says how many, and stays.
+write_watchers() {
+	cat >"$shared/watchers.py" <<-'PYTHON'
+		import ctypes, os, sys, time
+		libc = ctypes.CDLL(None, use_errno=True)
+		most, held, watched = int(sys.argv[1]), [], 0
+		os.makedirs(sys.argv[2]); os.chdir(sys.argv[2])
+		while len(held) < most and (fd := libc.inotify_init1(0)) >= 0: held.append(fd)
+		why = [os.strerror(ctypes.get_errno())]; ctypes.set_errno(0)
+		while watched < int(sys.argv[3]):
+		    os.close(os.open("f%d" % watched, os.O_CREAT))
+		    if libc.inotify_add_watch(held[0], b"f%d" % watched, 2) < 0: break
+		    watched += 1
+		why.append(os.strerror(ctypes.get_errno()))
+		print(len(held), watched, *why, sep=",", flush=True)
+		end = time.monotonic() + 60
+		while len(sys.argv) > 4 and not os.path.exists(sys.argv[4]) and time.monotonic() < end: time.sleep(0.05)
+	PYTHON
+	instances=$(($(cat /proc/sys/fs/inotify/max_user_instances) / 4)) watches=$(($(cat /proc/sys/fs/inotify/max_user_watches) / 4))
+	instances=$((instances < 128 ? instances : 128)) watches=$((watches < 65536 ? watches : 65536))
+}
+
+# watchers_are_left MOST_WATCHES CMD...: each of many takes its time.
+watchers_are_left() {
+	local most=$1 why="No space left on device"
+	shift
+	write_watchers
+	[ "$watches" -le "$most" ] || watches=$most why=Success
+	"$@" "$ENTER" -w "$shared" -m python3 /workspace/watchers.py 1000 /tmp/w "$most" /workspace/end >"$shared/inside" &
+	listener=$!
+	for _ in $(seq 1200); do [ -s "$shared/inside" ] && break; read -rt 0.05 <> <(:) || true; done
+	[ "$(cat "$shared/inside")" = "$instances,$watches,Too many open files,$why" ] || { cat "$shared/inside"; return 1; }
+	# Meanwhile there is something for the same user outside: the control is that it is more than inside.
+	run "$@" python3 "$shared/watchers.py" $((instances + 1)) "$shared/w" $((watches + 1))
+	[ "$output" = "$((instances + 1)),$((watches + 1)),Success,Success" ] || { echo "$output"; return 1; }
+	touch "$shared/end"
+	wait "$listener"
+	listener=
+}
+
+@test "watchers of files are not all taken from the user outside, who has more of them (control)" {
+	watchers_are_left 1000000 env
+}
+
+@test "nor from an ordinary user, when root runs this" {
+	[ "$(id -u)" = 0 ] || skip "this run is an ordinary user's already"
+	chown -R 65001:65001 "$shared"
+	watchers_are_left 100 as_user
+}
+
 @test "a fork bomb meets the limit of programs" {
 	run "$ENTER" bash -c 'i=0; while [ $i -lt 600 ]; do sleep 3600 & i=$((i+1)); done 2>&1; echo end'
 	[[ "$output" == *"Resource temporarily unavailable"* || "$output" == *"retry"* ]]

@@ -43,6 +43,9 @@ refused() {
 @test "no_new_privs that can't be set" { refused "new privileges" prctl EINVAL when 0 38; }
 @test "ids that can't be changed" { refused "user" setresuid EPERM; }
 @test "limits that can't be set" { refused "limit" setrlimit EPERM and prlimit64 EPERM; }
+@test "counters of /proc/sys that can't be lowered" {
+	refused "max_inotify_instances" openat EPERM when 2 "$(python3 -c 'import os; print(os.O_WRONLY | os.O_NOFOLLOW)')"
+}
 
 # Whose own checks pass, and whose cage then can't be finished.
 @test "a launch says what its cage could not do, and leaves nothing" {
