@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -146,8 +147,12 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 		return -1;
 	ask.say = KEEPER_EXEC;
 	ask.self = true;
-	for (; *argv; argv++)
+	for (; *argv; argv++) {
+		if (strlen(*argv) >= PATH_MAX)
+			return fail(err, ERR_USAGE, "\"%.60s...\" has %zu bytes; a path has under %d", *argv,
+			            strlen(*argv), PATH_MAX);
 		strv_add(&ask.argv, *argv);
+	}
 	if (keeper_say(made.keeper, &ask, NULL, 0, err) != 0 ||
 	    inside_await(&made, KEEPER_STARTED, &raw, &answer, err) != 0)
 		return -1;

@@ -252,6 +252,8 @@ static int ask(struct command *c, struct streams *s, struct err *err)
 	m.columns = columns;
 	if (s->terminal && command_env("TERM"))
 		strv_addf(&m.env, "TERM=%s", command_env("TERM"));
+	if (init_check_command(&m.argv, &m.env, err) != 0)
+		return -1;
 	return keeper_say(s->keeper, &m, NULL, 0, err);
 }
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "launch/codex.h"
 #include "proto/egress.h"
+#include "proto/init.h"
 #include "registry/paths.h"
 #include "base/banned.h"
 
@@ -140,6 +141,9 @@ static int gather_credential(struct command *c, struct plan *plan, struct plan_c
 	if (secret_len(out) < EGRESS_SECRET_MIN)
 		return fail(err, ERR_INPUT, "%s: the credential has under %d characters", what,
 		            EGRESS_SECRET_MIN);
+	if (secret_len(out) > EGRESS_SECRET_MAX)
+		return fail(err, ERR_INPUT, "%s: the credential has over %d characters", what,
+		            EGRESS_SECRET_MAX);
 	return 0;
 }
 
@@ -170,13 +174,30 @@ static int close_to_others(struct err *err)
 	return 0;
 }
 
+/* As they travel to the guest: each behind its length, and with its name. */
+static int check_room(const struct plan *plan, size_t i, const struct secret *value, size_t *used,
+                      struct err *err)
+{
+	*used += sizeof(uint32_t) + strlen(plan->secrets[i].name) + 1 + secret_len(value);
+	if (sizeof(uint32_t) + *used <= INIT_SECRETS_MAX)
+		return 0;
+	return fail(
+		err, ERR_INPUT,
+		"env.%s: with its value the secret variables have over %d bytes together; give what is long "
+		"in a file",
+		plan->secrets[i].name, INIT_SECRETS_MAX);
+}
+
 int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *out, struct err *err)
 {
+	size_t used = 0;
+
 	if (close_to_others(err) != 0)
 		return -1;
 	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
 	for (; out->nenv < plan->nsecrets; out->nenv++)
-		if (gather_variable(plan, &plan->secrets[out->nenv], &out->env[out->nenv], err) != 0)
+		if (gather_variable(plan, &plan->secrets[out->nenv], &out->env[out->nenv], err) != 0 ||
+		    check_room(plan, out->nenv, &out->env[out->nenv], &used, err) != 0)
 			return -1;
 	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
 	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
@@ -189,12 +210,14 @@ int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *
 int gather_check(struct command *c, struct plan *plan, struct err *err)
 {
 	own_secret struct secret value = SECRET_INIT;
+	size_t used = 0;
 
 	if (close_to_others(err) != 0)
 		return -1;
 	for (size_t i = 0; i < plan->nsecrets; i++)
 		if ((!plan->secrets[i].ask || plan->headless) &&
-		    gather_variable(plan, &plan->secrets[i], &value, err) != 0)
+		    (gather_variable(plan, &plan->secrets[i], &value, err) != 0 ||
+		     check_room(plan, i, &value, &used, err) != 0))
 			return -1;
 	for (size_t i = 0; i < plan->ncredentials; i++)
 		if (gather_credential(c, plan, &plan->credentials[i], &value, err) != 0)

@@ -17,8 +17,7 @@ int guest_receive(int argc, char **argv); /* receive PATH NAME: the stream on 0 
 #define GUEST_PRIVATE  "/run/bot-bottle" /* in memory, root's alone */
 #define GUEST_SECRETS  GUEST_PRIVATE "/secrets"
 #define GUEST_PROGRAMS GUEST_PRIVATE "/programs" /* NUMBER: which process it is */
-enum { GUEST_SECRETS_MAX = 1024 * 1024 };
-int guest_setup(int argc, char **argv); /* setup: the secrets on 0 */
+int guest_setup(int argc, char **argv);          /* setup: the secrets on 0 */
 int guest_enter(int argc, char **argv); /* enter DIRECTORY PROCESSES NUMBER -- PROGRAM [ARGUMENT...] */
 int guest_signal_program(int argc, char **argv); /* signal NUMBER SIGNAL: to what was entered by it */
 int guest_idle(int argc, char **argv);           /* idle: until it is told to end */

@@ -12,6 +12,7 @@
 #include "base/msg.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "proto/init.h"
 #include "base/banned.h"
 
 enum { COUNT_MAX = 1024 };
@@ -21,10 +22,10 @@ int guest_add_secrets(int fd, struct strv *env, struct err *err)
 	own_str struct str bytes = STR_INIT;
 	own_strv struct strv secrets = STRV_INIT;
 
-	if (file_read_fd(fd, "the secrets", GUEST_SECRETS_MAX, &bytes, err) != 0)
+	if (file_read_fd(fd, "the secrets", INIT_SECRETS_MAX, &bytes, err) != 0)
 		return -1;
 	struct unpack u = unpack_of(bytes.data, bytes.len);
-	unpack_strv(&u, COUNT_MAX, GUEST_SECRETS_MAX, &secrets);
+	unpack_strv(&u, COUNT_MAX, INIT_SECRETS_MAX, &secrets);
 	explicit_bzero(bytes.data, bytes.len);
 	if (!unpack_ok(&u))
 		return fail(err, ERR_INPUT, "the secrets are malformed");

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "proto/init.h"
 #include "base/banned.h"
 
 enum { BYTES_MAX = 4 << 20, AGENT = 1000, DEPTH_MAX = 64 };
@@ -191,8 +192,8 @@ static int keep_secrets(struct err *err)
 {
 	own_str struct str bytes = STR_INIT;
 
-	str_reserve(&bytes, GUEST_SECRETS_MAX);
-	if (file_read_fd(0, "the secrets", GUEST_SECRETS_MAX, &bytes, err) != 0)
+	str_reserve(&bytes, INIT_SECRETS_MAX);
+	if (file_read_fd(0, "the secrets", INIT_SECRETS_MAX, &bytes, err) != 0)
 		return -1;
 	if (make_directories(GUEST_PRIVATE, 0700, err) != 0)
 		return -1;

@@ -7,6 +7,7 @@
 #include "launch/words.h"
 #include "manifest/image.h"
 #include "proto/egress.h"
+#include "proto/init.h"
 #include "registry/names.h"
 #include "base/banned.h"
 
@@ -119,6 +120,29 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 	if (!filled && o->headless)
 		return fail(err, ERR_USAGE, "--headless needs --prompt: there is nobody to type one");
 	return 0;
+}
+
+/* All that is known here of what will be asked of the bottle's init; the rest of the environment
+ * is ours, and short. */
+static int check_size(const struct plan *p, const struct manifest_plan *m, const struct plan_options *o,
+                      struct err *err)
+{
+	own_strv struct strv env = STRV_INIT;
+
+	if (!o->command && o->prompt && strlen(o->prompt) > INIT_TEXT_MAX)
+		return fail(err, ERR_USAGE,
+		            "--prompt has %zu bytes, over the limit of %d; write the task into a file of the "
+		            "workspace, and name that file in the prompt",
+		            strlen(o->prompt), INIT_TEXT_MAX);
+	if (!o->command && m && m->provider.prompt.system.n > 0 && strlen(m->prompt) > INIT_TEXT_MAX)
+		return fail(
+			err, ERR_INPUT,
+			"the text of the agent %s has %zu bytes, over the limit of %d; what is long can be "
+			"a skill",
+			p->agent, strlen(m->prompt), INIT_TEXT_MAX);
+	for (size_t i = 0; i < p->nenv; i++)
+		strv_addf(&env, "%s=%s", p->env[i].name, p->env[i].value);
+	return init_check_command(&p->command, &env, err);
 }
 
 static void plan_env(struct plan *p, const struct manifest_plan *m)
@@ -401,7 +425,8 @@ int plan_make(const struct manifest_plan *manifest, const struct host_config *co
 	if (p.workspace_mode != MANIFEST_WORKSPACE_NONE)
 		p.workspace = copy(options->workspace);
 	plan_path(&p);
-	if (plan_name(&p, options, err) != 0 || plan_command(&p, manifest, options, facts, err) != 0)
+	if (plan_name(&p, options, err) != 0 || plan_command(&p, manifest, options, facts, err) != 0 ||
+	    check_size(&p, manifest, options, err) != 0)
 		return -1;
 	*out = p;
 	p = (struct plan)PLAN_INIT;

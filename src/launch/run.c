@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 #include "launch/steps.h"
+#include "proto/init.h"
 #include "base/banned.h"
 
 static void drop_secrets(struct strv *secrets)
@@ -26,6 +27,8 @@ int launch_run(struct launch *l, const struct launch_command *c, struct program 
 			return fail(err, ERR_USAGE, "a variable has to be NAME=VALUE");
 		strv_setenv(&env, name, equals + 1);
 	}
+	if (init_check_command(c->argv, &env, err) != 0)
+		return -1;
 	const struct guest_command command = {
 		.self = c->self,
 		.argv = c->argv,

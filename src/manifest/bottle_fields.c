@@ -39,9 +39,12 @@ static void clear_env(void *object)
 	mem_drop(&((struct manifest_env *)object)->value);
 }
 
+/* Less than a command's variable may have, so that one that is read can be given. */
+enum { ENV_VALUE_MAX = 60 * 1024 };
+
 #define OBJECT struct manifest_env
 static const struct field env_fields[] = {
-	ROW("value", FIELD_TEXT, written, .max = 128 * 1024, HELP("see env")),
+	ROW("value", FIELD_TEXT, written, .max = ENV_VALUE_MAX, HELP("see env")),
 };
 const struct schema env_schema =
 	SCHEMA("env", env_fields, .name_at = offsetof(struct manifest_env, name),
@@ -161,7 +164,7 @@ static const struct field bottle_fields[] = {
 	ROW("extends", FIELD_TEXTS, extends, .flags = FIELD_ONE, .most = MANIFEST_LINEAGE_MAX,
 	    .check = check_name,
 	    HELP("bottles that this one builds on, resolved first, left to right; one that is met twice counts once")),
-	ITEMS("env", FIELD_PAIRS, env, env_schema, .flags = FIELD_SCALARS, .max = 128 * 1024, .most = 512,
+	ITEMS("env", FIELD_PAIRS, env, env_schema, .flags = FIELD_SCALARS, .max = ENV_VALUE_MAX, .most = 512,
 	      HELP("environment of the agent. A value ? or ?message is asked for on the terminal; ${VARIABLE}, as the "
 	           "whole value, is taken from the host's environment; anything else is literal. The first two are "
 	           "secrets: they are kept off disk, argument lists and logs")),

@@ -160,6 +160,44 @@ int init_msg_decode(const void *bytes, size_t n, size_t nfds, struct init_msg *o
 	return 0;
 }
 
+static size_t bytes_of(const struct strv *words)
+{
+	size_t all = words->n * INIT_WORD_EXTRA;
+
+	for (size_t i = 0; i < words->n; i++)
+		all += strlen(words->v[i]);
+	return all;
+}
+
+int init_check_command(const struct strv *argv, const struct strv *env, struct err *err)
+{
+	static const char instead[] = "give it in a file, or on standard input";
+
+	if (argv->n > INIT_WORDS_MAX)
+		return fail(err, ERR_USAGE, "the command has %zu words, over the limit of %d; %s", argv->n,
+		            INIT_WORDS_MAX, instead);
+	for (size_t i = 0; i < argv->n; i++)
+		if (strlen(argv->v[i]) > INIT_TEXT_MAX)
+			return fail(err, ERR_USAGE,
+			            "word %zu of the command has %zu bytes, over the limit of %d; %s", i + 1,
+			            strlen(argv->v[i]), INIT_TEXT_MAX, instead);
+	for (size_t i = 0; i < env->n; i++) {
+		int name = (int)strcspn(env->v[i], "=");
+		if (strlen(env->v[i]) > INIT_TEXT_MAX)
+			return fail(
+				err, ERR_USAGE,
+				"the variable %.*s has %zu bytes, over the limit of %d; give it in a file",
+				name < 60 ? name : 60, env->v[i], strlen(env->v[i]), INIT_TEXT_MAX);
+	}
+	size_t all = bytes_of(argv) + bytes_of(env);
+	if (all > INIT_COMMAND_MAX)
+		return fail(
+			err, ERR_USAGE,
+			"the command and its environment have %zu bytes together, over the limit of %d; %s",
+			all, INIT_COMMAND_MAX, instead);
+	return 0;
+}
+
 int init_msg_send(int fd, const struct init_msg *m, const int *fds, size_t nfds, struct err *err)
 {
 	own_str struct str bytes = STR_INIT;

@@ -14,7 +14,13 @@
 enum {
 	INIT_SOCKET = 3,
 	INIT_TEXT_MAX = 64 * 1024, /* one argument, variable or path */
-	INIT_COUNT_MAX = 4096,     /* arguments, or variables */
+	INIT_COUNT_MAX = 8192,     /* arguments, or variables */
+	/* Of what is asked for, with its environment: a backend puts words of its own before them. A
+	 * word counts with INIT_WORD_EXTRA bytes more, which is what it takes in a message. */
+	INIT_WORDS_MAX = 4096,
+	INIT_WORD_EXTRA = 10,
+	INIT_COMMAND_MAX = MSG_MAX - 16 * 1024,
+	INIT_SECRETS_MAX = 1024 * 1024, /* the secret part of an environment, which travels apart */
 	INIT_FDS_MAX = MSG_FDS,
 	INIT_RUNNING_MAX = 256, /* programs at a time */
 };
@@ -67,6 +73,9 @@ void init_msg_clear(struct init_msg *m);
 void init_msg_encode(const struct init_msg *m, struct str *out);
 /* @nfds: descriptors that came beside it; a message that names another number is refused. */
 int init_msg_decode(const void *bytes, size_t n, size_t nfds, struct init_msg *out, struct err *err);
+
+/* Whether it can be asked for: ERR_USAGE names the limit, and what to do instead. */
+int init_check_command(const struct strv *argv, const struct strv *env, struct err *err);
 
 /* Encode and send; the descriptors stay the caller's. */
 int init_msg_send(int fd, const struct init_msg *m, const int *fds, size_t nfds, struct err *err);

@@ -10,6 +10,7 @@
 #include "base/msg.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "proto/init.h"
 
 enum keeper_say {
 	/* CLI to keeper */
@@ -42,8 +43,8 @@ enum {
 	 * its other messages wait too. So a program that takes no input keeps nobody from being
 	 * heard. */
 	KEEPER_WINDOW = 4 * KEEPER_BYTES,
-	KEEPER_ARGS = 1024, /* words of a command, and variables */
-	KEEPER_ARG = 64 * 1024,
+	KEEPER_ARGS = INIT_COUNT_MAX, /* words of a command, and variables */
+	KEEPER_ARG = INIT_TEXT_MAX,
 };
 
 struct keeper_message {

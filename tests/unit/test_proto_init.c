@@ -162,6 +162,92 @@ static void a_task_and_its_report_come_back_as_they_went(void **state)
 	probe_report_clear(&read);
 }
 
+static char *long_text(size_t n)
+{
+	char *text = xmalloc(n + 1);
+
+	memset(text, 'x', n);
+	text[n] = '\0';
+	return text;
+}
+
+static void add_long(struct strv *to, size_t n)
+{
+	strv_take(to, long_text(n));
+}
+
+static void put_last(struct strv *in, char *text)
+{
+	free(in->v[in->n - 1]);
+	in->v[in->n - 1] = text;
+}
+
+/* As a backend asks for it: with words of its own before it, and each variable as two words more. */
+static void assert_can_be_asked_for(const struct strv *argv, const struct strv *env)
+{
+	own_init_msg struct init_msg m = { .kind = INIT_RUN, .id = 1 };
+	own_init_msg struct init_msg got = INIT_MSG_INIT;
+	own_str struct str bytes = STR_INIT;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 14; i++)
+		strv_add(&m.run.argv, "machine");
+	for (size_t i = 0; i < env->n; i++) {
+		strv_add(&m.run.argv, "-e");
+		strv_add(&m.run.argv, env->v[i]);
+	}
+	for (size_t i = 0; i < argv->n; i++)
+		strv_add(&m.run.argv, argv->v[i]);
+	add_long(&m.run.env, 4096);
+	add_long(&m.run.argv, 4096);
+	m.run.cwd = long_text(4095);
+	m.run.cwd[0] = '/';
+	init_msg_encode(&m, &bytes);
+	assert_true(bytes.len <= MSG_MAX);
+	assert_ok(init_msg_decode(bytes.data, bytes.len, 0, &got, &err), &err);
+}
+
+static void a_command_within_its_limits_can_be_asked_for_and_no_other_is(void **state)
+{
+	static const struct {
+		size_t words, each, variables, value;
+		const char *refused; /* with one byte, or one word, more */
+		bool a_word_more;
+	} cases[] = {
+		{ INIT_WORDS_MAX, 1, 0, 0, "4097 words, over the limit of 4096", true },
+		{ INIT_WORDS_MAX, 1, 1000, 40, "4097 words", true },
+		{ 1, INIT_TEXT_MAX, 0, 0, "word 1 of the command has 65537 bytes, over the limit of 65536",
+		  false },
+		{ 1, 1, 1, INIT_TEXT_MAX - 2, "the variable V has 65537 bytes", false },
+		{ 4, INIT_COMMAND_MAX / 4 - INIT_WORD_EXTRA, 0, 0, "together, over the limit of 114688",
+		  false },
+		{ 1, INIT_TEXT_MAX, 1, INIT_COMMAND_MAX - INIT_TEXT_MAX - 2 * INIT_WORD_EXTRA - 2, "together",
+		  true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_strv struct strv argv = STRV_INIT, env = STRV_INIT;
+		struct err err = ERR_INIT;
+		for (size_t n = 0; n < cases[i].words; n++)
+			add_long(&argv, cases[i].each);
+		for (size_t n = 0; n < cases[i].variables; n++) {
+			own_mem char *value = long_text(cases[i].value);
+			strv_addf(&env, "V=%s", value);
+		}
+		assert_ok(init_check_command(&argv, &env, &err), &err);
+		assert_can_be_asked_for(&argv, &env);
+		struct strv *last = env.n == 1 && !cases[i].a_word_more ? &env : &argv;
+		own_mem char *more = xasprintf("%sx", last->v[last->n - 1]);
+		if (cases[i].a_word_more)
+			strv_add(&argv, "x");
+		else
+			put_last(last, mem_steal(&more));
+		assert_refused(init_check_command(&argv, &env, &err), &err, ERR_USAGE, cases[i].refused);
+		assert_non_null(strstr(err.text, "file"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +255,7 @@ int main(void)
 		cmocka_unit_test(every_other_message_comes_back_as_it_went),
 		cmocka_unit_test(a_message_that_is_not_whole_is_refused),
 		cmocka_unit_test(numbers_out_of_range_are_refused),
+		cmocka_unit_test(a_command_within_its_limits_can_be_asked_for_and_no_other_is),
 		cmocka_unit_test(a_task_and_its_report_come_back_as_they_went),
 	};
 
