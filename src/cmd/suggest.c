@@ -6,6 +6,8 @@
 
 #include "cmd/audit_log.h"
 #include "launch/proof.h"
+#include "manifest/check.h"
+#include "proto/egress.h"
 #include "base/banned.h"
 
 /* Bounded: the guest decides how many different requests are refused. */
@@ -24,9 +26,10 @@ struct wish {
 	char *host;
 	int64_t port;
 	size_t refused;
+	bool plain; /* http was asked for */
 	struct wanted v[WANTED_MAX];
 	size_t n;
-	bool more;
+	bool more; /* than @v, and not all of it could be in a route */
 };
 
 struct wishes {
@@ -49,22 +52,31 @@ static void wishes_free(struct wishes **all)
 }
 #define own_wishes __attribute__((cleanup(wishes_free)))
 
-/* What may stand in YAML without quotes, and in a route at all: a DNS name. */
-static bool host_is_plain(const char *host)
+/* One exact name, as a route has it. */
+static bool host_can_be_routed(const char *host)
 {
-	size_t n = strlen(host);
+	struct err ignored = ERR_INIT;
+	own_mem char *canonical = xstrdup(host);
 
-	return n > 0 && n <= 253 && strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n &&
-	       host[0] != '-' && host[0] != '.';
+	return *host != '*' && check_host(&canonical, &ignored) == 0 && str_is(canonical, host);
 }
 
-/* What canonical paths and methods are made of; anything else in the log is not shown. */
-static bool is_printable(const char *text)
+/* Printable, as canonical paths are, and not cut. */
+static bool path_can_be_routed(const char *path)
 {
-	for (; *text; text++)
-		if (*text <= ' ' || *text > '~' || *text == '?' || *text == '#')
+	for (const char *p = path; *p; p++)
+		if (*p <= ' ' || *p > '~' || *p == '?' || *p == '#')
 			return false;
-	return true;
+	return *path == '/' && strlen(path) <= EGRESS_PATH_SHOWN;
+}
+
+/* As a route's own check would leave it. */
+static bool method_can_be_routed(const char *method)
+{
+	struct err ignored = ERR_INIT;
+	own_mem char *canonical = xstrdup(method);
+
+	return *method && check_method(&canonical, &ignored) == 0 && str_is(canonical, method);
 }
 
 static bool is_answerable(const char *reason)
@@ -101,6 +113,18 @@ static void want(struct wish *w, const char *method, const char *path)
 	w->v[w->n++] = (struct wanted){ xstrdup(method), xstrdup(path) };
 }
 
+/* A log that was written before schemes were has none; then the port, and the reasons that https
+ * never gets behind its CONNECT, tell. */
+static bool is_plain(const json *record, int64_t port)
+{
+	const char *scheme = json_get_string(record, "scheme", "");
+
+	if (*scheme)
+		return str_is(scheme, "http");
+	return !str_is(json_get_string(record, "method", ""), "CONNECT") &&
+	       (port == PLAIN_PORT || !str_is(json_get_string(record, "reason", ""), "no-match"));
+}
+
 static int note(void *arg, const json *record, struct err *err)
 {
 	struct wishes *all = arg;
@@ -111,17 +135,29 @@ static int note(void *arg, const json *record, struct err *err)
 
 	if (!str_is(json_get_string(record, "kind", ""), "egress") ||
 	    !str_is(json_get_string(record, "verdict", ""), "deny") ||
-	    !is_answerable(json_get_string(record, "reason", "")) || !host_is_plain(host) ||
+	    !is_answerable(json_get_string(record, "reason", "")) || !host_can_be_routed(host) ||
 	    str_ends(host, PROOF_HOSTS))
 		return 0;
-	struct wish *w = wish_for(all, host, json_get_int(record, "port", TLS_PORT));
+	int64_t port = json_get_int(record, "port", TLS_PORT);
+	struct wish *w = wish_for(all, host, port);
 	if (!w)
 		return 0;
 	w->refused++;
-	if (path[0] == '/' && method[0] && !str_is(method, "CONNECT") && is_printable(path) &&
-	    is_printable(method))
+	w->plain = w->plain || is_plain(record, port);
+	/* Of a tunnel there is no more than its host. */
+	if (str_is(method, "CONNECT") || !*path)
+		return 0;
+	if (path_can_be_routed(path) && method_can_be_routed(method))
 		want(w, method, path);
+	else
+		w->more = true;
 	return 0;
+}
+
+/* Requests that no match can name are not answered by a route for all of the host. */
+static bool can_be_routed(const struct wish *w)
+{
+	return w->n > 0 || !w->more;
 }
 
 static json *match_json(const struct wanted *one)
@@ -144,10 +180,11 @@ static json *route_json(const struct wish *w)
 	json *route = json_object_of();
 
 	json_set_string(route, "host", w->host);
-	if (w->port == PLAIN_PORT)
-		json_set_truth(route, "plain", true);
-	else if (w->port != TLS_PORT)
+	/* With plain alone both 443 and 80 would be open. */
+	if (w->plain || w->port != TLS_PORT)
 		json_set_int(route, "port", w->port);
+	if (w->plain)
+		json_set_truth(route, "plain", true);
 	if (w->n == 0)
 		return route;
 	json *matches = json_array_of();
@@ -163,14 +200,17 @@ static void print_yaml(const struct wishes *all)
 	ui_text("egress:\n  routes:\n");
 	for (size_t i = 0; i < all->n; i++) {
 		const struct wish *w = &all->v[i];
+		if (!can_be_routed(w))
+			continue;
 		own_json json *route = route_json(w);
 		own_str struct str matches = STR_INIT;
 		ui_text("    # refused %zu times%s\n", w->refused, w->n ? "" : "; only the host was seen");
-		ui_text("    - host: %s\n", w->host);
-		if (json_get(route, "plain"))
-			ui_text("      plain: true\n");
+		/* A name like "null" or "1e5" is text in quotes alone. */
+		ui_text("    - host: \"%s\"\n", w->host);
 		if (json_get(route, "port"))
 			ui_text("      port: %lld\n", (long long)w->port);
+		if (json_get(route, "plain"))
+			ui_text("      plain: true\n");
 		if (w->n > 0)
 			ui_text("      matches:\n");
 		for (size_t j = 0; j < w->n; j++) {
@@ -189,24 +229,34 @@ static int suggest_run(struct command *c, struct err *err)
 	own_bottle struct bottle b = BOTTLE_INIT;
 	own_wishes struct wishes *all = xcalloc(1, sizeof *all);
 	uint64_t cut = 0;
+	size_t routed = 0;
 
 	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 ||
 	    audit_log_each(b.dir, note, all, &cut, err) != 0)
 		return -1;
+	for (size_t i = 0; i < all->n; i++) {
+		routed += can_be_routed(&all->v[i]);
+		if (!can_be_routed(&all->v[i]))
+			ui_note(&c->ui,
+			        "%s:%lld: refused %zu times, for paths or methods that no route can name as the log has "
+			        "them",
+			        all->v[i].host, (long long)all->v[i].port, all->v[i].refused);
+	}
 	if (all->more)
 		ui_note(&c->ui, "more than %d hosts were refused; these are the first", HOSTS_MAX);
 	if (c->ui.json) {
 		own_json json *out = json_object_of();
 		json *routes = json_array_of();
 		for (size_t i = 0; i < all->n; i++)
-			json_push(routes, route_json(&all->v[i]));
+			if (can_be_routed(&all->v[i]))
+				json_push(routes, route_json(&all->v[i]));
 		json_set(out, "routes", routes);
 		ui_json(out);
 		return 0;
 	}
 	if (all->n == 0)
 		ui_note(&c->ui, "nothing was refused that a route would allow");
-	else
+	if (routed > 0)
 		print_yaml(all);
 	return 0;
 }
@@ -217,7 +267,8 @@ const struct verb verb_policy_suggest = {
 	.summary = "routes for what a bottle's gateway refused",
 	.details =
 		"YAML for a bottle's manifest, no wider than what was asked for: exact paths and methods where the gateway saw "
-		"them. Read it before you use it: the agent decided what to ask for.",
+		"them. Of https to a host without a route it saw the host alone. A route that is plain also takes https on its "
+		"port. Read it before you use it: the agent decided what to ask for.",
 	.group = GROUP_RULES,
 	.flags = VERB_JSON,
 	.min_args = 1,

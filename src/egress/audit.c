@@ -4,13 +4,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "proto/egress.h"
 #include "proto/sidecar.h"
 #include "wire/query.h"
 #include "base/banned.h"
 
 enum {
 	BATCH_MS = 20, /* records gather this long */
-	PATH_SHOWN = 1024,
 	QUERY_SHOWN = 512,
 	RECORD_USUAL = 500, /* bytes of a record that is not refused */
 };
@@ -98,10 +98,11 @@ static void print(const struct audit *a, const struct audit_entry *e, struct str
 	str_add(out, "\",\"kind\":\"egress\"");
 	member(a, out, ",\"id\":", e->id, 64);
 	member(a, out, ",\"method\":", e->method, 64);
+	member(a, out, ",\"scheme\":", e->scheme, 8);
 	member(a, out, ",\"host\":", e->host, 256);
 	if (e->port)
 		number(out, ",\"port\":", e->port);
-	member(a, out, ",\"path\":", e->path, PATH_SHOWN);
+	member(a, out, ",\"path\":", e->path, EGRESS_PATH_SHOWN);
 	member(a, out, ",\"query\":", e->query, QUERY_SHOWN);
 	member(a, out, ",\"route\":", e->route, 256);
 	member(a, out, ",\"rule\":", e->rule, 512);

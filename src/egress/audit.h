@@ -12,6 +12,7 @@
 struct audit_entry {
 	const char *id;            /* request id */
 	const char *method, *host; /* "" where unknown; canonical or escaped */
+	const char *scheme;        /* "http" or "https"; "" where it is not known yet, as of a CONNECT */
 	unsigned port;
 	const char *path;         /* canonical */
 	const char *query;        /* masked */

@@ -130,6 +130,7 @@ void client_record(struct client *c, bool allowed, const char *reason, int statu
 		.id = x->id,
 		.method = str_c(&x->method),
 		.host = str_c(&x->host),
+		.scheme = x->scheme ? x->scheme : "",
 		.port = x->port,
 		.path = str_c(&x->path),
 		.query = str_c(&x->query),

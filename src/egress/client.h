@@ -23,6 +23,7 @@ struct exchange {
 	uint64_t began;          /* clock_us() */
 	uint64_t received, sent; /* counters of the guest's stream when it began */
 	struct str method, host, path, query, rule, headers;
+	const char *scheme; /* NULL: not known yet */
 	uint16_t port;
 	const struct policy_route *route;
 	const struct credential *credential;

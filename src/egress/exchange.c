@@ -13,6 +13,7 @@ void exchange_clear(struct exchange *x)
 		explicit_bzero(x->head.data, x->head.len);
 	str_reset(&x->head);
 	decoder_end(&x->decoder);
+	x->scheme = NULL;
 	x->route = NULL;
 	x->credential = NULL;
 	x->head_sent = x->expects = x->http10 = x->keep = x->is_head = x->retryable = x->retried = false;

@@ -118,6 +118,7 @@ static int find_target(struct client *c, const struct http_request *r, struct or
 		str_add(&c->x.host, o.host.text);
 		c->x.port = o.port;
 	}
+	c->x.scheme = o.plain ? "http" : "https";
 	if (r->form == HTTP_ABSOLUTE_FORM && r->https == o.plain) {
 		client_refuse(c, c->bound ? REFUSE_HOST_MISMATCH : REFUSE_HTTPS_UNPROXIED, keep);
 		return -1;

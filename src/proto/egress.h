@@ -89,6 +89,7 @@ enum {
 	EGRESS_CREDENTIALS_MAX = 1024,
 	EGRESS_SECRET_MIN = 4, /* a shorter value can't be told from ordinary text in an echo */
 	EGRESS_SECRET_MAX = 16 * 1024,
+	EGRESS_PATH_SHOWN = 1024, /* of a path in a record; one that is cut ends in "..." behind that */
 };
 
 /* A NULL text is encoded as "". */

@@ -179,13 +179,81 @@ set_record() {
 	[ "$(jq -c . <<<"$output")" = '{"routes":[{"host":"api.example.com"},{"host":"git.example.com","port":8443,"matches":[{"methods":["GET"],"paths":[{"type":"exact","value":"/a"}]}]}]}' ]
 }
 
-@test "what policy suggest prints is a bottle's manifest" {
-	deny '"reason":"host-not-routed","host":"api.example.com","port":80,"method":"GET","path":"/x?\"y"'
-	deny '"reason":"no-match","host":"git.example.com","port":443,"method":"GET","path":"/a"'
-	mkdir -p "$dir/bottles"
-	{ echo ---; "$bottle" policy suggest one-aaaaa; echo ---; } >"$dir/bottles/new.md"
-	grep -q 'plain: true' "$dir/bottles/new.md"
-	if "$bottle" help manifest check >/dev/null 2>&1; then
-		"$bottle" manifest check "$dir/bottles/new.md"
-	fi
+# suggested: what is suggested becomes the bottle new, which is a good one
+suggested() {
+	mkdir -p "$HOME/.bot-bottle/bottles"
+	{ echo ---; "$bottle" policy suggest one-aaaaa; echo ---; } >"$HOME/.bot-bottle/bottles/new.md"
+	"$bottle" manifest check "$HOME/.bot-bottle/bottles/new.md" || { cat "$HOME/.bot-bottle/bottles/new.md"; return 1; }
+	"$bottle" policy suggest --json one-aaaaa | jq '{egress: .}' >"$HOME/as.json"
+	"$bottle" manifest check "$HOME/as.json"
+}
+# judges VERDICT METHOD URL: what the bottle new says of it
+judges() {
+	run --separate-stderr "$bottle" policy test --bottle new --json "$2" "$3"
+	[ "$(jq -r .verdict <<<"$output")" = "$1" ] || { echo "$2 $3: $output"; return 1; }
+}
+
+@test "what policy suggest prints is a bottle's manifest, and allows what was refused and no more" {
+	deny '"reason":"host-not-routed","scheme":"http","host":"both.example.com","port":80,"method":"GET","path":"/a"'
+	deny '"reason":"no-match","scheme":"https","host":"both.example.com","port":443,"method":"GET","path":"/b"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"w.example.com","port":80,"method":"GET","path":"/a"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"origin.example.com","port":18080,"method":"POST","path":"/a"'
+	deny '"reason":"no-match","scheme":"https","host":"tls.example.com","port":8443,"method":"GET","path":"/a"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"odd.example.com","port":443,"method":"GET","path":"/a"'
+	deny '"reason":"name-not-qualified","scheme":"http","host":"null","port":80,"method":"GET","path":"/a%2Fb"'
+	deny '"reason":"host-not-routed","host":"tunnel.example.com","port":443,"method":"CONNECT"'
+	suggested
+	judges allowed GET http://both.example.com/a
+	judges allowed GET https://both.example.com/b
+	judges refused GET http://both.example.com/b
+	judges refused GET https://both.example.com/a
+	judges allowed GET http://w.example.com/a
+	judges refused GET https://w.example.com/a
+	judges refused POST http://w.example.com/a
+	judges allowed POST http://origin.example.com:18080/a
+	judges refused POST http://origin.example.com/a
+	judges refused GET http://origin.example.com:18080/a
+	judges allowed GET https://tls.example.com:8443/a
+	judges refused GET http://tls.example.com:8443/a
+	judges refused GET https://tls.example.com/a
+	judges allowed GET http://odd.example.com:443/a
+	judges refused GET http://odd.example.com/a
+	judges allowed GET http://null/a%2Fb
+	judges allowed GET https://tunnel.example.com/any
+	judges refused GET http://tunnel.example.com/any
+}
+
+@test "of a log without schemes the port and the reason tell" {
+	deny '"reason":"host-not-routed","host":"w.example.com","port":80,"method":"GET","path":"/a"'
+	deny '"reason":"host-not-routed","host":"origin.example.com","port":18080,"method":"GET","path":"/a"'
+	deny '"reason":"plain-http","host":"p.example.com","port":8080,"method":"GET","path":"/a"'
+	deny '"reason":"no-match","host":"m.example.com","port":8443,"method":"GET","path":"/a"'
+	suggested
+	judges allowed GET http://w.example.com/a
+	judges allowed GET http://origin.example.com:18080/a
+	judges allowed GET http://p.example.com:8080/a
+	judges allowed GET https://m.example.com:8443/a
+	judges refused GET http://m.example.com:8443/a
+}
+
+@test "what no match can name opens nothing" {
+	long=/$(head -c 1023 /dev/zero | tr '\0' a)
+	deny '"reason":"host-not-routed","scheme":"http","host":"a.example.com","port":80,"method":"GET","path":"/x?\"y"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"b.example.com","port":80,"method":"get","path":"/b"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"c.example.com","port":80,"method":"TRACE","path":"/c"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"d.example.com","port":80,"method":"GET","path":"'"$long"'..."'
+	run --separate-stderr "$bottle" policy suggest one-aaaaa
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	for host in a b c d; do
+		[[ $stderr == *"$host.example.com:80: refused 1 times"* ]]
+	done
+	# Beside one that can be named, that one is (control); and the longest path that is whole.
+	deny '"reason":"host-not-routed","scheme":"http","host":"a.example.com","port":80,"method":"GET","path":"/y"'
+	deny '"reason":"host-not-routed","scheme":"http","host":"e.example.com","port":80,"method":"GET","path":"'"$long"'"'
+	suggested
+	judges allowed GET http://a.example.com/y
+	judges refused GET http://a.example.com/x
+	judges refused GET http://d.example.com/
+	judges allowed GET "http://e.example.com$long"
 }

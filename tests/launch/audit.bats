@@ -118,3 +118,32 @@ traced() {
 	run_split bottle audit --verify "$slug"
 	expect_status 0
 }
+
+@test "what a real gateway refused, a bottle of what policy suggest prints allows, and no more" {
+	printf -- '---\negress: {routes: [{host: both.example.com, matches: [{methods: [POST]}]}]}\n---\n' \
+		>"$HOME/.bot-bottle/bottles/old.md"
+	start --detach --bottle old -- sh -c '
+		curl -s http://both.example.com/a; curl -s https://both.example.com/b
+		curl -s http://w.example.com/a; curl -s http://origin.example.com:18080/a
+		curl -s https://tls.example.com/a; touch done; exec sleep 1000'
+	expect_status 0
+	slug=$out
+	wait_for bottle exec "$slug" -- test -e done
+	refused() { [ "$(bottle info --json "$slug" | jq .refused)" -ge 5 ]; }
+	wait_for refused
+	bottle audit --json "$slug" | jq -r '.[] | select(.verdict == "deny") | "\(.scheme) \(.host) \(.port) \(.path)"' >"$PLACE/refused"
+	printf '%s\n' 'http both.example.com 80 /a' 'https both.example.com 443 /b' 'http w.example.com 80 /a' \
+		'http origin.example.com 18080 /a' 'null tls.example.com 443 null' >"$PLACE/expected"
+	diff <(grep -v invalid "$PLACE/refused") "$PLACE/expected"
+	{ echo ---; bottle policy suggest "$slug"; echo ---; } >"$HOME/.bot-bottle/bottles/new.md"
+	bottle manifest check "$HOME/.bot-bottle/bottles/new.md"
+	for url in http://both.example.com/a https://both.example.com/b http://w.example.com/a \
+		http://origin.example.com:18080/a https://tls.example.com/a; do
+		bottle policy test --bottle new GET "$url" || { echo "$url"; return 1; }
+	done
+	for url in http://both.example.com/b https://both.example.com/a https://w.example.com/a \
+		http://origin.example.com/a http://tls.example.com/a; do
+		run_split bottle policy test --bottle new GET "$url"
+		expect_status 1 || { echo "$url"; return 1; }
+	done
+}
