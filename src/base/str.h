@@ -38,6 +38,9 @@ void str_add_escaped(struct str *s, const void *bytes, size_t n, size_t limit);
  * or \u{...}. With @lines newline and tab stay. */
 void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines);
 void str_add_visible(struct str *s, const char *text); /* all of it, as one line */
+/* A file's name likewise, and a backslash becomes \\, so that no two names are shown alike. */
+void str_addn_name(struct str *s, const void *bytes, size_t n);
+void str_add_name(struct str *s, const char *name);
 
 bool str_is(const char *a, const char *b); /* equal; NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);

@@ -6,7 +6,9 @@
 #include "base/utf8.h"
 #include "base/banned.h"
 
-void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines)
+enum { AS_LINES = 1, AS_NAME = 2 };
+
+static void add_visible(struct str *s, const void *bytes, size_t n, int how)
 {
 	const unsigned char *p = bytes, *end = p + n;
 
@@ -16,7 +18,9 @@ void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines)
 
 		if (letter == UTF8_BAD)
 			str_addf(s, "\\x%02x", *at);
-		else if (lines && (letter == '\n' || letter == '\t'))
+		else if ((how & AS_NAME) && letter == '\\')
+			str_add(s, "\\\\");
+		else if ((how & AS_LINES) && (letter == '\n' || letter == '\t'))
 			str_addc(s, (char)letter);
 		else if (letter < 0x20 || letter == 0x7f)
 			str_addf(s, "\\x%02x", (unsigned)letter);
@@ -25,6 +29,21 @@ void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines)
 		else
 			str_addn(s, at, (size_t)(p - at));
 	}
+}
+
+void str_addn_visible(struct str *s, const void *bytes, size_t n, bool lines)
+{
+	add_visible(s, bytes, n, lines ? AS_LINES : 0);
+}
+
+void str_addn_name(struct str *s, const void *bytes, size_t n)
+{
+	add_visible(s, bytes, n, AS_NAME);
+}
+
+void str_add_name(struct str *s, const char *name)
+{
+	str_addn_name(s, name, strlen(name));
 }
 
 void str_add_visible(struct str *s, const char *text)

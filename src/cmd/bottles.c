@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/known.h"
+#include "base/utf8.h"
 #include "registry/paths.h"
 #include "base/banned.h"
 
@@ -128,6 +129,20 @@ json *text_json(const char *bytes)
 
 	str_add_visible(&shown, bytes);
 	return json_of_string(str_c(&shown));
+}
+
+void name_set(const struct command *c, json *row, const char *key, const char *name)
+{
+	own_str struct str shown = STR_INIT;
+	bool as_it_is = c->ui.json && utf8_is_valid(name, strlen(name));
+
+	if (!as_it_is)
+		str_add_name(&shown, name);
+	json_set_string(row, key, as_it_is ? name : str_c(&shown));
+	if (c->ui.json && !as_it_is) {
+		own_mem char *mark = xasprintf("%s_escaped", key);
+		json_set_truth(row, mark, true);
+	}
 }
 
 char *workspace_path(const char *given, struct err *err)

@@ -41,6 +41,9 @@ void age_text(int64_t since_ms, char out[AGE_TEXT]); /* "12s", "5m", "3h", "2d" 
 json *time_json(int64_t unix_ms);
 /* A string of bytes that may be hostile, escaped so that it is plain text. */
 json *text_json(const char *bytes);
+/* The name of a file: in JSON as it is, where it is UTF-8; else as diff and export show it, and in JSON
+ * with the member KEY_escaped, true, beside it. */
+void name_set(const struct command *c, json *row, const char *key, const char *name);
 /* A path below the workspace as a person writes it: "./a/", "a" -> "a". ERR_USAGE: absolute,
  * or with a "..". The caller frees. */
 char *workspace_path(const char *given, struct err *err);

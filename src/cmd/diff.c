@@ -4,16 +4,16 @@
 
 #include "base/banned.h"
 
-static json *change_json(const struct change *c)
+static json *change_json(const struct command *command, const struct change *c)
 {
 	json *row = json_object_of();
 
-	json_set(row, "path", text_json(c->path));
+	name_set(command, row, "path", c->path);
 	json_set_string(row, "status", change_status_name(c->status));
 	json_set_string(row, "kind", entry_kind_name(c->kind));
 	json_set_int(row, "size", c->size);
 	if (c->target)
-		json_set(row, "target", text_json(c->target));
+		name_set(command, row, "target", c->target);
 	if (c->executable)
 		json_set_string(row, "executable", c->executable);
 	if (c->unreadable)
@@ -33,7 +33,7 @@ static void print_names(struct command *c, const struct changes *changes)
 
 	for (size_t i = 0; i < changes->n; i++) {
 		const struct change *one = &changes->v[i];
-		json *row = change_json(one);
+		json *row = change_json(c, one);
 		const char *note = one->unreadable ? one->unreadable : one->executable;
 		if (!c->ui.json)
 			json_set_string(row, "note", note ? note : "");
@@ -83,8 +83,8 @@ const struct verb verb_diff = {
 	.summary = "what a bottle changed in its workspace",
 	.details =
 		"Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
-		"use bottle export. Binary files, files over 1 MiB and links are named only. With --json, the list of "
-		"changes. Exits with 1 where not everything could be looked at.",
+		"use bottle export. Binary files, files over 1 MiB and links are named only. In names a backslash is "
+		"doubled. With --json, the list of changes with their true names. Exits with 1 where not everything could be looked at.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

@@ -23,31 +23,83 @@ static void hear(void *arg, const struct change *change, enum export_verdict ver
 	t->counts[verdict]++;
 	json_set_string(row, "verdict", export_verdict_name(verdict));
 	json_set_string(row, "status", change_status_name(change->status));
-	json_set(row, "path", text_json(change->path));
+	name_set(t->c, row, "path", change->path);
 	json_set_string(row, "why", why ? why : "");
 	json_push(t->rows, row);
+}
+
+/* How many bytes the first @levels names of @path have; 0: it has fewer. */
+static size_t first_names(const char *path, size_t levels)
+{
+	for (size_t n = 0;; n++) {
+		n += strcspn(path + n, "/");
+		if (--levels == 0)
+			return n;
+		if (!path[n])
+			return 0;
+	}
+}
+
+/* The same of those that read as @given: as they are, or @shown as diff shows them, in which no two
+ * are alike. */
+static size_t reads_as(const char *path, const char *given, bool shown)
+{
+	own_str struct str text = STR_INIT;
+	size_t levels = 1;
+
+	for (const char *p = given; *p; p++)
+		levels += *p == '/';
+	size_t n = first_names(path, levels);
+	if (shown)
+		str_addn_name(&text, path, n);
+	else
+		str_addn(&text, path, n);
+	return str_is(str_c(&text), given) ? n : 0;
+}
+
+/* The true name of what @given is, or shows; NULL: nothing changed there. */
+static int find_path(const struct changes *changes, const char *given, char **out, struct err *err)
+{
+	own_mem char *named = NULL;
+	own_mem char *shown = NULL;
+
+	for (size_t i = 0; i < changes->n && (!named || !shown); i++) {
+		const char *path = changes->v[i].path;
+		size_t n = named ? 0 : reads_as(path, given, false);
+		if (n > 0)
+			named = xstrndup(path, n);
+		n = shown ? 0 : reads_as(path, given, true);
+		if (n > 0)
+			shown = xstrndup(path, n);
+	}
+	if (named && shown && !str_is(named, shown))
+		return fail(
+			err, ERR_USAGE,
+			"%s is one file's name, and how another's is shown; name the first as bottle diff "
+			"--names shows it, the second as it is",
+			given);
+	*out = named ? mem_steal(&named) : mem_steal(&shown);
+	return 0;
 }
 
 static int take_paths(struct command *c, const struct changes *changes, struct strv *only, struct err *err)
 {
 	for (size_t i = 1; i < c->args.n; i++) {
-		char *path = workspace_path(c->args.v[i], err);
-		bool found = false;
-		if (!path)
+		own_mem char *given = workspace_path(c->args.v[i], err);
+		char *path = NULL;
+		if (!given)
 			return -1;
-		strv_take(only, path);
-		size_t n = strlen(path);
-		for (size_t j = 0; j < changes->n && !found; j++)
-			found = strncmp(changes->v[j].path, path, n) == 0 &&
-			        (n == 0 || changes->v[j].path[n] == '\0' || changes->v[j].path[n] == '/');
-		if (!found)
-			return fail(err, ERR_MISSING, "nothing changed at %s; see bottle diff --names",
-			            c->args.v[i]);
 		/* "." is everything. */
-		if (n == 0) {
+		if (*given == '\0') {
 			strv_clear(only);
 			return 0;
 		}
+		if (find_path(changes, given, &path, err) != 0)
+			return -1;
+		if (!path)
+			return fail(err, ERR_MISSING, "nothing changed at %s; see bottle diff --names",
+			            c->args.v[i]);
+		strv_take(only, path);
 	}
 	return 0;
 }
@@ -143,7 +195,7 @@ const struct verb verb_export = {
 		"Files are written whole, without set-id bits, and never through a link. Held back until "
 		"--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
 		".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
-		"same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
+		"same name. A PATH is one as bottle diff --names shows it, or as it is. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
 		"at paths that were hidden from the bottle. Deletions are listed, and carried out with --delete.",
 	.group = GROUP_RUN,
 	.flags = VERB_JSON,

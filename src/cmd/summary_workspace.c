@@ -41,7 +41,7 @@ static void look_in(struct look *k, int parent, const char *name, const char *be
 		own_mem char *path = xasprintf("%s%s%s", below, *below ? "/" : "", e->d_name);
 		if (st.st_uid != k->owner && k->found++ < NAMED) {
 			str_add(&k->names, k->names.len ? ", " : "");
-			str_add_visible(&k->names, path);
+			str_add_name(&k->names, path);
 		}
 		if (S_ISDIR(st.st_mode) && depth < LOOK_DEPTH)
 			look_in(k, fd, e->d_name, path, depth + 1);

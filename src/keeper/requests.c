@@ -90,7 +90,7 @@ static void set_visible(json *details, const char *key, const char *bytes)
 {
 	own_str struct str shown = STR_INIT;
 
-	str_add_visible(&shown, bytes);
+	str_add_name(&shown, bytes);
 	json_set_string(details, key, str_c(&shown));
 }
 

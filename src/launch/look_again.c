@@ -131,7 +131,7 @@ static void show(struct str *out, const char *path, size_t limit)
 {
 	size_t n = strlen(path);
 
-	str_addn_visible(out, path, n < limit ? n : limit, false);
+	str_addn_name(out, path, n < limit ? n : limit);
 	if (n > limit)
 		str_add(out, "...");
 }

@@ -30,7 +30,7 @@ static enum side_state read_side(int dir, const char *path, struct str *out)
 
 static void add_name(struct str *out, const struct change *c)
 {
-	str_add_visible(out, c->path);
+	str_add_name(out, c->path);
 }
 
 /* What can't be shown line by line: one sentence. */
@@ -41,7 +41,7 @@ static void say(struct str *out, const struct change *c, const char *what)
 	str_addf(out, "%s%s", what[0] ? ": " : "", what);
 	if (c->target) {
 		str_add(out, " -> ");
-		str_add_visible(out, c->target);
+		str_add_name(out, c->target);
 	}
 	str_addc(out, '\n');
 }

@@ -134,6 +134,76 @@ whiteout() { mknod "$1" c 0 0 || skip "this kernel lets nobody make a whiteout";
 	[ "$status" -eq 1 ]
 }
 
+# A newline's name, and two literal ones that look like it, or like it twice.
+alike() {
+	newline=$'a\nb' literal='a\x0ab' twice='a\\x0ab'
+	echo newline >"$up/$newline"
+	echo literal >"$up/$literal"
+}
+names() { "$bottle" diff --names one-aaaaa | awk '/added/ { print $3 }' | sort; }
+
+@test "no two names are shown alike, and JSON has the true ones" {
+	alike
+	echo hidden >"$up/"$'c\u202ed'
+	echo latin >"$up/"$'caf\xe9'
+	ln -s "$newline" "$up/link"
+	run names
+	[ "$output" = "$(printf '%s\n' 'a\\x0ab' 'a\x0ab' 'caf\xe9' 'c\u{202e}d' link | sort)" ]
+	run --separate-stderr "$bottle" diff one-aaaaa
+	[[ $output == *'+++ b/a\x0ab'$'\n'*'+newline'* ]]
+	[[ $output == *'+++ b/a\\x0ab'$'\n'*'+literal'* ]]
+	for words in "diff --json" "export --json --dry-run"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$bottle" $words one-aaaaa
+		[ "$status" -eq 0 ]
+		[[ $output != *$'\u202e'* ]]
+		jq -e --arg n "$newline" --arg l "$literal" --arg h $'c\u202ed' \
+			'[.[].path] as $p | $p == ($p | unique) and (($p | index($n)) and ($p | index($l)) and ($p | index($h)))' <<<"$output"
+		# What is not UTF-8 is no JSON; it is marked, and nothing else is.
+		[ "$(jq -c '[.[] | select(.path_escaped) | .path]' <<<"$output")" = '["caf\\xe9"]' ]
+	done
+	[ "$("$bottle" diff --json one-aaaaa | jq -r '.[] | select(.path == "link") | .target')" = "$newline" ]
+}
+
+@test "export takes a name as it is shown or as it is, and never another's" {
+	alike
+	run --separate-stderr "$bottle" export one-aaaaa "$literal"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"how another's is shown"* ]]
+	[ -z "$(ls -A "$work")" ]
+	run --separate-stderr "$bottle" export one-aaaaa "$newline"
+	[ "$status" -eq 0 ]
+	[ "$(ls -A "$work" | wc -l)" -eq 2 ] # one name of two lines
+	[ "$(cat "$work/$newline")" = newline ]
+	rm "$work/$newline"
+	run --separate-stderr "$bottle" export one-aaaaa "$twice"
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/$literal")" = literal ]
+	[ ! -e "$work/$newline" ]
+	rm "$work/$literal"
+	# Alone, each is taken by both (control).
+	rm "$up/$literal"
+	run --separate-stderr "$bottle" export one-aaaaa "$literal"
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/$newline")" = newline ]
+	rm "$up/$newline" "$work/$newline"
+	echo literal >"$up/$literal"
+	for as in "$literal" "$twice"; do
+		run --separate-stderr "$bottle" export one-aaaaa "$as"
+		[ "$status" -eq 0 ]
+		[ "$(cat "$work/$literal")" = literal ]
+		rm "$work/$literal"
+	done
+	# Of a directory, too, with what is in it and nothing beside it.
+	mkdir "$up/"$'d\te' "$up/"$'d\te2'
+	echo in >"$up/"$'d\te/in'
+	echo out >"$up/"$'d\te2/out'
+	run --separate-stderr "$bottle" export one-aaaaa 'd\x09e/'
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/"$'d\te/in')" = in ]
+	[ ! -e "$work/"$'d\te2' ]
+}
+
 @test "set-id bits and special files stay inside" {
 	echo x >"$up/suid"
 	chmod 6755 "$up/suid"

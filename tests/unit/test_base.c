@@ -409,6 +409,28 @@ static void hostile_text_loses_what_a_terminal_acts_on(void **state)
 	}
 }
 
+static void no_two_names_are_shown_alike(void **state)
+{
+	static const struct {
+		const char *name, *shown;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "a\nb", "a\\x0ab" },
+		{ "a\\x0ab", "a\\\\x0ab" },
+		{ "a\\\\x0ab", "a\\\\\\\\x0ab" },
+		{ "\xe2\x80\xae", "\\u{202e}" },
+		{ "\\u{202e}", "\\\\u{202e}" },
+		{ "caf\xe9", "caf\\xe9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		own_str struct str out = STR_INIT;
+		str_add_name(&out, cases[i].name);
+		assert_string_equal(str_c(&out), cases[i].shown);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && str_is(argv[1], "tell"))
@@ -416,6 +438,7 @@ int main(int argc, char **argv)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
+		cmocka_unit_test(no_two_names_are_shown_alike),
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
 		cmocka_unit_test(base64_has_one_spelling_per_byte_string),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
