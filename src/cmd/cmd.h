@@ -78,6 +78,7 @@ struct command {
 	bool has_rest;    /* there was a "--" */
 	bool json;
 	bool help;
+	const char *group; /* help was asked of the first word of verbs that have two; NULL: not */
 	struct ui ui;
 	struct strv chosen;       /* values that were picked, not typed */
 	struct places_held *held; /* what command_paths() and its like have made */
@@ -106,10 +107,14 @@ int command_parse(struct command *c, char *const *words, struct err *err);
 /* @words has at least one. @used: how many of them name the verb. NULL: ERR_USAGE, with what
  * may have been meant. */
 const struct verb *verb_find(char *const *words, size_t *used, struct err *err);
+/* Whether @word is the first one of its two; and whether it is that of any verb. */
+bool verb_begins_with(const struct verb *verb, const char *word);
+bool verb_is_group(const char *word);
 /* The nearest name within a typing error or two, or NULL. */
 const char *nearest_name(const char *word, const char *const *names, size_t n);
 
 void help_print_overview(struct command *c);
+void help_print_group(const char *word);
 void help_print_verb(struct command *c, const struct verb *verb);
 
 /* The environment enters the program here and nowhere else. NULL: not set, or empty. */

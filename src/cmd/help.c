@@ -45,6 +45,20 @@ void help_print_overview(struct command *c)
 	ui_text("\n\"bottle help VERB\" tells more; so does bottle(1). First steps: bottle doctor, bottle init.\n");
 }
 
+void help_print_group(const char *word)
+{
+	int width = 0;
+
+	for (size_t i = 0; verbs[i]; i++)
+		if (verb_begins_with(verbs[i], word) && (int)strlen(verbs[i]->name) > width)
+			width = (int)strlen(verbs[i]->name);
+	ui_text("usage: bottle %s WORD [ARGUMENT...]\n\n", word);
+	for (size_t i = 0; verbs[i]; i++)
+		if (verb_begins_with(verbs[i], word))
+			ui_text("  %-*s  %s\n", width, verbs[i]->name, verbs[i]->summary);
+	ui_text("\n\"bottle %s WORD --help\" tells more.\n", word);
+}
+
 static void print_option(const struct option *o, int width)
 {
 	own_str struct str form = STR_INIT;
@@ -91,6 +105,10 @@ static int help_run(struct command *c, struct err *err)
 
 	if (c->args.n == 0) {
 		help_print_overview(c);
+		return 0;
+	}
+	if (c->args.n == 1 && verb_is_group(c->args.v[0])) {
+		help_print_group(c->args.v[0]);
 		return 0;
 	}
 	verb = verb_find(c->args.v, &used, err);

@@ -51,6 +51,8 @@ static int run(struct command *c, char *const *words, struct err *err)
 	if (c->help) {
 		if (c->verb)
 			help_print_verb(c, c->verb);
+		else if (c->group)
+			help_print_group(c->group);
 		else
 			help_print_overview(c);
 		return 0;

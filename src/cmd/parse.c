@@ -54,14 +54,28 @@ const char *nearest_name(const char *word, const char *const *names, size_t n)
 	return best;
 }
 
+bool verb_begins_with(const struct verb *verb, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(verb->name, word, n) == 0 && verb->name[n] == ' ';
+}
+
+bool verb_is_group(const char *word)
+{
+	for (size_t i = 0; verbs[i]; i++)
+		if (verb_begins_with(verbs[i], word))
+			return true;
+	return false;
+}
+
 /* "policy" alone, or "policy tset": says which second words there are. */
 static int fail_second_word(char *const *words, struct err *err)
 {
 	own_str struct str second = STR_INIT;
-	size_t n = strlen(words[0]);
 
 	for (size_t i = 0; verbs[i]; i++) {
-		if (strncmp(verbs[i]->name, words[0], n) != 0 || verbs[i]->name[n] != ' ')
+		if (!verb_begins_with(verbs[i], words[0]))
 			continue;
 		str_addf(&second, "%s\"bottle %s\"", second.len ? " or " : "", verbs[i]->name);
 	}
@@ -240,6 +254,11 @@ static void look_ahead_for_json(struct command *c, char *const *words)
 			c->json = true;
 }
 
+static bool asks_for_help(const char *word)
+{
+	return word && (str_is(word, "--help") || str_is(word, "-h"));
+}
+
 int command_parse(struct command *c, char *const *words, struct err *err)
 {
 	size_t used = 0;
@@ -247,8 +266,13 @@ int command_parse(struct command *c, char *const *words, struct err *err)
 	look_ahead_for_json(c, words);
 	if (!words[0])
 		return fail(err, ERR_USAGE, "nothing to do; \"bottle help\" lists the verbs");
-	if (str_is(words[0], "--help") || str_is(words[0], "-h")) {
+	if (asks_for_help(words[0])) {
 		c->help = true;
+		return 0;
+	}
+	if (asks_for_help(words[1]) && verb_is_group(words[0])) {
+		c->help = true;
+		c->group = words[0];
 		return 0;
 	}
 	if (str_is(words[0], "--version")) {

@@ -28,6 +28,29 @@ load helper
 	done < <(bottle complete verbs)
 }
 
+@test "help of a word that needs a second one lists those that there are" {
+	for group in policy manifest allowlist; do
+		for words in "$group --help" "$group -h" "help $group" "$group --help --json"; do
+			# shellcheck disable=SC2086
+			run_split bottle $words
+			expect_status 0 || { echo "$words"; return 1; }
+			[ -z "$err" ]
+			[[ $out == "usage: bottle $group WORD"* ]]
+			[ "$(grep -c "^  $group [a-z]*  *[a-z]" <<<"$out")" -eq 2 ] || { echo "$out"; return 1; }
+		done
+		# Without that wish it is none (control), nor is another word's.
+		run_split bottle "$group"
+		expect_status 2
+		[[ $err == *"needs a second word"* ]]
+		run_split bottle "$group" nosuch --help
+		expect_status 2
+	done
+	run_split bottle poli --help
+	expect_status 2
+	run_split bottle help poli
+	expect_status 2
+}
+
 @test "the version is one line, or an object" {
 	run_split bottle --version
 	expect_status 0
