@@ -37,24 +37,19 @@ static int remove_one(struct command *c, const char *slug, struct err *err)
 
 static int rm_run(struct command *c, struct err *err)
 {
-	size_t failed = 0;
-	struct err first = ERR_INIT;
+	bool failed = false;
 
 	for (size_t i = 0; i < c->args.n; i++) {
 		struct err one = ERR_INIT;
 		if (remove_one(c, c->args.v[i], &one) == 0)
 			continue;
-		if (c->args.n > 1)
-			ui_note(&c->ui, "%s", one.text);
-		if (failed++ == 0)
-			first = one;
+		/* Each is told; the last one by whoever called us. */
+		if (failed)
+			ui_error(&c->ui, err);
+		*err = one;
+		failed = true;
 	}
-	if (failed == 0)
-		return 0;
-	*err = first;
-	if (c->args.n > 1)
-		return fail(err, first.kind, "%zu of %zu bottles were not removed", failed, c->args.n);
-	return -1;
+	return failed ? -1 : 0;
 }
 
 const struct verb verb_rm = {

@@ -104,9 +104,22 @@ teardown() { state_down; }
 	make_bottle two-bbbbb "$(alive)"
 	run --separate-stderr "$bottle" rm one-aaaaa two-bbbbb
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"two-bbbbb is running"*"1 of 2"* ]]
+	[ "$stderr" = $'bottle: bottle two-bbbbb is running\n        run bottle stop two-bbbbb first' ]
 	[ ! -e "$bottles/one-aaaaa" ]
 	[ -e "$bottles/two-bbbbb/record.json" ]
+}
+
+@test "rm and stop tell of each bottle in the same form, and go on to the next" {
+	make_bottle one-aaaaa
+	for verb in rm stop; do
+		run --separate-stderr "$bottle" $verb nope-12345 ../up gone-12345
+		[ "$status" -eq 1 ]
+		[ "$(grep -c '^bottle: ' <<<"$stderr")" -eq 3 ] || { echo "$stderr"; return 1; }
+		[ "$(grep -cv '^bottle: \|^        ' <<<"$stderr")" -eq 0 ] || { echo "$stderr"; return 1; }
+	done
+	run --separate-stderr "$bottle" rm nope-12345 one-aaaaa
+	[ "$status" -eq 1 ]
+	[ ! -e "$bottles/one-aaaaa" ]
 }
 
 @test "rm refuses names that are no slugs, and follows no link" {
