@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -265,6 +266,9 @@ static int run(struct command *c, struct err *err)
 
 	if (c->rest.n == 0)
 		return fail(err, ERR_USAGE, "exec needs a command behind --");
+	const char *user = command_value(c, "user");
+	if (user && (!*user || strlen(user) > KEEPER_USER))
+		return fail(err, ERR_USAGE, "--user needs a name, of at most %d bytes", KEEPER_USER);
 	s.terminal = command_has(c, "tty");
 	/* Like a shell's pipe: what comes on a pipe or from a file goes in, a terminal only with -i. */
 	s.take_input = s.terminal || command_has(c, "interactive") || !isatty(STDIN_FILENO);

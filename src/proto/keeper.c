@@ -106,7 +106,7 @@ static void unpack_command(struct unpack *u, struct keeper_message *m)
 	unpack_strv(u, KEEPER_ARGS, KEEPER_ARG, &m->argv);
 	unpack_strv(u, KEEPER_ARGS, KEEPER_ARG, &m->env);
 	m->directory = unpack_optional(u, KEEPER_TEXT);
-	m->user = unpack_optional(u, 64);
+	m->user = unpack_optional(u, KEEPER_USER);
 	m->terminal = unpack_flag(u);
 	m->self = unpack_flag(u);
 	u->bad = u->bad || m->argv.n == 0;

@@ -45,6 +45,7 @@ enum {
 	KEEPER_WINDOW = 4 * KEEPER_BYTES,
 	KEEPER_ARGS = INIT_COUNT_MAX, /* words of a command, and variables */
 	KEEPER_ARG = INIT_TEXT_MAX,
+	KEEPER_USER = 64,
 };
 
 struct keeper_message {

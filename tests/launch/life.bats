@@ -8,6 +8,14 @@ load helper
 	[ "$out" = inside ]
 	run_split bottle exec "$slug" -- no-such-program
 	expect_status 127
+	for user in "" "$(printf '%065d' 0)"; do
+		run_split bottle exec --user "$user" "$slug" -- id -un
+		expect_status 125
+		[[ $err == *"--user needs a name"* ]] || { echo "$err"; return 1; }
+	done
+	run_split bottle exec --user agent "$slug" -- echo as agent
+	expect_status 0
+	[ "$out" = "as agent" ]
 	run_split bottle exec --user root "$slug" -- id
 	expect_status 125
 	printf 'through\n' | bottle exec -i "$slug" -- cat | grep -q through
