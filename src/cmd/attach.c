@@ -34,6 +34,6 @@ const struct verb verb_attach = {
 	.flags = VERB_STATUS,
 	.min_args = 1,
 	.max_args = 1,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_RUNNING,
 	.run = run,
 };

@@ -16,8 +16,11 @@ enum complete {
 	COMPLETE_NOTHING,
 	COMPLETE_FILE,
 	COMPLETE_DIRECTORY,
-	COMPLETE_COPY,    /* files, and SLUG: */
+	COMPLETE_COPY,    /* files, and SLUG: of what runs */
 	COMPLETE_SLUG,    /* bottles with a record */
+	COMPLETE_RUNNING, /* those that run */
+	COMPLETE_UP,      /* those that run, are being started or are ending */
+	COMPLETE_STOPPED,
 	COMPLETE_SUBJECT, /* the same, and agents */
 	COMPLETE_BOTTLE,  /* manifests under bottles/ */
 	COMPLETE_AGENT,   /* manifests under agents/ */

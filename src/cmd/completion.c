@@ -80,8 +80,23 @@ const struct verb verb_completion = {
 	.run = completion_run,
 };
 
-/* Each slug with what stands @behind it. */
-static void offer_slugs(struct command *c, const char *behind)
+enum {
+	RUNNING = 1 << RECORD_RUNNING,
+	UP = RUNNING | 1 << RECORD_STARTING | 1 << RECORD_STOPPING,
+	STOPPED = 1 << RECORD_STOPPED,
+	ANY = ~0,
+};
+
+/* A record that can't be read is in no state that is known. */
+static bool is_in(const struct listed *one, int states)
+{
+	if (states == ANY)
+		return true;
+	return one->error.kind == ERR_NONE && ((1 << record_shown_state(&one->record)) & states);
+}
+
+/* Each slug of a bottle in one of these @states, with what stands @behind it. */
+static void offer_slugs(struct command *c, int states, const char *behind)
 {
 	own_listing struct listing listing = LISTING_INIT;
 	struct err ignored = ERR_INIT;
@@ -90,7 +105,8 @@ static void offer_slugs(struct command *c, const char *behind)
 	if (bottles < 0 || registry_list(bottles, &listing, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < listing.n; i++)
-		ui_text("%s%s\n", listing.v[i].slug, behind);
+		if (is_in(&listing.v[i], states))
+			ui_text("%s%s\n", listing.v[i].slug, behind);
 }
 
 static void offer_manifests(struct command *c, enum complete what)
@@ -149,16 +165,25 @@ static void offer(struct command *c, enum complete what)
 		return;
 	case COMPLETE_COPY:
 		ui_text(":file\n");
-		offer_slugs(c, ":");
+		offer_slugs(c, RUNNING, ":");
 		return;
 	case COMPLETE_DIRECTORY:
 		ui_text(":directory\n");
 		return;
 	case COMPLETE_SLUG:
-		offer_slugs(c, "");
+		offer_slugs(c, ANY, "");
+		return;
+	case COMPLETE_RUNNING:
+		offer_slugs(c, RUNNING, "");
+		return;
+	case COMPLETE_UP:
+		offer_slugs(c, UP, "");
+		return;
+	case COMPLETE_STOPPED:
+		offer_slugs(c, STOPPED, "");
 		return;
 	case COMPLETE_SUBJECT:
-		offer_slugs(c, "");
+		offer_slugs(c, ANY, "");
 		offer_manifests(c, COMPLETE_AGENT);
 		return;
 	case COMPLETE_BOTTLE:

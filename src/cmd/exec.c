@@ -308,7 +308,7 @@ const struct verb verb_exec = {
 	.flags = VERB_STATUS | VERB_REST,
 	.min_args = 1,
 	.max_args = 1,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_RUNNING,
 	.options = options,
 	.run = run,
 };

@@ -81,7 +81,7 @@ const struct verb verb_resume = {
 	.flags = VERB_JSON | VERB_STATUS,
 	.min_args = 1,
 	.max_args = 1,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_STOPPED,
 	.options = options,
 	.run = run,
 };

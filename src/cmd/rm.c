@@ -63,6 +63,6 @@ const struct verb verb_rm = {
 	.group = GROUP_RUN,
 	.min_args = 1,
 	.max_args = ARGS_ANY,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_STOPPED,
 	.run = rm_run,
 };

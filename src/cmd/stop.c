@@ -124,6 +124,6 @@ const struct verb verb_stop = {
 		   "Record, workspace layer and home stay until `bottle rm`.",
 	.min_args = 1,
 	.max_args = ARGS_ANY,
-	.complete = COMPLETE_SLUG,
+	.complete = COMPLETE_UP,
 	.run = run,
 };

@@ -300,8 +300,30 @@ teardown() { state_down; }
 	[[ $stderr == *"is not running"* ]]
 }
 
+@test "completion offers the bottles that a verb can take" {
+	make_bottle done-aaaaa
+	make_bottle runs-bbbbb "$(alive)"
+	make_bottle begins-ccccc "$(alive) | .state = \"starting\""
+	make_bottle ends-ddddd "$(alive) | .state = \"stopping\""
+	make_bottle dead-eeeee "$dead"
+	make_bottle broken-fffff '.schema = 2'
+	offered() { [ "$("$bottle" complete words -- $1 "" | tr '\n' ' ')" = "$2" ] || { echo "$1"; "$bottle" complete words -- $1 ""; return 1; }; }
+	for verb in exec attach; do
+		offered $verb "runs-bbbbb "
+	done
+	offered cp ":file runs-bbbbb: "
+	offered stop "begins-ccccc ends-ddddd runs-bbbbb "
+	for verb in resume rm; do
+		offered $verb "done-aaaaa "
+	done
+	# What looks at any bottle is offered all of them (control).
+	for verb in info logs audit diff export cleanup; do
+		offered $verb "begins-ccccc broken-fffff dead-eeeee done-aaaaa ends-ddddd runs-bbbbb "
+	done
+}
+
 @test "completion of cp offers files, and bottles with a colon" {
-	make_bottle one-aaaaa
+	make_bottle one-aaaaa "$(alive)"
 	run --separate-stderr "$bottle" complete words -- cp ""
 	[ "$output" = $':file\none-aaaaa:' ]
 	: >"$dir/other"
