@@ -40,8 +40,9 @@ static json *describe(const struct command *c, const struct bottle *b)
 	json_set(out, "exit_status", r->exit_status < 0 ? NULL : json_of_int(r->exit_status));
 	bottle_set_changed(c, out, b, COUNT_LIMIT);
 	set_resources(out, r);
-	json_set(out, "image", text_json(json_get_string(r->plan, "image", "")));
-	json_set_string(out, "image_sha256", json_get_string(r->plan, "image_hash", ""));
+	const char *image = json_get_string(r->plan, "image", NULL);
+	json_set(out, "image", image ? text_json(image) : NULL);
+	json_set_string(out, "image_sha256", json_get_string(r->plan, "image_hash", NULL));
 	return out;
 }
 

@@ -140,6 +140,8 @@ void ui_object(const struct ui *ui, const json *object, const struct ui_column *
 			own_str struct str text = STR_INIT;
 
 			cell_text(list ? json_at(value, r) : value, &text);
+			if (text.len == 0)
+				str_add(&text, "-");
 			printf("%s%-*s  %s\n", r == 0 ? fields[i].heading : "",
 			       (int)(width + 1 - (r == 0 ? columns_of(fields[i].heading) : 0)),
 			       r == 0 ? ":" : "", str_c(&text));

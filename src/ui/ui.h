@@ -48,7 +48,8 @@ struct ui_column {
 /* An array of objects: as a table, or under --json as it is. The last column is cut at the
  * terminal's width, and only there. */
 void ui_rows(const struct ui *ui, const json *rows, const struct ui_column *columns, size_t n);
-/* One object: "heading: value" lines, arrays as indented lines; or as it is. */
+/* One object: "heading: value" lines, arrays as indented lines, - where there is no value; or as it
+ * is. */
 void ui_object(const struct ui *ui, const json *object, const struct ui_column *fields, size_t n);
 /* One value, pretty, whatever --json says. */
 void ui_json(const json *value);

@@ -79,6 +79,24 @@ teardown() { state_down; }
 	[ "$(jq -c '[.changed, .changed_more]' <<<"$output")" = "[0,false]" ]
 }
 
+@test "what info has no value for is a dash, and null in JSON" {
+	make_bottle one-aaaaa '.bottles = [] | .limits_not_enforced = []'
+	run --separate-stderr "$bottle" info one-aaaaa
+	[ "$status" -eq 0 ]
+	if grep -q ': *$' <<<"$output"; then echo "$output"; return 1; fi
+	for name in label image "image sha256" manifests "hidden from it" "still holds" limits "audit head"; do
+		grep -q "^$name: *-$" <<<"$output" || { echo "$name: $output"; return 1; }
+	done
+	run --separate-stderr "$bottle" info --json one-aaaaa
+	[ "$(jq -c '[.label, .image, .image_sha256, .holds]' <<<"$output")" = '[null,null,null,[]]' ]
+	# With values they are there (control).
+	make_bottle two-bbbbb '.plan = {image: "~/i.tar", image_hash: "abc"} | .resources = [{kind: "network", name: "n"}]'
+	run --separate-stderr "$bottle" info two-bbbbb
+	for line in 'image: *~/i.tar' 'image sha256: *abc' 'still holds: *network n' 'manifests: *base'; do
+		grep -q "^$line$" <<<"$output" || { echo "$line: $output"; return 1; }
+	done
+}
+
 @test "info shows an agent's resolved manifest" {
 	mkdir -p "$dir/.bot-bottle/agents" "$dir/.bot-bottle/bottles"
 	printf -- '---\nbottle: dev\n---\nReview.\n' >"$dir/.bot-bottle/agents/reviewer.md"
