@@ -294,7 +294,10 @@ static int cleanup_run(struct command *c, struct err *err)
 		ui_note(&c->ui, "nothing to clean up");
 	else if (!yes && ui_ask(sweep.purge ? "free all this, and delete the workspaces?" : "free all this?",
 	                        &yes, err) != 0)
-		return fail_in(err, "cleanup asks before it frees; use --yes without a terminal");
+		return err->kind == ERR_MISSING ?
+		               fail(err, ERR_USAGE,
+		                    "there is no terminal to ask on whether to free this; say it with --yes") :
+		               -1;
 	if (slugs.n > 0 && !yes)
 		return fail(err, ERR_DENIED, "nothing was freed");
 	for (size_t i = 0; i < slugs.n; i++) {

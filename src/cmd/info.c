@@ -132,6 +132,9 @@ static int info_run(struct command *c, struct err *err)
 	own_bottle struct bottle b = BOTTLE_INIT;
 	const char *name = command_arg(c, 0);
 
+	if (!slug_is_valid(name) && !manifest_name_is_valid(name))
+		return fail(err, ERR_USAGE,
+		            "\"%.60s\" is neither a bottle's slug nor an agent's name; see bottle ls", name);
 	/* A slug names one bottle; an agent may be called like one, then the bottle goes first. */
 	if (slug_is_valid(name) && bottle_open(c, name, &b, err) == 0) {
 		print_bottle(c, &b);

@@ -113,6 +113,7 @@ static int not_found(const struct place *places, size_t n, const char *folder, c
 	            where.len ? str_c(&where) : "any place, because none exists; run bottle init");
 }
 
+/* Names in manifests are checked where they are read, so this one was typed. */
 static int check_asked(const char *what, const char *name, struct err *err)
 {
 	own_str struct str shown = STR_INIT;
@@ -120,7 +121,7 @@ static int check_asked(const char *what, const char *name, struct err *err)
 	if (manifest_name_is_valid(name))
 		return 0;
 	str_add_escaped(&shown, name, strlen(name), 60);
-	return fail(err, ERR_INPUT,
+	return fail(err, ERR_USAGE,
 	            "\"%s\" is no name of %s; lower-case letters, digits and single hyphens, at most %d",
 	            str_c(&shown), what, MANIFEST_NAME_MAX);
 }

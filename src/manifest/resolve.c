@@ -162,7 +162,7 @@ static int choose_bottles(const struct strv *asked, struct manifest_plan *plan, 
 		return 0;
 	}
 	if (!plan->agent_name)
-		return fail(err, ERR_INPUT, "no bottle is named; name an agent, or give --bottle NAME");
+		return fail(err, ERR_USAGE, "no bottle is named; name an agent, or give --bottle NAME");
 	return fail(err, ERR_INPUT,
 	            "agent %s names no bottle; give --bottle NAME, or write bottle: NAME in %s",
 	            plan->agent_name, plan->agent_file);

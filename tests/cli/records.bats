@@ -205,8 +205,11 @@ teardown() { state_down; }
 @test "cleanup asks, and without a terminal it frees nothing" {
 	make_bottle one-aaaaa "$dead"
 	run --separate-stderr setsid -w "$bottle" cleanup </dev/null
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 2 ]
 	[[ $stderr == *"--yes"* ]]
+	run --separate-stderr setsid -w "$bottle" cleanup --json </dev/null
+	[ "$status" -eq 2 ]
+	[ "$(jq -r .error.kind <<<"$output")" = usage ]
 	[ "$(field one-aaaaa .state)" = running ]
 }
 

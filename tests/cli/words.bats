@@ -97,6 +97,30 @@ load helper
 	[ "$(jq -r .error.remedy <<<"$out")" = "did you mean --backend?" ]
 }
 
+@test "the same mistake is of one kind, whichever verb it is made with" {
+	mkdir -p "$HOME/.bot-bottle/bottles"
+	printf -- '---\n{}\n---\n' >"$HOME/.bot-bottle/bottles/dev.md"
+	for words in "manifest show" "policy test GET https://a.example/" \
+		"info ../x" "audit ../x" "diff ../x" "export ../x" "policy suggest ../x" "cleanup ../x" \
+		"manifest show ../x" "manifest show --bottle ../x" "policy test --bottle ../x GET https://a.example/"; do
+		# shellcheck disable=SC2086
+		run_split bottle $words --json
+		expect_status 2 || { echo "$words"; return 1; }
+		[ "$(jq -r .error.kind <<<"$out")" = usage ] || { echo "$words: $out"; return 1; }
+		[ "$(jq -r .error.remedy <<<"$out")" != null ] || { echo "$words: $out"; return 1; }
+	done
+	run_split bottle start ../x --json
+	expect_status 125
+	[ "$(jq -r .error.kind <<<"$out")" = usage ]
+	# What could be there and is not is another (control).
+	for words in "info gone-aaaaa" "info gone" "manifest show gone" "manifest show --bottle gone"; do
+		# shellcheck disable=SC2086
+		run_split bottle $words --json
+		expect_status 1
+		[ "$(jq -r .error.kind <<<"$out")" = missing ] || { echo "$words: $out"; return 1; }
+	done
+}
+
 @test "what was typed is not acted on by the terminal" {
 	run_split bottle $'\033[2Jx'
 	expect_status 2

@@ -172,7 +172,7 @@ static void diamonds_count_once_and_circles_are_refused(void **state)
 	               "bottle orphan extends nobody");
 	assert_refused(resolve_bottles(&f, "nobody", &plan, &err), &err, ERR_MISSING,
 	               "home/bottles, etc/bottles");
-	assert_refused(resolve_bottles(&f, "../x", &plan, &err), &err, ERR_INPUT, "is no name");
+	assert_refused(resolve_bottles(&f, "../x", &plan, &err), &err, ERR_USAGE, "is no name");
 }
 
 static char *last_log;
@@ -317,7 +317,7 @@ static void without_a_bottle_both_fixes_are_named(void **state)
 	assert_refused(manifest_resolve(&f.dirs, "bare", NULL, &plan, &err), &err, ERR_INPUT,
 	               "--bottle NAME");
 	assert_non_null(strstr(err.text, "bottle: NAME in home/agents/bare.md"));
-	assert_refused(manifest_resolve(&f.dirs, NULL, NULL, &plan, &err), &err, ERR_INPUT, "--bottle NAME");
+	assert_refused(manifest_resolve(&f.dirs, NULL, NULL, &plan, &err), &err, ERR_USAGE, "--bottle NAME");
 	assert_refused(manifest_resolve(&f.dirs, "nobody", NULL, &plan, &err), &err, ERR_MISSING,
 	               "cwd/agents");
 }
