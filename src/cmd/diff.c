@@ -12,6 +12,12 @@ static json *change_json(const struct command *command, const struct change *c)
 	json_set_string(row, "status", change_status_name(c->status));
 	json_set_string(row, "kind", entry_kind_name(c->kind));
 	json_set_int(row, "size", c->size);
+	if (c->mode != c->mode_before) {
+		own_mem char *old = xasprintf("%04o", (unsigned)c->mode_before);
+		own_mem char *new = xasprintf("%04o", (unsigned)c->mode);
+		json_set_string(row, "old_mode", old);
+		json_set_string(row, "new_mode", new);
+	}
 	if (c->target)
 		name_set(command, row, "target", c->target);
 	if (c->executable)
@@ -19,6 +25,19 @@ static json *change_json(const struct command *command, const struct change *c)
 	if (c->unreadable)
 		json_set_string(row, "unreadable", c->unreadable);
 	return row;
+}
+
+/* What there is to know beside the row's other words. */
+static void add_note(json *row, const struct change *c)
+{
+	own_str struct str note = STR_INIT;
+	const char *why = c->unreadable ? c->unreadable : c->executable;
+
+	if (c->mode != c->mode_before)
+		str_addf(&note, "old mode %04o, new mode %04o%s", (unsigned)c->mode_before, (unsigned)c->mode,
+		         why ? "; " : "");
+	str_add(&note, why ? why : "");
+	json_set_string(row, "note", str_c(&note));
 }
 
 static void print_names(struct command *c, const struct changes *changes)
@@ -34,9 +53,8 @@ static void print_names(struct command *c, const struct changes *changes)
 	for (size_t i = 0; i < changes->n; i++) {
 		const struct change *one = &changes->v[i];
 		json *row = change_json(c, one);
-		const char *note = one->unreadable ? one->unreadable : one->executable;
 		if (!c->ui.json)
-			json_set_string(row, "note", note ? note : "");
+			add_note(row, one);
 		json_push(rows, row);
 	}
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
@@ -84,7 +102,8 @@ const struct verb verb_diff = {
 	.details =
 		"Unified text. Everything that is not printable is escaped, so this is for reading; to bring changes out "
 		"use bottle export. Binary files, files over 1 MiB and links are named only. In names a backslash is "
-		"doubled. With --json, the list of changes with their true names. Exits with 1 where not everything could be looked at.",
+		"doubled. Permissions that changed are named as old mode and new mode, whatever else did. With --json, the "
+		"list of changes with their true names. Exits with 1 where not everything could be looked at.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

@@ -192,7 +192,9 @@ const struct verb verb_export = {
 	.args = "[--to DIR] [--include-executable-config] [--delete] [--dry-run] SLUG [PATH...]",
 	.summary = "bring out what a bottle changed",
 	.details =
-		"Files are written whole, without set-id bits, and never through a link. Held back until "
+		"Files are written whole, without set-id bits, and never through a link. What stands there already keeps "
+		"its permissions, as in git: a file's owner may execute it as the bottle says, and group and others get "
+		"no more than they had. Held back until "
 		"--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
 		".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
 		"same name. A PATH is one as bottle diff --names shows it, or as it is. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "

@@ -65,6 +65,7 @@ struct walk {
 struct side {
 	int fd; /* O_PATH; -1: there is nothing */
 	struct stat st;
+	mode_t before; /* of what is compared with it; its own, if nothing is */
 };
 
 static void side_drop(struct side *s)
@@ -168,6 +169,7 @@ static void note(struct walk *k, enum change_status status, const struct side *s
 		.status = status,
 		.kind = kind,
 		.mode = s->st.st_mode & 07777,
+		.mode_before = s->before & 07777,
 		.size = s->st.st_size,
 		.target = mem_steal(&target),
 		.executable = executable_reason(k, kind),
@@ -314,6 +316,9 @@ static void examine(struct walk *k, int upper, int lower, const char *name, bool
 	up.fd = below_look(upper, name, &up.st);
 	if (lower >= 0)
 		low.fd = below_look(lower, name, &low.st);
+	low.before = low.st.st_mode;
+	up.before =
+		low.fd >= 0 && kind_of(low.st.st_mode) == kind_of(up.st.st_mode) ? low.before : up.st.st_mode;
 	bool gone = up.fd < 0 || is_whiteout(&up);
 	if (!gone) {
 		judge_present(k, &up, &low, merged, depth);

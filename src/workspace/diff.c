@@ -44,6 +44,8 @@ static void say(struct str *out, const struct change *c, const char *what)
 		str_add_name(out, c->target);
 	}
 	str_addc(out, '\n');
+	if (c->mode != c->mode_before)
+		str_addf(out, "old mode %04o\nnew mode %04o\n", (unsigned)c->mode_before, (unsigned)c->mode);
 }
 
 static void add_header(struct str *out, const char *sign, const char *side, const struct change *c,
@@ -80,6 +82,8 @@ void workspace_diff(const struct workspace *w, const struct change *c, struct st
 	else if (was == SIDE_BINARY || is == SIDE_BINARY)
 		say(out, c, "binary");
 	else {
+		if (c->mode != c->mode_before)
+			say(out, c, "");
 		add_header(out, "---", "a/", c, was == SIDE_TEXT);
 		add_header(out, "+++", "b/", c, is == SIDE_TEXT);
 		lines_diff(str_c(&before), before.len, str_c(&after), after.len, out);

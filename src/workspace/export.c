@@ -171,6 +171,32 @@ static int replace(const struct run *r, int parent, const char *temp, const char
 	return -1;
 }
 
+static bool stood_there(const struct change *c)
+{
+	return c->status == CHANGE_MODIFIED || c->status == CHANGE_MODE;
+}
+
+/* Who could not read or write a file can't because the guest says so: of its permissions only the
+ * owner's leave to execute comes out, as in git. Where the file is new, all but what the umask takes;
+ * set-id and sticky bits never. */
+static int set_mode(const struct run *r, const struct change *c, int parent, const char *name, int to)
+{
+	struct stat old, made;
+	bool there = fstatat(parent, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode);
+	mode_t mode = there ? old.st_mode : stood_there(c) ? c->mode_before : c->mode;
+
+	if (fstat(to, &made) != 0)
+		return -1;
+	if (there || stood_there(c))
+		mode = (mode & (c->mode & 0100 ? 0777 : 0666)) | (c->mode & 0100);
+	if (!there)
+		mode &= ~r->umask;
+	/* What one group was given is not another's. */
+	else if (old.st_gid != made.st_gid)
+		mode &= 0707 | (mode & 07) << 3;
+	return fchmod(to, mode & 0777);
+}
+
 static int export_file(const struct run *r, const struct change *c)
 {
 	char temp[32];
@@ -182,18 +208,16 @@ static int export_file(const struct run *r, const struct change *c)
 	if (parent < 0)
 		return -1;
 	temporary_name(temp);
-	/* 0777: set-id and sticky bits stay behind, and the umask has its say. */
-	own_fd int to =
-		openat(parent, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, st.st_mode & 0777);
+	own_fd int to = openat(parent, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -1;
-	if (copy_bytes(from, to, st.st_size) != 0) {
+	give_owner(r, to);
+	if (copy_bytes(from, to, st.st_size) != 0 || set_mode(r, c, parent, name, to) != 0) {
 		int saved = errno;
 		unlinkat(parent, temp, 0);
 		errno = saved;
 		return -1;
 	}
-	give_owner(r, to);
 	return replace(r, parent, temp, name, c->path);
 }
 
@@ -232,10 +256,11 @@ static int export_directory(const struct run *r, const struct change *c)
 	own_fd int dir = file_open_beneath(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return -1;
-	if (made)
-		give_owner(r, dir);
+	if (!made)
+		return 0;
+	give_owner(r, dir);
 	/* Its owner must be able to go in, whatever the guest set. */
-	return fchmod(dir, (c->mode & 0777 & ~r->umask) | 0700);
+	return fchmod(dir, ((stood_there(c) ? c->mode_before : c->mode) & 0777 & ~r->umask) | 0700);
 }
 
 /* Removes what the workspace holds at @name, but nothing that the bottle could not see. */
@@ -302,6 +327,17 @@ static int carry_out(const struct run *r, const struct change *c)
 	bug("a special file was let through");
 }
 
+/* What was not brought out with it. */
+static const char *say_remainder(const struct change *c)
+{
+	const mode_t carried = c->kind == ENTRY_FILE ? 0100 : 0;
+
+	if (!stood_there(c) || ((c->mode ^ c->mode_before) & ~carried) == 0)
+		return NULL;
+	return c->kind == ENTRY_FILE ? "of its permissions only the owner's x is taken" :
+	                               "its permissions stay as they are";
+}
+
 static const char *say_why(int number)
 {
 	switch (number) {
@@ -349,6 +385,8 @@ int workspace_export(const struct workspace *w, const struct changes *changes,
 		if (!is_chosen(options->only, c->path))
 			continue;
 		enum export_verdict verdict = judge(c, options, &why);
+		if (verdict == EXPORT_DONE)
+			why = say_remainder(c);
 		if (verdict == EXPORT_DONE && !options->dry_run && carry_out(&r, c) != 0) {
 			verdict = EXPORT_FAILED;
 			why = say_why(errno);

@@ -41,6 +41,7 @@ struct change {
 	enum change_status status;
 	enum entry_kind kind; /* what stands there now; what stood there, if deleted */
 	mode_t mode;
+	mode_t mode_before; /* of the same kind of thing before; with nothing to compare, @mode */
 	int64_t size;
 	char *target;           /* of a symlink; hostile */
 	const char *executable; /* why a tool on the host would run or obey it; NULL: none does */
@@ -83,7 +84,8 @@ bool workspace_excluded(const struct strv *globs, const char *path);
 bool workspace_excluded_anywhere(const struct strv *globs, const char *name);
 
 /* Adds the unified diff of one change of a regular file, with everything that is not
- * printable text escaped; what is binary or too large is named in one line. */
+ * printable text escaped; what is binary or too large is named in one line. Other permissions
+ * are told whatever else changed. */
 void workspace_diff(const struct workspace *w, const struct change *c, struct str *out);
 
 enum export_verdict {
@@ -106,7 +108,7 @@ struct export_options {
 };
 
 /* Brings the changes out, one at a time: each file appears whole under its name or not at
- * all. @told hears about every change that was chosen. Returns how many failed. */
+ * all, and gives nobody more than what it replaces, but its owner leave to execute it. @told hears about every change that was chosen. Returns how many failed. */
 int workspace_export(const struct workspace *w, const struct changes *changes,
                      const struct export_options *options,
                      void (*told)(void *arg, const struct change *c, enum export_verdict verdict,

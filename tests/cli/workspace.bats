@@ -214,6 +214,23 @@ names() { "$bottle" diff --names one-aaaaa | awk '/added/ { print $3 }' | sort; 
 	[ ! -e "$work/fifo" ]
 }
 
+@test "permissions that changed with the contents are named, and do not come out" {
+	echo a | tee "$work/keys.conf" >"$work/plain"
+	echo b | tee "$up/keys.conf" >"$up/plain"
+	chmod 600 "$work/keys.conf" "$work/plain" "$up/plain"
+	chmod 777 "$up/keys.conf"
+	run --separate-stderr "$bottle" diff --names one-aaaaa
+	[[ $output == *"keys.conf"*"old mode 0600, new mode 0777"* ]]
+	[ "$(grep -c 'old mode' <<<"$output")" -eq 1 ] # control: plain's are as they were
+	run --separate-stderr "$bottle" diff --json one-aaaaa
+	[ "$(jq -r '.[] | [.path, .old_mode, .new_mode] | join(" ")' <<<"$output")" = $'keys.conf 0600 0777\nplain  ' ]
+	run --separate-stderr "$bottle" export --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.[] | [.path, .why] | join(": ")' <<<"$output")" = $'keys.conf: of its permissions only the owner\'s x is taken\nplain: ' ]
+	[ "$(stat -c %a "$work/keys.conf" "$work/plain")" = $'700\n600' ]
+	[ "$(cat "$work/keys.conf" "$work/plain")" = $'b\nb' ]
+}
+
 @test "a bottle without a layer says why there is nothing to show" {
 	make_bottle two-bbbbb '.workspace_mode = "mount"'
 	run --separate-stderr "$bottle" diff two-bbbbb

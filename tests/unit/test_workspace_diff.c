@@ -51,6 +51,27 @@ static void a_diff_shows_no_control_bytes_and_names_binaries(void **state)
 	                         "added file bin: binary\nadded symlink link -> \\x1b[2J\n");
 }
 
+static void permissions_that_changed_are_told_whatever_else_did(void **state)
+{
+	struct bench *b = *state;
+
+	put(b->lower, "both", "a\n", 0600);
+	put(b->upper, "both", "b\n", 0777);
+	put(b->lower, "contents", "a\n", 0600); /* control */
+	put(b->upper, "contents", "b\n", 0600);
+	put(b->lower, "d/same", "a\n", 0600);
+	put(b->upper, "d/same", "a\n", 0755);
+	assert_int_equal(fchmodat(b->upper, "d", 0700, 0), 0);
+	put(b->upper, "new", "b\n", 0777); /* control: there is nothing to compare */
+	own_mem char *got = diff_of(b);
+	assert_string_equal(got, "modified file both\nold mode 0600\nnew mode 0777\n"
+	                         "--- a/both\n+++ b/both\n@@ -1,1 +1,1 @@\n-a\n+b\n"
+	                         "--- a/contents\n+++ b/contents\n@@ -1,1 +1,1 @@\n-a\n+b\n"
+	                         "mode-changed directory d\nold mode 0755\nnew mode 0700\n"
+	                         "mode-changed file d/same\nold mode 0600\nnew mode 0755\n"
+	                         "--- /dev/null\n+++ b/new\n@@ -0,0 +1,1 @@\n+b\n");
+}
+
 static void a_hopeless_diff_is_bounded(void **state)
 {
 	struct bench *b = *state;
@@ -72,6 +93,7 @@ int main(void)
 		ON_BENCH(a_diff_is_unified),
 		ON_BENCH(a_diff_of_added_and_deleted_files_names_dev_null),
 		ON_BENCH(a_diff_shows_no_control_bytes_and_names_binaries),
+		ON_BENCH(permissions_that_changed_are_told_whatever_else_did),
 		ON_BENCH(a_hopeless_diff_is_bounded),
 	};
 

@@ -144,6 +144,67 @@ static void ownership_is_mapped_back_when_root_exports(void **state)
 	assert_int_equal(st.st_uid, 65000);
 }
 
+static int mode_at(int dir, const char *path)
+{
+	struct stat st;
+
+	return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int)(st.st_mode & 07777) : -1;
+}
+
+static void who_may_use_a_file_is_not_the_guests_to_say(void **state)
+{
+	static const struct {
+		const char *path;
+		mode_t before, guest, after;
+	} rows[] = {
+		{ "closed", 0600, 0777, 0700 }, { "closed.d/x", 0600, 0666, 0600 },
+		{ "shared", 0664, 0600, 0664 }, { "run", 0755, 0644, 0644 },
+		{ "script", 0644, 0755, 0744 }, { "read-only", 0444, 0666, 0444 },
+		{ "kept", 0750, 0750, 0750 },
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		put(b->lower, rows[i].path, "before", rows[i].before);
+		put(b->upper, rows[i].path, i % 2 ? "before" : "after", rows[i].guest);
+	}
+	put(b->upper, "new", "x", 0777); /* control: what was not there is as the umask has it */
+	assert_int_equal(fchmodat(b->lower, "closed.d", 0700, 0), 0);
+	assert_int_equal(fchmodat(b->upper, "closed.d", 0777, 0), 0);
+	const mode_t usual = umask(0);
+	own_mem char *aside = exported(b, (struct export_options){ 0 }, 0);
+	umask(022);
+	own_mem char *back = exported(b, (struct export_options){ .to = b->lower }, 0);
+	umask(usual);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(mode_at(b->to, rows[i].path), rows[i].after);
+		assert_int_equal(mode_at(b->lower, rows[i].path), rows[i].after);
+		assert_true(holds(b->lower, rows[i].path, i % 2 ? "before" : "after"));
+	}
+	assert_int_equal(mode_at(b->to, "new"), 0777);
+	assert_int_equal(mode_at(b->lower, "new"), 0755);
+	assert_int_equal(mode_at(b->to, "closed.d"), 0700);
+	assert_int_equal(mode_at(b->lower, "closed.d"), 0700);
+}
+
+static void what_one_group_was_given_is_not_anothers(void **state)
+{
+	struct bench *b = *state;
+
+	put(b->lower, "theirs", "before", 0660);
+	put(b->lower, "ours", "before", 0660);
+	if (geteuid() != 0 || fchownat(b->lower, "theirs", -1, 65002, 0) != 0 ||
+	    fchownat(b->lower, "ours", -1, 65001, 0) != 0) {
+		print_message("only root has files of groups that are not its own\n");
+		skip();
+	}
+	put(b->upper, "theirs", "after", 0660);
+	put(b->upper, "ours", "after", 0660);
+	own_mem char *told = exported(b, (struct export_options){ .to = b->lower, .group = 65001 }, 0);
+	assert_int_equal(mode_at(b->lower, "theirs"), 0600);
+	assert_int_equal(mode_at(b->lower, "ours"), 0660); /* control */
+}
+
 /* The guest's part: a file and a directory that turn into links and back, without end. */
 static int swap_without_end(void *arg, struct err *err)
 {
@@ -199,6 +260,8 @@ int main(void)
 		ON_BENCH(a_deleted_directory_keeps_what_the_bottle_never_saw),
 		ON_BENCH(a_hole_stays_a_hole),
 		ON_BENCH(ownership_is_mapped_back_when_root_exports),
+		ON_BENCH(who_may_use_a_file_is_not_the_guests_to_say),
+		ON_BENCH(what_one_group_was_given_is_not_anothers),
 		ON_BENCH(swapping_entries_brings_out_nothing_foreign),
 	};
 
