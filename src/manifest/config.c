@@ -19,8 +19,7 @@ static int check_backend(char **text, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_is(*text, names[i]))
 			return 0;
-	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace",
-	            *text);
+	return fail(err, ERR_INPUT, "\"%.60s\" is no backend; there are smolmachines, namespace", *text);
 }
 
 static int check_bundle(char **text, struct err *err)

@@ -58,12 +58,11 @@ static int fail_smolvm(enum err_kind kind, const char *problem, struct err *err)
 		            "use another backend: --backend namespace",
 		            problem, host.machine);
 	const char *stem = releases[i].stem;
-	return fail(
-		err, kind,
-		"%.68s; NixOS: services.bot-bottle.enable = true. Or --backend namespace. "
-		"Or: curl -LO " RELEASES "%s.tar.gz && echo \"%s  %s.tar.gz\" | sha256sum -c && "
-		"tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH",
-		problem, stem, releases[i].sha256, stem, stem, stem);
+	return fail(err, kind,
+	            "%.68s; NixOS: services.bot-bottle.enable = true. Or --backend namespace. "
+	            "Or: curl -LO " RELEASES "%s.tar.gz && echo \"%s  %s.tar.gz\" | sha256sum -c && "
+	            "tar -xzf %s.tar.gz && PATH=$PWD/%s:$PATH",
+	            problem, stem, releases[i].sha256, stem, stem, stem);
 }
 
 int check_smolvm_version(int status, struct str *said, struct err *err)

@@ -181,15 +181,16 @@ static void write_launched(const char *dir, const char *row)
 	char *target = strchr(guest, ',');
 	char *quoted = target ? strndup(target + 2, strcspn(target + 2, "\"")) : strdup("");
 	between(row, "\"allowed_cidrs\":", ']', list, sizeof list);
-	if (asprintf(&text,
-	             "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],"
-	             "\"ports\":[],\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
-	             "\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,"
-	             "\"rosetta\":false,\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s],\"dns\":null}}",
-	             host, quoted, between(row, "\"cpus\":", ',', cpus, sizeof cpus),
-	             between(row, "\"mem\":", ',', mem, sizeof mem),
-	             between(row, "\"storage_gb\":", ',', storage, sizeof storage),
-	             between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay), list) < 0)
+	if (asprintf(
+		    &text,
+		    "{\"version\":1,\"mounts\":[{\"source\":\"%s\",\"target\":\"%s\",\"read_only\":false}],"
+		    "\"ports\":[],\"resources\":{\"cpus\":%s,\"memory_mib\":%s,\"network\":true,"
+		    "\"network_backend\":\"virtio-net\",\"gpu\":false,\"gpu_vram_mib\":null,\"cuda\":false,"
+		    "\"rosetta\":false,\"storage_gib\":%s,\"overlay_gib\":%s,\"allowed_cidrs\":%s],\"dns\":null}}",
+		    host, quoted, between(row, "\"cpus\":", ',', cpus, sizeof cpus),
+		    between(row, "\"mem\":", ',', mem, sizeof mem),
+		    between(row, "\"storage_gb\":", ',', storage, sizeof storage),
+		    between(row, "\"overlay_gb\":", ',', overlay, sizeof overlay), list) < 0)
 		abort();
 	const char *field = told("launched");
 	if (field) {
