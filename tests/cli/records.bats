@@ -328,7 +328,10 @@ teardown() { state_down; }
 	make_bottle ends-ddddd "$(alive) | .state = \"stopping\""
 	make_bottle dead-eeeee "$dead"
 	make_bottle broken-fffff '.schema = 2'
-	offered() { [ "$("$bottle" complete words -- $1 "" | tr '\n' ' ')" = "$2" ] || { echo "$1"; "$bottle" complete words -- $1 ""; return 1; }; }
+	offered() {
+		run "$bottle" complete words -- "$1" ""
+		[ "$(tr '\n' ' ' <<<"$output")" = "$2" ] || { echo "$1: $output"; return 1; }
+	}
 	for verb in exec attach; do
 		offered $verb "runs-bbbbb "
 	done

@@ -125,10 +125,10 @@ traced() {
 	start --detach --bottle old -- sh -c '
 		curl -s http://both.example.com/a; curl -s https://both.example.com/b
 		curl -s http://w.example.com/a; curl -s http://origin.example.com:18080/a
-		curl -s https://tls.example.com/a; touch done; exec sleep 1000'
+		curl -s https://tls.example.com/a; touch over; exec sleep 1000'
 	expect_status 0
 	slug=$out
-	wait_for bottle exec "$slug" -- test -e done
+	wait_for bottle exec "$slug" -- test -e over
 	refused() { [ "$(bottle info --json "$slug" | jq .refused)" -ge 5 ]; }
 	wait_for refused
 	bottle audit --json "$slug" | jq -r '.[] | select(.verdict == "deny") | "\(.scheme) \(.host) \(.port) \(.path)"' >"$PLACE/refused"
