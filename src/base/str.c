@@ -200,6 +200,23 @@ unsigned str_distance(const char *a, const char *b)
 	return row[n % 3][m];
 }
 
+const char *str_nearest(const char *word, const char *const *names, size_t n)
+{
+	const char *best = NULL;
+	/* A third of a short word is no longer a typing error. */
+	unsigned limit = strlen(word) < 4 ? 2 : 3;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned distance = str_distance(word, names[i]);
+
+		if (distance < limit) {
+			best = names[i];
+			limit = distance;
+		}
+	}
+	return best;
+}
+
 void hex_encode(struct str *out, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;

@@ -51,6 +51,8 @@ bool str_number(const char *s, unsigned long min, unsigned long max, unsigned lo
 
 /* Restricted Damerau-Levenshtein distance, for did-you-mean; strings over 64 bytes are "far". */
 unsigned str_distance(const char *a, const char *b);
+/* The nearest name within a typing error or two, or NULL. */
+const char *str_nearest(const char *word, const char *const *names, size_t n);
 
 void hex_encode(struct str *out, const void *bytes, size_t n);    /* lower case */
 void base64_encode(struct str *out, const void *bytes, size_t n); /* RFC 4648 section 4, padded */

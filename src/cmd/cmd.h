@@ -113,8 +113,6 @@ const struct verb *verb_find(char *const *words, size_t *used, struct err *err);
 /* Whether @word is the first one of its two; and whether it is that of any verb. */
 bool verb_begins_with(const struct verb *verb, const char *word);
 bool verb_is_group(const char *word);
-/* The nearest name within a typing error or two, or NULL. */
-const char *nearest_name(const char *word, const char *const *names, size_t n);
 
 void help_print_overview(struct command *c);
 void help_print_group(const char *word);

@@ -37,23 +37,6 @@ static size_t words_of_verb(const struct verb *verb, char *const *words)
 	return used;
 }
 
-const char *nearest_name(const char *word, const char *const *names, size_t n)
-{
-	const char *best = NULL;
-	/* A third of a short word is no longer a typing error. */
-	unsigned limit = strlen(word) < 4 ? 2 : 3;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned distance = str_distance(word, names[i]);
-
-		if (distance < limit) {
-			best = names[i];
-			limit = distance;
-		}
-	}
-	return best;
-}
-
 bool verb_begins_with(const struct verb *verb, const char *word)
 {
 	size_t n = strlen(word);
@@ -97,7 +80,7 @@ static int fail_verb(char *const *words, struct err *err)
 	for (size_t i = 0; verbs[i] && n < ARRAY_LEN(names); i++)
 		if (!(verbs[i]->flags & VERB_HIDDEN))
 			names[n++] = verbs[i]->name;
-	near = nearest_name(words[0], names, n);
+	near = str_nearest(words[0], names, n);
 	str_add_escaped(&shown, words[0], strlen(words[0]), 60);
 	if (near)
 		return fail(err, ERR_USAGE, "there is no verb \"%s\"; did you mean \"%s\"?", str_c(&shown),
@@ -150,7 +133,7 @@ static int fail_option(const struct verb *verb, const char *word, struct err *er
 		names[n++] = "json";
 	if (str_starts(word, "--")) {
 		own_mem char *name = xstrndup(word + 2, strcspn(word + 2, "="));
-		near = nearest_name(name, names, n);
+		near = str_nearest(name, names, n);
 	}
 	str_add_escaped(&shown, word, strcspn(word, "="), 60);
 	if (near)

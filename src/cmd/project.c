@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backend/namespace.h"
 #include "base/known.h"
@@ -45,11 +46,16 @@ int project_find(struct command *c, const char *path, char **out, struct err *er
 {
 	const struct paths *paths = command_paths(c, err);
 	own_mem char *real = paths ? realpath(path, NULL) : NULL;
+	struct stat st;
 
 	if (!paths)
 		return -1;
 	if (!real)
 		return fail_errno(err, "workspace %s", path);
+	if (stat(real, &st) != 0)
+		return fail_errno(err, "workspace %s", real);
+	if (!S_ISDIR(st.st_mode))
+		return fail(err, ERR_INPUT, "workspace %s is no directory; name one with --workspace", real);
 	own_mem char *home = realpath(paths->home, NULL);
 	if (str_is(real, "/") || (home && lies_in(home, real)))
 		return refuse(real, "your home", err);

@@ -100,17 +100,117 @@ static int look_in(const struct place *place, const char *folder, const char *na
 	return hits;
 }
 
+void manifest_names_clear(struct manifest_names *names)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		free(names->v[i].name);
+		free(names->v[i].file);
+	}
+	mem_drop(&names->v);
+	names->n = 0;
+}
+
+enum { NAMES_MAX = 10000 };
+
+static int add_name(struct manifest_names *names, const struct place *place, const char *folder,
+                    const char *entry, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(place->suffixes) && place->suffixes[i]; i++) {
+		if (!str_ends(entry, place->suffixes[i]))
+			continue;
+		own_mem char *name = xstrndup(entry, strlen(entry) - strlen(place->suffixes[i]));
+		if (!manifest_name_is_valid(name))
+			continue;
+		for (size_t k = 0; k < names->n; k++)
+			if (str_is(names->v[k].name, name))
+				return 0; /* an earlier place wins */
+		if (names->n == NAMES_MAX)
+			return fail(err, ERR_INPUT, "more than %d files in %s/%s", NAMES_MAX, place->shown,
+			            folder);
+		names->v = xrealloc(names->v, names->n + 1, sizeof *names->v);
+		names->v[names->n++] =
+			(struct manifest_name){ mem_steal(&name), place->name,
+			                        xasprintf("%s/%s/%s", place->shown, folder, entry) };
+	}
+	return 0;
+}
+
+static void directory_drop(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+	*d = NULL;
+}
+
+static int add_names(struct manifest_names *names, const struct place *place, const char *folder,
+                     struct err *err)
+{
+	own_fd int fd = open_in(place, folder);
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
+		               0 :
+		               fail_errno(err, "open %s/%s", place->shown, folder);
+	__attribute__((cleanup(directory_drop))) DIR *d = fdopendir(fd);
+	if (!d)
+		return errno == ENOTDIR ? 0 : fail_errno(err, "read %s/%s", place->shown, folder);
+	fd_steal(&fd);
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;)
+		if (add_name(names, place, folder, e->d_name, err) != 0)
+			return -1;
+	return errno == 0 ? 0 : fail_errno(err, "read %s/%s", place->shown, folder);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct manifest_name *)a)->name, ((const struct manifest_name *)b)->name);
+}
+
+enum { NAMED_MAX = 6 };
+
+/* What could have been meant: the near one, else all of a few, else where they are listed. */
+static void add_remedy(struct str *out, struct manifest_names *names, const char *name)
+{
+	own_mem const char **all = xcalloc(names->n + 1, sizeof *all);
+
+	for (size_t i = 0; i < names->n; i++)
+		all[i] = names->v[i].name;
+	const char *near = str_nearest(name, all, names->n);
+	if (near)
+		str_addf(out, "did you mean \"%s\"?", near);
+	else if (names->n == 0)
+		str_add(out, "`bottle init` writes the first");
+	else if (names->n > NAMED_MAX)
+		str_add(out, "`bottle manifest check` lists those that there are");
+	if (near || names->n == 0 || names->n > NAMED_MAX)
+		return;
+	qsort(names->v, names->n, sizeof *names->v, compare_names);
+	for (size_t i = 0; i < names->n; i++)
+		str_addf(out, "%s%s", i ? ", " : "there is ", names->v[i].name);
+}
+
 static int not_found(const struct place *places, size_t n, const char *folder, const char *name,
                      struct err *err)
 {
-	own_str struct str where = STR_INIT;
+	own_manifest_names struct manifest_names names = { 0 };
+	own_str struct str where = STR_INIT, remedy = STR_INIT;
+	struct err ignored = ERR_INIT;
 
-	for (size_t i = 0; i < n; i++)
-		if (places[i].dir >= 0)
-			str_addf(&where, "%s%s%s%s", where.len ? ", " : "", places[i].shown,
-			         *folder ? "/" : "", folder);
-	return fail(err, ERR_MISSING, "there is no file for \"%s\" in %s", name,
-	            where.len ? str_c(&where) : "any place, because none exists; run bottle init");
+	for (size_t i = 0; i < n; i++) {
+		if (places[i].dir < 0)
+			continue;
+		str_addf(&where, "%s%s%s%s", where.len ? ", " : "", places[i].shown, *folder ? "/" : "",
+		         folder);
+		/* One that can't be listed is only no help. */
+		(void)add_names(&names, &places[i], folder, &ignored);
+	}
+	if (where.len == 0)
+		return fail(err, ERR_MISSING,
+		            "there is no file for \"%s\" in any place, because none exists; run bottle init",
+		            name);
+	add_remedy(&remedy, &names, name);
+	return fail(err, ERR_MISSING, "there is no file for \"%s\" in %s; %s", name, str_c(&where),
+	            str_c(&remedy));
 }
 
 /* Names in manifests are checked where they are read, so this one was typed. */
@@ -225,72 +325,6 @@ void find_warn_of_bottles(const struct manifest_dirs *dirs)
 }
 
 /* --- names ---------------------------------------------------------------------------- */
-
-void manifest_names_clear(struct manifest_names *names)
-{
-	for (size_t i = 0; i < names->n; i++) {
-		free(names->v[i].name);
-		free(names->v[i].file);
-	}
-	mem_drop(&names->v);
-	names->n = 0;
-}
-
-enum { NAMES_MAX = 10000 };
-
-static int add_name(struct manifest_names *names, const struct place *place, const char *folder,
-                    const char *entry, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(place->suffixes) && place->suffixes[i]; i++) {
-		if (!str_ends(entry, place->suffixes[i]))
-			continue;
-		own_mem char *name = xstrndup(entry, strlen(entry) - strlen(place->suffixes[i]));
-		if (!manifest_name_is_valid(name))
-			continue;
-		for (size_t k = 0; k < names->n; k++)
-			if (str_is(names->v[k].name, name))
-				return 0; /* an earlier place wins */
-		if (names->n == NAMES_MAX)
-			return fail(err, ERR_INPUT, "more than %d files in %s/%s", NAMES_MAX, place->shown,
-			            folder);
-		names->v = xrealloc(names->v, names->n + 1, sizeof *names->v);
-		names->v[names->n++] =
-			(struct manifest_name){ mem_steal(&name), place->name,
-			                        xasprintf("%s/%s/%s", place->shown, folder, entry) };
-	}
-	return 0;
-}
-
-static void directory_drop(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-	*d = NULL;
-}
-
-static int add_names(struct manifest_names *names, const struct place *place, const char *folder,
-                     struct err *err)
-{
-	own_fd int fd = open_in(place, folder);
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ?
-		               0 :
-		               fail_errno(err, "open %s/%s", place->shown, folder);
-	__attribute__((cleanup(directory_drop))) DIR *d = fdopendir(fd);
-	if (!d)
-		return errno == ENOTDIR ? 0 : fail_errno(err, "read %s/%s", place->shown, folder);
-	fd_steal(&fd);
-	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;)
-		if (add_name(names, place, folder, e->d_name, err) != 0)
-			return -1;
-	return errno == 0 ? 0 : fail_errno(err, "read %s/%s", place->shown, folder);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(((const struct manifest_name *)a)->name, ((const struct manifest_name *)b)->name);
-}
 
 static int list_names(const struct manifest_dirs *dirs, size_t n, const char *folder,
                       struct manifest_names *out, struct err *err)

@@ -1,6 +1,7 @@
 /* Reading: a map of nodes becomes a struct, row by row. */
 #include "manifest/schema.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/own.h"
@@ -14,6 +15,17 @@ static int fail_at(const struct node *node, const char *key, struct err *err)
 	return fail_in(err, "%s:%u: %s", node->file, node->line, key);
 }
 
+/* A number or a truth, but for quotes. */
+static bool is_quoted(const struct node *node, const struct field *f)
+{
+	unsigned long number;
+
+	return node->kind == NODE_TEXT &&
+	       (f->type == FIELD_NUMBER ? str_number(node->text, 0, ULONG_MAX, &number) :
+	        f->type == FIELD_TRUTH  ? str_is(node->text, "true") || str_is(node->text, "false") :
+	                                  false);
+}
+
 static int wrong_kind(const struct node *node, const struct field *f, const char *wanted, struct err *err)
 {
 	own_str struct str shown = STR_INIT;
@@ -23,7 +35,10 @@ static int wrong_kind(const struct node *node, const struct field *f, const char
 		     f->type >= FIELD_TEXTS ? ", or write {} or [] to clear what parents set" : "");
 	else if (node->text) {
 		str_add_escaped(&shown, node->text, strlen(node->text), 40);
-		fail(err, ERR_INPUT, "must be %s, not %s", wanted, str_c(&shown));
+		fail(err, ERR_INPUT,
+		     is_quoted(node, f) ? "must be %s, not \"%s\": quotes make it text; leave them out" :
+		                          "must be %s, not %s",
+		     wanted, str_c(&shown));
 	} else
 		fail(err, ERR_INPUT, "must be %s, not %s", wanted, node_kind_name(node->kind));
 	return fail_at(node, f->name, err);

@@ -121,6 +121,36 @@ load helper
 	done
 }
 
+@test "a name that is not there says which there are" {
+	remedy() {
+		run_split bottle "${@:2}" --json
+		[ "$(jq -r .error.kind <<<"$out")" = missing ] || { echo "$out"; return 1; }
+		[ "$(jq -r .error.remedy <<<"$out")" = "$1" ] || { echo "$out"; return 1; }
+	}
+	mkdir -p "$HOME/.bot-bottle/bottles" "$HOME/.bot-bottle/agents"
+	remedy '`bottle init` writes the first' start devv
+	for name in dev base; do printf -- '---\n{}\n---\n' >"$HOME/.bot-bottle/bottles/$name.md"; done
+	printf -- '---\nbottle: dev\n---\n' >"$HOME/.bot-bottle/agents/reviewer.md"
+	remedy 'did you mean "reviewer"?' start revewer
+	remedy 'did you mean "reviewer"?' info revewer
+	remedy 'did you mean "dev"?' manifest show --bottle devv
+	remedy 'there is base, dev' manifest show --bottle nothing-like-it
+	for n in 1 2 3 4 5; do cp "$HOME/.bot-bottle/bottles/dev.md" "$HOME/.bot-bottle/bottles/more$n.md"; done
+	remedy '`bottle manifest check` lists those that there are' manifest show --bottle nothing-like-it
+	# One that is there is found (control).
+	run_split bottle manifest show reviewer
+	expect_status 0
+}
+
+@test "a workspace that is a file is said to be no directory" {
+	: >"$PLACE/file"
+	run_split bottle start --dry-run --backend namespace --workspace "$PLACE/file" -- true
+	expect_status 125
+	[[ $err == *"$PLACE/file is no directory"* && $err == *"--workspace"* && $err != *"any more"* ]] || { echo "$err"; return 1; }
+	run_split bottle start --dry-run --backend namespace --workspace "$PLACE/work" -- true
+	expect_status 0
+}
+
 @test "what was typed is not acted on by the terminal" {
 	run_split bottle $'\033[2Jx'
 	expect_status 2
