@@ -222,6 +222,7 @@ const struct manifest_dirs *command_manifest_dirs(struct command *c, struct err 
 	if (open_providers(h, err) < 0)
 		return NULL;
 	h->dirs.share_name = h->share;
+	h->dirs.warned = &h->warned;
 	h->have_dirs = true;
 	return &h->dirs;
 }

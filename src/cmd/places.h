@@ -11,6 +11,7 @@ struct places_held {
 	int bottles, runtime; /* descriptors; -1: not opened yet */
 	struct manifest_dirs dirs;
 	bool have_dirs;
+	bool warned;                    /* of bottles below the working directory */
 	struct manifest_dir *providers; /* the configuration's, opened */
 	size_t nproviders;
 	char *share;

@@ -318,10 +318,14 @@ void find_warn_of_bottles(const struct manifest_dirs *dirs)
 	int cwd = cwd_of(dirs);
 	struct stat st;
 
-	if (cwd >= 0 && fstatat(cwd, "bottles", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		log_warn(
-			"bottles of the working directory are ignored; a bottle counts only in your home or /etc dir=%s/bottles",
-			dirs->cwd_name);
+	if (cwd < 0 || (dirs->warned && *dirs->warned) ||
+	    fstatat(cwd, "bottles", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	log_warn(
+		"bottles of the working directory are ignored; a bottle counts only in your home or /etc dir=%s/bottles",
+		dirs->cwd_name);
+	if (dirs->warned)
+		*dirs->warned = true;
 }
 
 /* --- names ---------------------------------------------------------------------------- */

@@ -34,9 +34,10 @@ struct manifest_dirs {
 	const char *home_name, *etc_name, *cwd_name, *share_name;
 	const struct manifest_dir *providers; /* more directories of provider files: host_config.providers */
 	size_t nproviders;
+	bool *warned; /* that bottles below cwd are ignored, which is said once; NULL: each time */
 };
 /* clang-format off */
-#define MANIFEST_DIRS_INIT { -1, -1, -1, -1, "~/.bot-bottle", "/etc/bot-bottle", ".bot-bottle", "share", NULL, 0 }
+#define MANIFEST_DIRS_INIT { -1, -1, -1, -1, "~/.bot-bottle", "/etc/bot-bottle", ".bot-bottle", "share", NULL, 0, NULL }
 /* clang-format on */
 
 /* Where one value of the merged manifest comes from. */

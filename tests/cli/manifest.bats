@@ -104,6 +104,22 @@ put() { mkdir -p "$(dirname "$1")"; printf -- '---\n%s\n---\n%s\n' "$2" "${3-}" 
 	[[ $stderr == *never*shadows* ]]
 }
 
+@test "that a clone's bottles are ignored is said once, however many manifests are read" {
+	for name in a b c; do put "$HOME/.bot-bottle/bottles/$name.md" ''; done
+	put "$HOME/.bot-bottle/agents/mine.md" 'bottle: a'
+	mkdir -p .bot-bottle/bottles
+	for words in check "show mine" "show --bottle b"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$bottle" manifest $words
+		[ "$status" -eq 0 ]
+		[ "$(grep -c 'bottles of the working directory are ignored' <<<"$stderr")" -eq 1 ] || { echo "$words: $stderr"; return 1; }
+	done
+	# Without any there is nothing to say (control).
+	rmdir .bot-bottle/bottles
+	run --separate-stderr "$bottle" manifest check
+	[ -z "$stderr" ]
+}
+
 @test "secrets are shown as they are written" {
 	put "$HOME/.bot-bottle/bottles/dev.md" 'env: {TOKEN: "${SECRET_OF_MINE}", ASKED: "?which one"}'
 	SECRET_OF_MINE=hush run "$bottle" manifest show --bottle dev
