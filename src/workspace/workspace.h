@@ -108,7 +108,8 @@ struct export_options {
 };
 
 /* Brings the changes out, one at a time: each file appears whole under its name or not at
- * all, and gives nobody more than what it replaces, but its owner leave to execute it. @told hears about every change that was chosen. Returns how many failed. */
+ * all, and gives nobody more than what it replaces, but its owner leave to execute it. @told hears
+ * about every change that was chosen. Returns how many failed. */
 int workspace_export(const struct workspace *w, const struct changes *changes,
                      const struct export_options *options,
                      void (*told)(void *arg, const struct change *c, enum export_verdict verdict,

@@ -20,7 +20,7 @@ demo_where() {
 }
 
 @test "the demo has its own backend and bundle, whatever the host's configuration prefers" {
-	demo_where '{"backend":"docker","bundle":"docker"}'
+	demo_where '{"backend":"smolmachines","bundle":"docker"}'
 	expect_status 0
 	[ "$(jq 'all(.as_it_must)' <<<"$out")" = true ]
 }

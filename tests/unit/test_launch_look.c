@@ -184,7 +184,8 @@ static void assert_posts(const struct lookout *o, const char *wanted)
 	assert_same_paths(&seen, wanted);
 }
 
-/* By a pattern with a slash: so what leads to it is watched and must stay, as what leads to what is obeyed. */
+/* By a pattern with a slash: so what leads to it is watched and must stay, as what leads to what is
+ * obeyed. */
 static void what_is_hidden_by_its_path_must_stay_there(void **state)
 {
 	struct place *p = *state;

@@ -1,12 +1,12 @@
 /* How the double misbehaves. Any step (version, inside: the version as asked in a bottle's cage, create,
  * start, exec, ready, setup, stop, delete) takes
  *   die-STEP kill-STEP hang-STEP silent-STEP nonsense-STEP   in place of what it should do
- *   late-STEP                                                after it has done it (not exec: the program is it)
+ *   late-STEP                                                after it has done it (all but exec)
  * and by name, where they are looked at: lie-version, lie-inside, no-row, text-row, drop-allowlist,
  * field KEY JSON, add KEY JSON (in the row), rewrite (a second writer), launched KEY JSON (in what it
- * says that it launched; no JSON takes the field out), launch-nothing, drop-at-start, open-dns-at-start, lie-pid, lie-start, vmm-dies, stray, own-namespace, delete-lies; and
- * what a VMM may do to the files of a machine that runs: link-home, link-launched, hold-database,
- * cut-database. */
+ * says that it launched; no JSON takes the field out), launch-nothing, drop-at-start,
+ * open-dns-at-start, lie-pid, lie-start, vmm-dies, stray, own-namespace, delete-lies; and what a VMM
+ * may do to the files of a machine that runs: link-home, link-launched, hold-database, cut-database. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
