@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/banned.h"
 
 enum {
@@ -33,6 +32,7 @@ struct streams {
 	int status;       /* -1: it runs */
 	struct str input; /* not taken by the program yet */
 	uint64_t output;  /* bytes that came */
+	struct unsaid unsaid;
 	struct ui_raw raw;
 	struct err why;
 };
@@ -45,6 +45,7 @@ static void clear(struct streams *s)
 	fd_drop(&s->out);
 	fd_drop(&s->err);
 	str_clear(&s->input);
+	str_clear(&s->unsaid.bytes);
 }
 
 /* The other ends are in there: a program that takes half of what it is given, or that reads its
@@ -142,7 +143,7 @@ static int pump(struct streams *s, int *from, int to, struct err *err)
 		return 0;
 	}
 	s->output += (uint64_t)n;
-	return file_write_all(to, bytes, (size_t)n, err);
+	return session_say(&s->unsaid, to, bytes, (size_t)n, err);
 }
 
 static void take_input(struct streams *s)
@@ -183,6 +184,9 @@ static int on_signal(struct streams *s, struct err *err)
 		return fail(err, ERR_DENIED, "the terminal hung up");
 	if (info.ssi_signo == SIGWINCH)
 		return s->started ? tell_size(s, err) : 0;
+	/* There is no program left that it could be for. */
+	if (s->status >= 0 && s->unsaid.bytes.len > 0)
+		return fail(err, ERR_DENIED, "a signal came before all output was taken");
 	m.number = info.ssi_signo;
 	return keeper_say(s->keeper, &m, NULL, 0, err);
 }
@@ -191,16 +195,19 @@ static int step(struct streams *s, int ms, bool *quiet, struct err *err)
 {
 	bool giving = s->in >= 0 && s->input.len > 0;
 	bool taking = s->started && s->take_input && !giving && s->status < 0;
+	/* While our own streams take nothing the program's wait, too. */
+	const bool waits = s->unsaid.bytes.len > 0;
 	struct pollfd fds[] = {
 		{ s->status < 0 ? s->keeper : -1, POLLIN, 0 },
 		{ s->signals, POLLIN, 0 },
-		{ s->out, POLLIN, 0 },
-		{ s->err, POLLIN, 0 },
+		{ waits ? -1 : s->out, POLLIN, 0 },
+		{ waits ? -1 : s->err, POLLIN, 0 },
 		{ taking ? STDIN_FILENO : -1, POLLIN, 0 },
 		{ giving ? s->in : -1, POLLOUT, 0 },
+		{ waits ? s->unsaid.to : -1, POLLOUT, 0 },
 	};
 
-	int n = poll(fds, ARRAY_LEN(fds), ms);
+	int n = poll(fds, ARRAY_LEN(fds), waits ? -1 : ms);
 	*quiet = n == 0;
 	if (n < 0)
 		return errno == EINTR ? 0 : fail_errno(err, "poll");
@@ -209,7 +216,9 @@ static int step(struct streams *s, int ms, bool *quiet, struct err *err)
 		return -1;
 	if (s->terminal && s->out < 0)
 		s->in = -1;
-	if (fds[3].revents && s->err >= 0 && pump(s, &s->err, STDERR_FILENO, err) != 0)
+	if (fds[6].revents && session_say_on(&s->unsaid, err) != 0)
+		return -1;
+	if (fds[3].revents && s->unsaid.bytes.len == 0 && pump(s, &s->err, STDERR_FILENO, err) != 0)
 		return -1;
 	if (fds[4].revents)
 		take_input(s);
@@ -229,9 +238,9 @@ static int run_streams(struct streams *s, struct err *err)
 			return -1;
 	/* What something else in there holds open, or writes to, is not waited for. */
 	const uint64_t until = clock_ms() + DRAIN_ALL_MS, enough = s->output + DRAIN_BYTES;
-	while ((s->out >= 0 || s->err >= 0) && !quiet) {
+	while (s->unsaid.bytes.len > 0 || ((s->out >= 0 || s->err >= 0) && !quiet)) {
 		bool late = clock_ms() >= until;
-		if (late && s->output >= enough)
+		if (late && s->output >= enough && s->unsaid.bytes.len == 0)
 			return 0;
 		if (step(s, late ? 0 : DRAIN_MS, &quiet, err) != 0)
 			return -1;
@@ -262,7 +271,13 @@ static int run(struct command *c, struct err *err)
 {
 	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, 0 };
 	OWN(clear)
-	struct streams s = { .c = c, .in = -1, .out = -1, .err = -1, .status = -1, .raw = UI_RAW_INIT };
+	struct streams s = { .c = c,
+		             .in = -1,
+		             .out = -1,
+		             .err = -1,
+		             .status = -1,
+		             .unsaid = UNSAID_INIT,
+		             .raw = UI_RAW_INIT };
 
 	if (c->rest.n == 0)
 		return fail(err, ERR_USAGE, "exec needs a command behind --");

@@ -11,7 +11,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/banned.h"
 
 enum { LEAVE_KEY = 0x1d }; /* Ctrl-] */
@@ -25,6 +24,7 @@ struct relay {
 	struct str pending; /* messages that the keeper had no room for yet, each behind its length */
 	uint32_t owed;      /* bytes of input that it has not taken */
 	struct err why;     /* what the keeper said */
+	struct unsaid unsaid;
 };
 
 bool session_terminal(uint16_t *rows, uint16_t *columns)
@@ -38,6 +38,41 @@ bool session_terminal(uint16_t *rows, uint16_t *columns)
 	*rows = r ? r : 24;
 	*columns = w ? w : 80;
 	return true;
+}
+
+/* @put: how much it took of what fits. */
+static int put_some(int to, const char *bytes, size_t n, size_t *put, struct err *err)
+{
+	for (*put = 0; *put < n;) {
+		ssize_t took = write(to, bytes + *put, n - *put);
+		if (took < 0 && errno == EAGAIN)
+			break;
+		if (took < 0 && errno != EINTR)
+			return fail_errno(err, "write");
+		*put += took > 0 ? (size_t)took : 0;
+	}
+	return 0;
+}
+
+int session_say(struct unsaid *u, int to, const void *bytes, size_t n, struct err *err)
+{
+	size_t put;
+
+	if (put_some(to, bytes, n, &put, err) != 0)
+		return -1;
+	u->to = to;
+	str_addn(&u->bytes, (const char *)bytes + put, n - put);
+	return 0;
+}
+
+int session_say_on(struct unsaid *u, struct err *err)
+{
+	size_t put;
+
+	if (put_some(u->to, u->bytes.data, u->bytes.len, &put, err) != 0)
+		return -1;
+	str_cut_front(&u->bytes, put);
+	return 0;
 }
 
 /* As many as fit. A keeper that has gone may have said why: what is left to be read tells that,
@@ -124,8 +159,8 @@ static int obey_message(struct relay *r, struct keeper_message *m, struct err *e
 	case KEEPER_STARTED:
 		return on_started(r, m, err);
 	case KEEPER_OUTPUT:
-		return file_write_all(m->error_stream ? STDERR_FILENO : STDOUT_FILENO, str_c(&m->bytes),
-		                      m->bytes.len, err);
+		return session_say(&r->unsaid, m->error_stream ? STDERR_FILENO : STDOUT_FILENO,
+		                   str_c(&m->bytes), m->bytes.len, err);
 	case KEEPER_EXITED:
 		r->s->status = (int)m->number;
 		if (r->s->launching)
@@ -222,9 +257,13 @@ static int relay_once(struct relay *r, struct err *err)
 	/* Input is the program's, so it waits for one that takes it. A file is always readable. */
 	bool listen = r->started && r->input_open && r->s->status < 0 && r->pending.len == 0 &&
 	              r->owed < KEEPER_WINDOW;
-	struct pollfd fds[3] = { { r->keeper, (short)(POLLIN | (r->pending.len ? POLLOUT : 0)), 0 },
-		                 { r->signals, POLLIN, 0 },
-		                 { listen ? STDIN_FILENO : -1, POLLIN, 0 } };
+	/* What it says next waits, and so does its end, which a poll would tell of without end. */
+	const bool waits = r->unsaid.bytes.len > 0;
+	const int events = (waits ? 0 : POLLIN) | (r->pending.len ? POLLOUT : 0);
+	struct pollfd fds[] = { { events ? r->keeper : -1, (short)events, 0 },
+		                { r->signals, POLLIN, 0 },
+		                { listen ? STDIN_FILENO : -1, POLLIN, 0 },
+		                { waits ? r->unsaid.to : -1, POLLOUT, 0 } };
 
 	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
 		return errno == EINTR ? 0 : fail_errno(err, "poll");
@@ -232,7 +271,9 @@ static int relay_once(struct relay *r, struct err *err)
 		return -1;
 	if ((fds[0].revents & POLLOUT) && flush(r, err) != 0)
 		return -1;
-	if (fds[0].revents & ~POLLOUT)
+	if (fds[3].revents && session_say_on(&r->unsaid, err) != 0)
+		return -1;
+	if (!waits && (fds[0].revents & ~POLLOUT))
 		return on_keeper(r, err);
 	/* After the keeper: a program that has ended takes no more. */
 	return fds[2].revents ? on_input(r, err) : 0;
@@ -241,7 +282,12 @@ static int relay_once(struct relay *r, struct err *err)
 int session_relay(struct command *c, int keeper, struct session *s, struct err *err)
 {
 	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, 0 };
-	struct relay r = { .c = c, .s = s, .keeper = keeper, .raw = UI_RAW_INIT, .input_open = !s->no_input };
+	struct relay r = { .c = c,
+		           .s = s,
+		           .keeper = keeper,
+		           .raw = UI_RAW_INIT,
+		           .input_open = !s->no_input,
+		           .unsaid = UNSAID_INIT };
 
 	s->status = -1;
 	own_fd int from = loop_signals(signals, err);
@@ -256,6 +302,7 @@ int session_relay(struct command *c, int keeper, struct session *s, struct err *
 		rc = relay_once(&r, err);
 	ui_raw_leave(&r.raw);
 	str_clear(&r.pending);
+	str_clear(&r.unsaid.bytes);
 	if (rc == 0 && r.why.kind != ERR_NONE) {
 		*err = r.why;
 		return -1;

@@ -21,6 +21,21 @@ struct session {
  * the same (126, 127). */
 int session_relay(struct command *c, int keeper, struct session *s, struct err *err);
 
+/* What our stdout or stderr has not taken yet. Whether they block is not ours to say: everybody who has
+ * the same terminal or pipe can change it at any moment. */
+struct unsaid {
+	int to;
+	struct str bytes;
+};
+/* clang-format off */
+#define UNSAID_INIT { .to = -1, .bytes = STR_INIT }
+/* clang-format on */
+
+/* Keeps what does not go at once, for session_say_on() when @u->to can be written to. Only when nothing
+ * is kept. */
+int session_say(struct unsaid *u, int to, const void *bytes, size_t n, struct err *err);
+int session_say_on(struct unsaid *u, struct err *err);
+
 /* Does the terminal that we have go along? Then its size. */
 bool session_terminal(uint16_t *rows, uint16_t *columns);
 /* After the end: what changed, what was refused, what to do next. */
