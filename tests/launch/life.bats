@@ -44,6 +44,7 @@ load helper
 @test "who looks on without a terminal leaves by a signal, and the bottle runs on" {
 	detached sh -c 'trap "touch hit; exit 7" INT TERM HUP QUIT; while :; do echo ready; sleep 0.1; done'
 	for signal in INT TERM HUP QUIT; do
+		rm -f "$PLACE/seen" # the last one's
 		# A shell makes what it puts into the background deaf to INT and QUIT.
 		env --default-signal bottle attach "$slug" >"$PLACE/seen" 2>"$PLACE/said" </dev/null 3>&- &
 		attached=$!
