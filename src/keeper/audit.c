@@ -178,7 +178,12 @@ int audit_open(int dirfd, const struct audit_claim *claim, uint64_t limit, struc
 
 int audit_sync(struct audit *a, struct err *err)
 {
-	return fdatasync(a->fd) == 0 ? 0 : fail_errno(err, "bringing the audit log to the disk");
+	if (a->doubtful)
+		return fail(err, ERR_SYSTEM, "not all of the audit log could be brought to the disk");
+	if (fdatasync(a->fd) == 0)
+		return 0;
+	a->doubtful = true;
+	return fail_errno(err, "bringing the audit log to the disk");
 }
 
 void audit_close_up(struct audit *a)

@@ -23,6 +23,7 @@ struct audit {
 	uint64_t bytes;         /* of them */
 	uint64_t limit;         /* that many, and no line more is taken */
 	char head[SHA256_TEXT]; /* of the last one, without its newline */
+	bool doubtful; /* what a sync failed to bring to the disk may be lost, whatever later ones say */
 };
 /* clang-format off */
 #define AUDIT_INIT { .fd = -1 }
@@ -60,7 +61,8 @@ void audit_close(struct audit *a);
 int audit_append(struct audit *a, const json *record, struct err *err);
 /* The same from a text of another process: it must be one JSON object of one line. */
 int audit_append_text(struct audit *a, const char *text, struct err *err);
-/* Waits until all of it is on the disk: before a record claims it. */
+/* Waits until all of it is on the disk: before a record claims it. Once it has failed it always does:
+ * the kernel tells of pages that it lost only once. */
 int audit_sync(struct audit *a, struct err *err);
 /* From now on the reserve may be used: the bottle ends, and that is to be written down. */
 void audit_close_up(struct audit *a);

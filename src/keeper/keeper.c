@@ -59,26 +59,28 @@ void keeper_stop(struct keeper *k, int signo)
 
 /* A record may reach the disk at any time, and a log that has less than its record claims counts
  * as tampered with. So the record follows what the disk has of the log, and is behind until then. */
-static void claim_log(void *arg, bool on_disk)
+static int claim_log(void *arg, bool on_disk, struct err *err)
 {
 	struct keeper *k = arg;
 	struct record *r = &k->launch.record;
-	struct err err = ERR_INIT;
 
 	if (k->audit.fd < 0)
-		return;
-	if (on_disk && audit_sync(&k->audit, &err) != 0)
-		log_error("%s", err.text);
+		return 0;
+	if (on_disk && audit_sync(&k->audit, err) != 0)
+		return -1;
 	r->audit_count = k->audit.count;
 	memcpy(r->audit_head, k->audit.head, sizeof r->audit_head);
+	return 0;
 }
 
 static void save_record(void *arg)
 {
 	struct keeper *k = arg;
 	struct err err = ERR_INIT;
+	const bool known = k->audit.doubtful;
 
-	claim_log(k, true);
+	if (claim_log(k, true, &err) != 0 && !known)
+		log_error("%s", err.text);
 	if (launch_place(&k->launch, &err) != 0)
 		log_error("the record can't be written why=%s", err.text);
 }

@@ -45,8 +45,9 @@ struct launch_events {
 	int (*opened)(void *arg, int dir, struct err *err);
 	int (*audit)(void *arg, const json *record, struct err *err);
 	/* The record is about to be written for the last time: it names all of the audit log. @on_disk:
-	 * what a crash of the host must not undo. */
-	void (*claim)(void *arg, bool on_disk);
+	 * what a crash of the host must not undo; where it could not be brought to the disk the record names
+	 * as much as it did. */
+	int (*claim)(void *arg, bool on_disk, struct err *err);
 	void (*log)(void *arg, enum log_level level, const char *line);
 	/* After launch_up(): a sidecar or the guest ended by itself. Everything must go down. */
 	void (*lost)(void *arg, const struct err *why);

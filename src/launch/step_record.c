@@ -169,8 +169,8 @@ void record_down(void *arg)
 	l->record.exit_status = l->exit_status;
 	l->record.ended_ms = clock_unix_ms();
 	bool worthless = is_worthless(l);
-	l->events->claim(l->arg, !worthless);
-	if ((worthless ? launch_place(l, &err) : launch_save(l, &err)) != 0) {
+	if (l->events->claim(l->arg, !worthless, &err) != 0 ||
+	    (worthless ? launch_place(l, &err) : launch_save(l, &err)) != 0) {
 		own_mem char *note =
 			xasprintf("the record of %s can't be written: %s; when it can, run bottle cleanup %s",
 		                  l->record.slug, err.text, l->record.slug);

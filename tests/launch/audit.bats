@@ -95,7 +95,7 @@ traced() {
 	command -v strace >/dev/null || skip "needs strace"
 	[ "$(id -u)" = 0 ] || skip "nobody of the same user reads a keeper's memory, strace neither"
 	# Who is traced can't trace itself, which is how leaks are looked for.
-	run_split env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" strace -f -y -o "$PLACE/trace" -e trace=fdatasync,fsync,renameat bottle start --yes "$@"
+	run_split env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" strace -f -y -o "$PLACE/trace" -e trace=fdatasync,fsync,renameat "${traced_with[@]}" bottle start --yes "$@"
 	expect_status 0
 }
 
@@ -108,6 +108,28 @@ traced() {
 	[ "$(grep -c fdatasync "$PLACE/order")" -ge 2 ]
 	[ "$(jq .audit_count "$BOTTLES/$slug/record.json")" -eq "$(wc -l <"$BOTTLES/$slug/audit.jsonl")" ]
 	run_split bottle audit --verify "$slug"
+	expect_status 0
+}
+
+@test "a record does not claim lines that could not be brought to the disk, and cleanup sees to the rest" {
+	traced_with=(-e inject=fdatasync:error=EIO:when=2)
+	traced -- sleep 3
+	[[ $err == *"can't be written"*"audit log"*"bottle cleanup"* ]]
+	slug=$(ls "$BOTTLES")
+	grep -q 'fdatasync(.*audit.jsonl>) *= 0' "$PLACE/trace"
+	grep -q 'fdatasync(.*audit.jsonl>).*INJECTED' "$PLACE/trace"
+	written=$(wc -l <"$BOTTLES/$slug/audit.jsonl")
+	claimed=$(jq .audit_count "$BOTTLES/$slug/record.json")
+	[ "$claimed" -gt 0 ] && [ "$claimed" -lt "$written" ]
+	listed_as dead
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	[ "$(jq .audit_count "$BOTTLES/$slug/record.json")" -eq "$written" ]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
+	run_split bottle resume "$slug"
 	expect_status 0
 }
 
