@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 #include "cage/cage.h"
+#include "proto/egress.h"
 #include "base/banned.h"
 
 static const struct cage_call network[] = {
@@ -15,7 +16,8 @@ static const struct cage_limit limits[] = {
 	LIMIT(NPROC, 1, 1, "it starts nothing"),
 	LIMIT(FSIZE, 0, 0, "it writes no file"),
 	LIMIT(CORE, 0, 0, "its memory holds credentials"),
-	LIMIT(NOFILE, 4096, 4096, "two connections for each of the guest, and the pool"),
+	LIMIT(NOFILE, EGRESS_DESCRIPTORS, EGRESS_DESCRIPTORS,
+	      "two connections for each of the guest, and the pool"),
 };
 
 int egress_confine(bool contained, struct err *err)

@@ -99,8 +99,10 @@ static bool dial_next(struct upstream *up)
 		const void *to = a->n == 4 ? (const void *)&v4 : (const void *)&v6;
 		own_fd int fd =
 			socket(a->n == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd < 0)
+		if (fd < 0) {
+			up->starved = up->starved || errno != EAFNOSUPPORT;
 			continue;
+		}
 		if (connect(fd, to, a->n == 4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS)
 			continue;
 		if (stream_open(&up->stream, up->gateway->loop, fd_steal(&fd), on_stream, up, &err) != 0)
@@ -111,6 +113,11 @@ static bool dial_next(struct upstream *up)
 		return true;
 	}
 	return false;
+}
+
+static enum refusal say_unreached(const struct upstream *up)
+{
+	return up->starved ? REFUSE_SYSTEM : behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT;
 }
 
 /* May what this connection carries go to these addresses? False after a refusal. */
@@ -132,7 +139,7 @@ static void start_dialling(struct upstream *up, const struct addresses *found)
 	up->addresses = *found;
 	up->next = 0;
 	if (!dial_next(up))
-		fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT);
+		fail_with(up, say_unreached(up));
 }
 
 static void on_resolved(void *arg, const struct addresses *found)
@@ -249,7 +256,7 @@ static void on_connected(struct upstream *up)
 	if (getsockopt(up->stream.fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error) {
 		stream_close(&up->stream);
 		if (!dial_next(up))
-			fail_with(up, behind_proxy(up) ? REFUSE_PROXY : REFUSE_CONNECT);
+			fail_with(up, say_unreached(up));
 		return;
 	}
 	set_timer(up, 1);

@@ -33,7 +33,8 @@ struct upstream {
 	struct timer timer;
 	uint64_t deadline; /* clock_ms() */
 	enum refusal failure;
-	bool reused; /* it stood in the pool before */
+	bool reused;  /* it stood in the pool before */
+	bool starved; /* an address was not dialled for want of a descriptor or memory */
 	size_t seen;
 	void (*fn)(void *arg); /* ready, failed, or bytes moved */
 	void *arg;

@@ -67,20 +67,37 @@ static const struct field leases_fields[] = {
 static const struct schema leases_schema = SCHEMA("leases", leases_fields, .finish = finish_leases);
 #undef OBJECT
 
+/* That the gateway has for connections: each of the guest's takes two, its own and the one to an origin. */
+enum { GATEWAY_DESCRIPTORS = 3968 };
+
+static int finish_limits(void *object, bool complete, struct err *err)
+{
+	const struct host_config_limits *l = object;
+
+	if (complete && 2 * l->connections + l->pool > GATEWAY_DESCRIPTORS)
+		return fail(
+			err, ERR_INPUT,
+			"limits: connections %lu and pool %lu need %lu descriptors; twice connections and pool "
+			"are at most %d together",
+			l->connections, l->pool, 2 * l->connections + l->pool, GATEWAY_DESCRIPTORS);
+	return 0;
+}
+
 #define LIMIT(name, low, high, standard, help) \
 	ROW(#name, FIELD_NUMBER, name, .min = low, .max = high, .fallback = standard, HELP(help))
 
 #define OBJECT struct host_config_limits
 static const struct field limits_fields[] = {
 	LIMIT(head_bytes, 1024, 1048576, "65536", "bytes of a request's or response's head"),
-	LIMIT(headers, 8, 4096, "128", "fields in a head"),
+	LIMIT(headers, 8, 128, "128", "fields in a head"),
 	LIMIT(head_ms, 100, 600000, "30000", "milliseconds for a whole head, or a TLS handshake"),
 	LIMIT(idle_ms, 1000, 86400000, "600000", "milliseconds without a byte in either direction"),
 	LIMIT(total_ms, 0, 604800000, "21600000", "milliseconds of one exchange; 0: as long as bytes move"),
 	LIMIT(connect_ms, 100, 600000, "15000", "milliseconds to reach an origin, resolving included"),
 	LIMIT(pool_ms, 0, 3600000, "30000", "milliseconds for which an idle connection to an origin is kept"),
-	LIMIT(connections, 1, 65536, "256", "connections of the bottle at once"),
-	LIMIT(pool, 0, 4096, "32", "idle connections to origins that are kept"),
+	LIMIT(connections, 1, 1984, "256",
+	      "connections of the bottle at once; twice that and pool are at most 3968"),
+	LIMIT(pool, 0, 3966, "32", "idle connections to origins that are kept"),
 	LIMIT(decoded_bytes, 65536, 4294967295, "268435456",
 	      "bytes of one encoded body, decoded, on a route with a credential"),
 	LIMIT(frame_bytes, 1024, 1073741824, "16777216", "bytes of one WebSocket frame"),
@@ -89,7 +106,7 @@ static const struct field limits_fields[] = {
 	LIMIT(audit_mib, 1, 4096, "256",
 	      "MiB of a bottle's audit log; a bottle that has filled it ends, since nothing more could be written down"),
 };
-static const struct schema limits_schema = SCHEMA("limits", limits_fields);
+static const struct schema limits_schema = SCHEMA("limits", limits_fields, .finish = finish_limits);
 #undef OBJECT
 
 #define OBJECT struct host_config

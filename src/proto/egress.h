@@ -34,6 +34,10 @@ enum egress_log { EGRESS_LOG_OFF, EGRESS_LOG_BLOCKS, EGRESS_LOG_ALL, EGRESS_LOGS
 
 /* Milliseconds and bytes; every one is configurable. 0 is a value, not "unlimited", but for
  * total_ms. */
+/* Descriptors that a gateway may have, and how many of them are not connections: @connections take two
+ * each and @pool one, and who configures them keeps below. */
+enum { EGRESS_DESCRIPTORS = 4096, EGRESS_DESCRIPTORS_OWN = 128 };
+
 struct egress_limits {
 	uint32_t head_bytes;    /* request or response head */
 	uint32_t headers;       /* fields in a head */

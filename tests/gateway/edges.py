@@ -1,5 +1,6 @@
 """Where the gateway could lose its balance: memory, silence, half-said things, other readers."""
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -692,6 +693,20 @@ class Edges(unittest.TestCase):
         self.ok(gateway.plain().ask("two.test", "http://two.test/"))
         answer = gateway.plain().ask("one.test", "http://one.test/")  # control: where there is no next
         self.assertEqual((answer.status, answer.json["reason"]), (504, "connect-timeout"))
+
+    def test_an_origin_that_could_not_be_dialled_for_want_of_a_descriptor_is_not_called_down(self):
+        gateway = self.other(fixed_hosts="%s fixed.test\n127.0.0.58 down.test\n" % IP, credentials=[],
+                             routes={"routes": [{"host": h, "plain": True, "allow_private": True}
+                                                for h in ("fixed.test", "down.test")]})
+        client = gateway.plain()
+        answer = client.ask("down.test", "http://down.test/")  # control
+        self.assertEqual((answer.status, answer.json["reason"]), (502, "connect-failed"))
+        soft, hard = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (0, hard))
+        answer = client.ask("fixed.test", "http://fixed.test/")
+        self.assertEqual((answer.status, answer.json["reason"]), (503, "system"))
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.ok(client.ask("fixed.test", "http://fixed.test/"))
 
     def test_a_name_that_is_there_twice_is_in_the_record_once(self):
         client = self.gateway.plain()

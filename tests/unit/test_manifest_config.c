@@ -2,6 +2,8 @@
 
 #include "manifest/config.h"
 #include "manifest_files.h"
+#include "proto/egress.h"
+#include "wire/http.h"
 
 static int load(struct files *f, struct host_config *out, struct err *err)
 {
@@ -23,7 +25,12 @@ static void the_hosts_configuration_is_two_files_laid_on_each_other(void **state
 		{ "{\"hosts\":{\"a.example\":\"b.example\"}}", "no IPv4 or IPv6" },
 		{ "{\"leases\":{\"first\":\"10.0.0.1\"}}", "no loopback" },
 		{ "{\"leases\":{\"first\":\"127.0.0.9\",\"last\":\"127.0.0.8\"}}", "is behind last" },
-		{ "{\"limits\":{\"headers\":1}}", "1 is not within 8 and 4096" },
+		{ "{\"limits\":{\"headers\":1}}", "1 is not within 8 and 128" },
+		{ "{\"limits\":{\"headers\":129}}", "129 is not within 8 and 128" },
+		{ "{\"limits\":{\"connections\":1985,\"pool\":0}}", "1985 is not within 1 and 1984" },
+		{ "{\"limits\":{\"connections\":1984}}",
+		  "need 4000 descriptors; twice connections and pool are at most 3968" },
+		{ "{\"limits\":{\"pool\":3966}}", "need 4478 descriptors" },
 		{ "{\"extra_ca\":[\"ca.pem\"]}", "no absolute path" },
 		{ "{\"providers\":{}}", "must be a list" },
 		{ "{\"backend\":\"docker\",\"backend\":\"docker\"}", "twice" },
@@ -61,9 +68,30 @@ static void the_hosts_configuration_is_two_files_laid_on_each_other(void **state
 	}
 }
 
+static void limits_are_those_that_the_gateway_keeps_to(void **state)
+{
+	(void)state;
+	own_files struct files f;
+	own_host_config struct host_config config = HOST_CONFIG_INIT;
+	struct err err = ERR_INIT;
+	const int most = EGRESS_DESCRIPTORS - EGRESS_DESCRIPTORS_OWN;
+
+	files_up(&f);
+	for (int over = 0; over < 2; over++) {
+		own_mem char *fields = xasprintf("{\"limits\":{\"headers\":%d}}", HTTP_FIELDS_MAX + over);
+		own_mem char *connections =
+			xasprintf("{\"limits\":{\"connections\":%d,\"pool\":%d}}", most / 2 - 50, 100 + over);
+		put(&f, "home/config.json", fields);
+		assert_int_equal(load(&f, &config, &err), -over);
+		put(&f, "home/config.json", connections);
+		assert_int_equal(load(&f, &config, &err), -over);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_are_those_that_the_gateway_keeps_to),
 		cmocka_unit_test(the_hosts_configuration_is_two_files_laid_on_each_other),
 	};
 
