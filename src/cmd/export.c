@@ -198,7 +198,8 @@ const struct verb verb_export = {
 		"--include-executable-config: symlinks, and what a tool on the host would run or obey by itself, such as "
 		".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
 		"same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
-		"at paths that were hidden from the bottle. A PATH is one as bottle diff --names shows it, or as it is. Deletions are listed, and carried out with --delete.",
+		"at paths that were hidden from the bottle. A PATH is one as bottle diff --names shows it, or as it is. "
+		"Deletions are listed, and carried out with --delete.",
 	.group = GROUP_RUN,
 	.flags = VERB_JSON,
 	.min_args = 1,
