@@ -1,8 +1,19 @@
 #include "backend/limits.h"
 
+#include <sys/resource.h>
+
 #include "base/own.h"
 #include "base/str.h"
 #include "base/banned.h"
+
+uint64_t limits_open_files(uint64_t most)
+{
+	struct rlimit ours;
+
+	if (getrlimit(RLIMIT_NOFILE, &ours) != 0 || ours.rlim_max / 2 >= most)
+		return most;
+	return ours.rlim_max / 2;
+}
 
 int limits_make(const struct guest_request *r, const struct cage_resources *want, unsigned must,
                 struct guest *g, int *out, struct err *err)

@@ -1,6 +1,13 @@
 #pragma once
-/* A control group around all that a bottle runs on the host, where one can be made. */
+/* What a bottle may use of the host: open files, and a control group around all that it runs there,
+ * where one can be made. */
+#include <stdint.h>
 #include "backend/backend.h"
+
+/* Open files of each process in a cage: @most, or half of what we may have ourselves. Descriptors on
+ * their way between processes count for the user as a whole, each sender against its own limit: so
+ * those that a bottle's programs never take can't keep its keeper and `bottle` from sending theirs. */
+uint64_t limits_open_files(uint64_t most);
 
 /* @must: limits of @want that somebody wrote down and that nothing else enforces; without them
  * it refuses. @out: the group's descriptor, or -1 where there is none. Its name stays in @g. */

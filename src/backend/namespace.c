@@ -26,6 +26,8 @@ static const struct cage_path guest_paths[] = {
 
 void guest_profile_fill(struct guest_profile *p, uint64_t processes)
 {
+	const uint64_t files = limits_open_files(65536);
+
 	*p = (struct guest_profile){
 		.profile = { .name = "guest", .ncalls = ARRAY_LEN(p->calls),
 			     .sockets = CAGE_SOCKET_UNIX | CAGE_SOCKET_INET | CAGE_SOCKET_ROUTE,
@@ -33,7 +35,7 @@ void guest_profile_fill(struct guest_profile *p, uint64_t processes)
 		.calls = { cage_calls_common, cage_calls_userland, cage_calls_set_id },
 		.limits = {
 			LIMIT(CORE, 0, 0, "a core dump would be written through the host's core_pattern"),
-			LIMIT(NOFILE, 65536, 65536, "enough for any build, and not the kernel's"),
+			LIMIT(NOFILE, files, files, "enough for any build, and not the kernel's"),
 			LIMIT(MEMLOCK, 8 << 20, 8 << 20, "locked memory is taken from everybody"),
 			LIMIT(MSGQUEUE, 1 << 20, 1 << 20, "kernel memory that outlives its maker"),
 			LIMIT(SIGPENDING, 4096, 4096, "kernel memory"),

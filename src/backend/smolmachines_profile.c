@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
+#include "backend/limits.h"
 #include "base/banned.h"
 
 #define LOW32 0xffffffffULL /* the kernel ignores the upper half of an int's register */
@@ -239,6 +240,8 @@ static const struct cage_path paths[] = {
 
 void machine_profile_fill(struct machine_profile *p)
 {
+	const uint64_t files = limits_open_files(65536);
+
 	*p = (struct machine_profile){
 		.profile = { .name = "machine", .ncalls = ARRAY_LEN(p->calls),
 			     .sockets = CAGE_SOCKET_UNIX | CAGE_SOCKET_INET,
@@ -247,7 +250,7 @@ void machine_profile_fill(struct machine_profile *p)
 		.calls = { cage_calls_common, machine_calls, cage_calls_set_id },
 		.limits = {
 			LIMIT(CORE, 0, 0, "a core dump would hold the guest's memory"),
-			LIMIT(NOFILE, 65536, 65536, "every file that the guest has open is one here"),
+			LIMIT(NOFILE, files, files, "every file that the guest has open is one here"),
 			LIMIT(MSGQUEUE, 0, 0, "kernel memory that outlives its maker"),
 			LIMIT(SIGPENDING, 4096, 4096, "kernel memory"),
 			LIMIT(NPROC, 1024, 1024, "threads of the VMM and of its relay, and as many commands"),

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/own.h"
@@ -16,6 +17,35 @@ int msg_pair(int out[2], struct err *err)
 		setsockopt(out[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	}
 	return 0;
+}
+
+static ssize_t send_once(int fd, const struct msghdr *hdr)
+{
+	ssize_t n;
+
+	do
+		n = sendmsg(fd, hdr, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* What is on its way counts for the user, whoever sent it, and is held against the sender's own soft
+ * limit: any program of the user's that never takes what it is sent can use that up. For this one call
+ * the limit is what it may be; a child that is started later has what we were given. */
+static ssize_t send_above_limit(int fd, const struct msghdr *hdr)
+{
+	struct rlimit given, most;
+
+	if (getrlimit(RLIMIT_NOFILE, &given) != 0 || given.rlim_cur >= given.rlim_max)
+		return -1;
+	most = (struct rlimit){ given.rlim_max, given.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &most) != 0)
+		return -1;
+	ssize_t n = send_once(fd, hdr);
+	int saved = errno;
+	setrlimit(RLIMIT_NOFILE, &given);
+	errno = saved;
+	return n;
 }
 
 int msg_send(int fd, const struct str *bytes, const int *fds, size_t nfds, struct err *err)
@@ -41,10 +71,11 @@ int msg_send(int fd, const struct str *bytes, const int *fds, size_t nfds, struc
 		c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
 	}
-	ssize_t n;
-	do
-		n = sendmsg(fd, &hdr, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	ssize_t n = send_once(fd, &hdr);
+	if (n < 0 && errno == ETOOMANYREFS && (n = send_above_limit(fd, &hdr)) < 0 && errno == ETOOMANYREFS)
+		return fail(err, ERR_SYSTEM,
+		            "too many descriptors of this user's programs are on their way to be sent one "
+		            "more; end the program that takes none, or raise the hard limit of open files");
 	return n >= 0 ? 0 : fail_errno(err, "sending a message");
 }
 

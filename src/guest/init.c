@@ -56,6 +56,17 @@ static void answer_failed(uint32_t id, int sys, const char *text)
 	answer(&m, NULL, 0);
 }
 
+/* False: what runs in here has used up what may be on its way, and the terminal has not been taken. */
+static bool hand_out(uint32_t id, const struct program *p, struct err *err)
+{
+	const struct init_msg started = {
+		.kind = INIT_STARTED, .id = id, .pid = (int)p->pid, .has_terminal = p->terminal >= 0
+	};
+
+	return init_msg_send(INIT_SOCKET, &started, &p->terminal, p->terminal >= 0, err) == 0 ||
+	       p->terminal < 0;
+}
+
 static void run(struct init *in, const struct init_msg *m, const struct msg *packet)
 {
 	struct program p = PROGRAM_INIT;
@@ -73,11 +84,14 @@ static void run(struct init *in, const struct init_msg *m, const struct msg *pac
 		answer_failed(m->id, err.sys, err.text);
 		return;
 	}
+	if (!hand_out(m->id, &p, &err)) {
+		/* Nobody would see it run, or type to it. */
+		kill(-p.pid, SIGKILL);
+		fd_drop(&p.terminal);
+		answer_failed(m->id, err.sys, err.text);
+		return;
+	}
 	in->running[in->n++] = (struct running){ m->id, p.pid, p.terminal };
-	const struct init_msg started = {
-		.kind = INIT_STARTED, .id = m->id, .pid = (int)p.pid, .has_terminal = p.terminal >= 0
-	};
-	answer(&started, &p.terminal, p.terminal >= 0);
 }
 
 static void obey(struct init *in, const struct init_msg *m, const struct msg *packet)
