@@ -72,7 +72,9 @@ struct keeper {
 	struct err why; /* of the end; kind ERR_NONE: nothing was wrong */
 	uint16_t rows, columns;
 	uint64_t began;
-	int watcher; /* inotify on the resolver's files; -1: none */
+	int watcher;        /* inotify where the resolver's files are; -1: none */
+	int in_etc, beside; /* its watches; @beside: where a link leads, -1: no other place */
+	struct str told_resolver, told_hosts; /* as the gateway was told last */
 	struct watch on_watcher;
 };
 

@@ -354,6 +354,8 @@ int keeper_run(int pair, const char *libexec, struct err *err)
 		.signals = -1,
 		.log = -1,
 		.watcher = -1,
+		.in_etc = -1,
+		.beside = -1,
 		.on_listener = WATCH_INIT,
 		.on_signal = WATCH_INIT,
 		.on_watcher = WATCH_INIT,

@@ -1,6 +1,8 @@
 #include "keeper/bottle.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -9,7 +11,9 @@
 #include "base/banned.h"
 
 /* The gateway sees no file of the host: what resolves names is passed in, and again when it
- * changes. The directory is watched, since such files are replaced and not written to. */
+ * changes. Directories are watched, since such files are replaced and not written to: a watch of
+ * the file itself ends with the first one. */
+enum { EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR };
 
 static int read_file(const char *path, struct str *out)
 {
@@ -17,6 +21,38 @@ static int read_file(const char *path, struct str *out)
 	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	return fd < 0 ? -1 : file_read_fd(fd, path, SIDECAR_FILE_MAX, out, &ignored);
+}
+
+/* /etc/resolv.conf is often a link to what a resolver of the host writes, and both may be replaced.
+ * While it leads nowhere, where it led is watched on. */
+static void follow_link(struct keeper *k)
+{
+	own_mem char *real = realpath("/etc/resolv.conf", NULL);
+	char *slash = real ? strrchr(real, '/') : NULL;
+
+	if (!slash)
+		return;
+	slash[slash == real] = '\0';
+	int there = inotify_add_watch(k->watcher, real, EVENTS);
+	/* The same directory is the same watch, by whatever path. */
+	if (there < 0 || there == k->beside)
+		return;
+	if (k->beside >= 0)
+		inotify_rm_watch(k->watcher, k->beside);
+	k->beside = there == k->in_etc ? -1 : there;
+}
+
+static bool is_told(const struct keeper *k, const struct str *resolv_conf, const struct str *hosts)
+{
+	return k->told_resolver.data && str_is(str_c(&k->told_resolver), str_c(resolv_conf)) &&
+	       str_is(str_c(&k->told_hosts), str_c(hosts));
+}
+
+static void remember(struct str *told, struct str *text)
+{
+	str_clear(told);
+	*told = *text;
+	*text = (struct str)STR_INIT;
 }
 
 static void on_change(void *arg, uint32_t events)
@@ -30,6 +66,7 @@ static void on_change(void *arg, uint32_t events)
 	(void)events;
 	while (read(k->watcher, drained, sizeof drained) > 0)
 		;
+	follow_link(k); /* before it is read: what comes later is an event of its own */
 	/* Half of a change: the rest of it comes with an event of its own. */
 	if (read_file("/etc/resolv.conf", &resolv_conf) != 0 || read_file("/etc/hosts", &hosts) != 0)
 		return;
@@ -37,23 +74,26 @@ static void on_change(void *arg, uint32_t events)
 		str_reset(&resolv_conf);
 		str_add(&resolv_conf, LAUNCH_DOCKER_RESOLVER);
 	}
-	if (k->launch.gateway.ready &&
-	    sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0)
+	/* Other files change there, too. */
+	if (!k->launch.gateway.ready || is_told(k, &resolv_conf, &hosts))
+		return;
+	if (sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0) {
 		log_warn("the gateway was not told of a change of the resolver why=%s", err.text);
+		return;
+	}
+	remember(&k->told_resolver, &resolv_conf);
+	remember(&k->told_hosts, &hosts);
 }
 
 static int watch(struct keeper *k, struct err *err)
 {
-	char real[4096];
-
 	k->watcher = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (k->watcher < 0)
 		return fail_errno(err, "inotify_init1");
-	if (inotify_add_watch(k->watcher, "/etc", IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0)
+	k->in_etc = inotify_add_watch(k->watcher, "/etc", EVENTS);
+	if (k->in_etc < 0)
 		return fail_errno(err, "watching /etc");
-	/* Often a link to what a resolver of the host writes. */
-	if (readlink("/etc/resolv.conf", real, sizeof real) > 0)
-		inotify_add_watch(k->watcher, "/etc/resolv.conf", IN_CLOSE_WRITE | IN_MODIFY);
+	follow_link(k);
 	return loop_watch(&k->loop, &k->on_watcher, k->watcher, EPOLLIN, on_change, k, err);
 }
 
@@ -71,4 +111,6 @@ void resolver_unwatch(struct keeper *k)
 {
 	loop_unwatch(&k->loop, &k->on_watcher);
 	fd_drop(&k->watcher);
+	str_clear(&k->told_resolver);
+	str_clear(&k->told_hosts);
 }

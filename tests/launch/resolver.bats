@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# What the gateway is told of the host's resolv.conf and hosts, and of their changes.
+load helper
+
+SERVERS=(127.0.0.61 127.0.0.62 127.0.0.63)
+
+# An /etc of the keeper's own, whose resolv.conf is a link; in $PLACE/etc and $PLACE/run.
+own_etc() {
+	[ "$(id -u)" -eq 0 ] || skip "mounts an /etc of its own"
+	cp -a /etc "$PLACE/etc"
+	chmod 755 "$PLACE" "$PLACE/etc"
+	mkdir "$PLACE/run"
+	ln -sfn "$PLACE/run/resolv.conf" "$PLACE/etc/resolv.conf" || skip "this /etc/resolv.conf is no file that can be copied"
+	printf -- '---\negress: {routes: [{host: "*.wild.test", wildcard: true, plain: true, allow_private: true}, {host: named.test, plain: true, allow_private: true}]}\n---\n' \
+		>"$HOME/.bot-bottle/bottles/web.md"
+}
+in_own_etc() { run_split unshare -m sh -c 'mount --bind "$0" /etc && exec "$@"' "$PLACE/etc" "$@"; }
+
+# Name servers that answer nothing, and say who of them was asked in $PLACE/asked; http at 127.0.0.64 and 65.
+# They end with the place.
+serve() {
+	python3 - "$PLACE" "${SERVERS[@]}" <<'PY' 3>&- &
+import os, select, socket, sys
+place, *addresses = sys.argv[1:]
+names, webs = [], []
+for address in addresses:
+    names.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    names[-1].bind((address, 53))
+for address in "127.0.0.64", "127.0.0.65":
+    webs.append(socket.create_server((address, 80)))
+open(place + "/serves", "w").close()
+while os.path.exists(place):
+    for ready in select.select(names + webs, [], [], 0.5)[0]:
+        address = ready.getsockname()[0]
+        if ready in names:
+            ready.recvfrom(2048)
+            with open(place + "/asked", "a") as f:
+                f.write(address + "\n")
+            continue
+        with ready.accept()[0] as one:
+            one.recv(65536)
+            one.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(address) + address.encode())
+PY
+	wait_for [ -e "$PLACE/serves" ]
+}
+fetch() { timeout 5 bottle exec "$slug" -- curl -s -m 1 "http://$1/" </dev/null; }
+replace() { cat >"$1.new" && mv "$1.new" "$1"; }
+
+asks() {
+	fetch "n$((++asked)).wild.test" >/dev/null || true
+	grep -qx "$1" "$PLACE/asked"
+}
+
+@test "a resolv.conf that is a link is followed each time that what it leads to is replaced, and the link too" {
+	own_etc
+	serve
+	asked=0
+	echo "nameserver ${SERVERS[0]}" | replace "$PLACE/run/resolv.conf"
+	in_own_etc bottle start --yes --detach --bottle web -- sleep 1000
+	expect_status 0
+	slug=$out
+	wait_for asks "${SERVERS[0]}" # control
+	for i in 1 2 0; do
+		rm "$PLACE/asked"
+		echo "nameserver ${SERVERS[i]}" | replace "$PLACE/run/resolv.conf"
+		wait_for asks "${SERVERS[i]}"
+	done
+	mkdir "$PLACE/other"
+	for i in 1 2; do
+		rm "$PLACE/asked"
+		echo "nameserver ${SERVERS[i]}" | replace "$PLACE/other/resolv.conf"
+		ln -sfn "$PLACE/other/resolv.conf" "$PLACE/etc/link" && mv -T "$PLACE/etc/link" "$PLACE/etc/resolv.conf"
+		wait_for asks "${SERVERS[i]}"
+	done
+}
