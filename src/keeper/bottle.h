@@ -74,7 +74,6 @@ struct keeper {
 	uint64_t began;
 	int watcher;        /* inotify where the resolver's files are; -1: none */
 	int in_etc, beside; /* its watches; @beside: where a link leads, -1: no other place */
-	struct str told_resolver, told_hosts; /* as the gateway was told last */
 	struct watch on_watcher;
 };
 

@@ -1,12 +1,10 @@
 #include "keeper/bottle.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/own.h"
 #include "base/banned.h"
 
@@ -14,14 +12,6 @@
  * changes. Directories are watched, since such files are replaced and not written to: a watch of
  * the file itself ends with the first one. */
 enum { EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR };
-
-static int read_file(const char *path, struct str *out)
-{
-	struct err ignored = ERR_INIT;
-	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	return fd < 0 ? -1 : file_read_fd(fd, path, SIDECAR_FILE_MAX, out, &ignored);
-}
 
 /* /etc/resolv.conf is often a link to what a resolver of the host writes, and both may be replaced.
  * While it leads nowhere, where it led is watched on. */
@@ -42,12 +32,6 @@ static void follow_link(struct keeper *k)
 	k->beside = there == k->in_etc ? -1 : there;
 }
 
-static bool is_told(const struct keeper *k, const struct str *resolv_conf, const struct str *hosts)
-{
-	return k->told_resolver.data && str_is(str_c(&k->told_resolver), str_c(resolv_conf)) &&
-	       str_is(str_c(&k->told_hosts), str_c(hosts));
-}
-
 static void remember(struct str *told, struct str *text)
 {
 	str_clear(told);
@@ -55,9 +39,26 @@ static void remember(struct str *told, struct str *text)
 	*text = (struct str)STR_INIT;
 }
 
+/* What can't be passed on stays as it was told, and holds the other up no more than it must. */
+static void read_again(const struct launch *l, struct str *resolv_conf, struct str *hosts)
+{
+	struct err err = ERR_INIT;
+
+	if (launch_read_resolv_conf(l, resolv_conf, &err) != 0) {
+		log_warn("a change of the resolver is not passed on why=%s", err.text);
+		str_reset(resolv_conf);
+		str_add(resolv_conf, str_c(&l->resolv_conf));
+	}
+	if (launch_read_hosts(l, hosts, &err) != 0) {
+		log_warn("a change of /etc/hosts is not passed on why=%s", err.text);
+		str_add(hosts, str_c(&l->hosts));
+	}
+}
+
 static void on_change(void *arg, uint32_t events)
 {
 	struct keeper *k = arg;
+	struct launch *l = &k->launch;
 	own_str struct str resolv_conf = STR_INIT;
 	own_str struct str hosts = STR_INIT;
 	struct err err = ERR_INIT;
@@ -67,22 +68,17 @@ static void on_change(void *arg, uint32_t events)
 	while (read(k->watcher, drained, sizeof drained) > 0)
 		;
 	follow_link(k); /* before it is read: what comes later is an event of its own */
-	/* Half of a change: the rest of it comes with an event of its own. */
-	if (read_file("/etc/resolv.conf", &resolv_conf) != 0 || read_file("/etc/hosts", &hosts) != 0)
-		return;
-	if (launch_in_docker(&k->launch)) {
-		str_reset(&resolv_conf);
-		str_add(&resolv_conf, LAUNCH_DOCKER_RESOLVER);
-	}
+	read_again(l, &resolv_conf, &hosts);
 	/* Other files change there, too. */
-	if (!k->launch.gateway.ready || is_told(k, &resolv_conf, &hosts))
+	if (!l->gateway.ready ||
+	    (str_is(str_c(&l->resolv_conf), str_c(&resolv_conf)) && str_is(str_c(&l->hosts), str_c(&hosts))))
 		return;
-	if (sidecar_tell_resolver(&k->launch.gateway, &resolv_conf, &hosts, &err) != 0) {
+	if (sidecar_tell_resolver(&l->gateway, &resolv_conf, &hosts, &err) != 0) {
 		log_warn("the gateway was not told of a change of the resolver why=%s", err.text);
 		return;
 	}
-	remember(&k->told_resolver, &resolv_conf);
-	remember(&k->told_hosts, &hosts);
+	remember(&l->resolv_conf, &resolv_conf);
+	remember(&l->hosts, &hosts);
 }
 
 static int watch(struct keeper *k, struct err *err)
@@ -111,6 +107,4 @@ void resolver_unwatch(struct keeper *k)
 {
 	loop_unwatch(&k->loop, &k->on_watcher);
 	fd_drop(&k->watcher);
-	str_clear(&k->told_resolver);
-	str_clear(&k->told_hosts);
 }

@@ -108,5 +108,7 @@ void launch_down(struct launch *l, const struct err *why)
 	mem_drop(&l->ca);
 	mem_drop(&l->canary);
 	str_clear(&l->bundle);
+	str_clear(&l->resolv_conf);
+	str_clear(&l->hosts);
 	strv_clear(&l->placeholders);
 }

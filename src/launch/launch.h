@@ -101,8 +101,9 @@ struct launch {
 	struct str bundle;             /* PEM of everything that the guest trusts */
 	char nonce[LAUNCH_NONCE_TEXT]; /* what the gateway's self-test answers */
 	char *canary;
-	struct strv placeholders; /* of plan.credentials, in their order */
-	uint64_t refused;         /* requests that the gateway refused */
+	struct strv placeholders;      /* of plan.credentials, in their order */
+	struct str resolv_conf, hosts; /* as the gateway was told last */
+	uint64_t refused;              /* requests that the gateway refused */
 	bool agent_ran;
 	int exit_status; /* of the agent, as a shell reports it; -1: none */
 };
@@ -126,6 +127,11 @@ int launch_wait(struct launch *l, const bool *done, int ms, const char *what, st
 bool launch_in_docker(const struct launch *l);
 /* What stands in resolv.conf there: docker's own resolver, which passes on to the host's. */
 #define LAUNCH_DOCKER_RESOLVER "nameserver 127.0.0.11\n"
+
+/* What names are resolved by, as the gateway gets it; a file that is not there is empty. Of a big hosts
+ * file those lines that a route, or the upstream proxy, can ask for. */
+int launch_read_resolv_conf(const struct launch *l, struct str *out, struct err *err);
+int launch_read_hosts(const struct launch *l, struct str *out, struct err *err);
 
 /* The record's own fields changed. Saved, it is on the disk when this returns: before what a
  * crash of the host would not end is acquired, and at the end. Placed, every process sees it,

@@ -181,16 +181,17 @@ static int fill_config(struct launch *l, struct egress_config *c, struct err *er
 	mem_drop(&l->canary);
 	l->canary = random_text();
 	make_placeholders(l);
-	if (read_extra_ca(p, &extra, err) != 0)
+	str_reset(&l->resolv_conf);
+	if (read_extra_ca(p, &extra, err) != 0 || launch_read_resolv_conf(l, &l->resolv_conf, err) != 0 ||
+	    launch_read_hosts(l, &l->hosts, err) != 0)
 		return -1;
 	c->slug = xstrdup(l->record.slug);
 	c->routes = xstrdup(p->routes);
 	c->canary = xstrdup(l->canary);
 	c->roots = host_roots();
 	c->extra_ca = str_steal(&extra);
-	c->resolv_conf = launch_in_docker(l) ? xstrdup(LAUNCH_DOCKER_RESOLVER) :
-	                                       read_if_there("/etc/resolv.conf", SIDECAR_FILE_MAX);
-	c->hosts = read_if_there("/etc/hosts", SIDECAR_FILE_MAX);
+	c->resolv_conf = xstrdup(str_c(&l->resolv_conf));
+	c->hosts = xstrdup(str_c(&l->hosts));
 	c->nonce = xstrdup(l->nonce);
 	c->log = logs[p->log];
 	fill_hosts(p, c);

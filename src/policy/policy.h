@@ -95,6 +95,10 @@ void policy_decide_connect(const struct policy *policy, const struct host *host,
 void policy_decide(const struct policy *policy, const struct policy_request *request,
                    struct policy_verdict *out);
 
+/* Adds those lines of a text in the form of hosts(5) that name a host for which a route speaks, or
+ * @also (NULL: none): nobody is asked for the others. */
+void policy_keep_hosts(const struct policy *policy, const char *also, struct slice text, struct str *out);
+
 /* May these fields come behind a body whose head was allowed? Not one that was to be judged with
  * the head: an origin may put both together. */
 bool policy_allows_trailers(const struct policy_route *route, const struct http_fields *trailers);

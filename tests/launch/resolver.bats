@@ -73,3 +73,46 @@ asks() {
 		wait_for asks "${SERVERS[i]}"
 	done
 }
+
+# blocklist KIB: lines that no route has to do with
+blocklist() { yes '0.0.0.0 ads.example tracker.example' | head -c "$(($1 * 1024))"; echo; }
+answers() { [ "$(fetch named.test)" = "$1" ]; }
+
+@test "a big hosts file is obeyed at launch, and when it is replaced; so is a small one (control)" {
+	own_etc
+	serve
+	echo "nameserver ${SERVERS[0]}" | replace "$PLACE/run/resolv.conf"
+	{ blocklist 5000; echo "127.0.0.64 other named.test"; } | replace "$PLACE/etc/hosts"
+	in_own_etc bottle start --yes --detach --bottle web -- sleep 1000
+	expect_status 0
+	slug=$out
+	answers 127.0.0.64
+	{ blocklist 100; echo "127.0.0.65 named.test"; } | replace "$PLACE/etc/hosts"
+	wait_for answers 127.0.0.65
+	echo "127.0.0.64 named.test" | replace "$PLACE/etc/hosts"
+	wait_for answers 127.0.0.64
+	rm "$PLACE/etc/hosts" # nothing is known by it then
+	echo "nameserver ${SERVERS[1]}" | replace "$PLACE/run/resolv.conf"
+	asks_named() { fetch named.test >/dev/null; grep -qx "${SERVERS[1]}" "$PLACE/asked"; }
+	wait_for asks_named
+}
+
+@test "a hosts file of which too much is for routes stops a launch by name, and holds up no change of resolv.conf" {
+	own_etc
+	serve
+	asked=0
+	echo "nameserver ${SERVERS[0]}" | replace "$PLACE/run/resolv.conf"
+	for i in $(seq 4000); do echo "127.0.0.64 name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
+	in_own_etc bottle start --yes --rm --bottle web -- true
+	expect_status 125
+	[[ $err == *"/etc/hosts"*"limit is 61440"* ]]
+	echo "127.0.0.64 named.test" >"$PLACE/etc/hosts"
+	in_own_etc bottle start --yes --detach --bottle web -- sleep 1000
+	expect_status 0
+	slug=$out
+	for i in $(seq 4000); do echo "127.0.0.64 name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
+	echo "nameserver ${SERVERS[1]}" | replace "$PLACE/run/resolv.conf"
+	wait_for asks "${SERVERS[1]}"
+	answers 127.0.0.64 # as it was before
+	grep -q "/etc/hosts is not passed on.*limit is 61440" "$BOTTLES/$slug/keeper.log"
+}

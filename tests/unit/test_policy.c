@@ -421,9 +421,31 @@ static void no_routes_allow_nothing(void **state)
 	assert_false(ask(policy, "GET", "https://a.example:443/", NULL, NULL).allowed);
 }
 
+static void of_a_hosts_file_stays_what_a_route_can_ask_for(void **state)
+{
+	own_str struct str kept = STR_INIT;
+	const char *text =
+		"127.0.0.1 localhost\n\n# api.test.example\n0.0.0.0 ads.example\n"
+		"192.0.2.1 ads.example API.test.example # both\n192.0.2.2\tx.wild.example\r\n"
+		"192.0.2.3 a.x.wild.example\n192.0.2.4 x #open.example\napi.test.example\n"
+		"192.0.2.5 named.wild.example\n192.0.2.6 proxy\n192.0.2.7 proxy.example not\\a|host\n"
+		"::1 open.example";
+
+	policy_keep_hosts(*state, "proxy", slice_of(text), &kept);
+	assert_string_equal(str_c(&kept),
+	                    "127.0.0.1 localhost\n192.0.2.1 ads.example API.test.example # both\n"
+	                    "192.0.2.2\tx.wild.example\r\n192.0.2.5 named.wild.example\n"
+	                    "192.0.2.6 proxy\n::1 open.example\n");
+	str_reset(&kept);
+	policy_keep_hosts(*state, NULL, slice_of("192.0.2.6 proxy\n"), &kept);
+	assert_int_equal(kept.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(of_a_hosts_file_stays_what_a_route_can_ask_for, policy_set,
+		                                policy_unset),
 		cmocka_unit_test_setup_teardown(each_request_is_decided_by_one_rule, policy_set,
 		                                policy_unset),
 		cmocka_unit_test_setup_teardown(
