@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_descriptors();
+	ui_wait_for_readers();
 	status = run(&c, argc > 0 ? argv + 1 : argv, &err);
 	if (status < 0) {
 		ui_error(&c.ui, &err);

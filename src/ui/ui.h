@@ -21,6 +21,9 @@ struct ui {
 #define UI_INIT { .width = 80 }
 /* clang-format on */
 
+/* From here on a stdout or stderr that may not block is waited for: that is a matter of whoever has the
+ * same terminal or pipe, and can change at any moment. */
+void ui_wait_for_readers(void);
 /* @as_json: the verb was given --json. @no_colour: the environment's NO_COLOR is set and not empty. */
 void ui_init(struct ui *ui, bool as_json, bool no_colour);
 

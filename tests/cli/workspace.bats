@@ -50,6 +50,35 @@ whiteout() { mknod "$1" c 0 0 || skip "this kernel lets nobody make a whiteout";
 	cmp "$dir/copy" "$up/f"
 }
 
+# late_reader FLAG CMD...: to a pipe that is full before it is read, and that may not block where FLAG says so.
+late_reader() {
+	python3 - "$@" <<'PY'
+import os, select, subprocess, sys, time
+flag, *command = sys.argv[1:]
+read, write = os.pipe()
+os.set_blocking(write, flag != "nonblocking")
+caller = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write)
+full = select.poll()
+full.register(write, select.POLLOUT)
+until = time.monotonic() + 60
+while caller.poll() is None and full.poll(0) and time.monotonic() < until:
+    time.sleep(0.02)
+os.close(write)
+with os.fdopen(read, "rb") as pipe:
+    sys.stdout.buffer.write(pipe.read())
+sys.exit(caller.wait())
+PY
+}
+
+@test "a stdout that may not block takes all of it, as one that may does (control)" {
+	seq 1 100000 >"$up/long"
+	"$bottle" diff one-aaaaa >"$dir/all"
+	for flag in blocking nonblocking; do
+		late_reader $flag "$bottle" diff one-aaaaa >"$dir/got"
+		cmp "$dir/all" "$dir/got"
+	done
+}
+
 @test "hostile names reach no terminal" {
 	echo x >"$up/"$'a\e[2J\nfake'
 	run --separate-stderr "$bottle" diff one-aaaaa
