@@ -112,7 +112,8 @@ class Launcher(Attack):
     def test_what_a_tool_of_the_host_would_run_stays_in_the_copy(self):
         w = self.world
         slug = w.detach("main", "tools")
-        planted = [".claude/settings.json", ".vscode/tasks.json", ".mcp.json", ".git/hooks/post-checkout", ".envrc"]
+        planted = [".claude/settings.json", ".vscode/tasks.json", ".mcp.json", ".git/hooks/post-checkout", ".envrc",
+                   "rust-toolchain.toml", "sub/rust-toolchain", "lefthook-local.yml"]
         w.inside(slug, "sh", "-c", "cd /workspace; for f in %s; do mkdir -p $(dirname $f); echo evil >$f; done; echo x >code.c"
                  % " ".join(planted))
         for name in planted:
