@@ -167,8 +167,9 @@ static void free_all(struct sweep *s, int dir, struct record *r)
 
 /* A keeper that was killed had no time to record the last lines of its log, or to end the last
  * of them. What follows from what it did record is taken over; a log that does not verify keeps
- * its old claim, and stays as it is. */
-static void settle_audit(struct sweep *s, int dir, struct record *r)
+ * its old claim, and stays as it is. False: it could not be looked at or written now, and may be
+ * another time. */
+static bool settle_audit(struct sweep *s, int dir, struct record *r)
 {
 	const struct audit_claim claim = { r->audit_count, r->audit_count > 0 ? r->audit_head : NULL };
 	struct audit_found found = { 0 };
@@ -176,12 +177,13 @@ static void settle_audit(struct sweep *s, int dir, struct record *r)
 
 	if (audit_mend(dir, &claim, &found, &why) != 0) {
 		note_item(s, r->slug, "audit log", &why);
-		return;
+		return why.kind != ERR_SYSTEM;
 	}
 	if (found.cut > 0)
 		note_item(s, r->slug, "audit log, of which the last line was cut short", NULL);
 	r->audit_count = found.count;
 	memcpy(r->audit_head, found.head, sizeof r->audit_head);
+	return true;
 }
 
 /* One dead bottle, under its lock: it may have been resumed since it was listed. */
@@ -197,13 +199,13 @@ static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *
 	if (!wants_cleanup(&r, named, s->purge))
 		return fail(err, ERR_BUSY, "it is %s by now", record_state_name(record_shown_state(&r)));
 	free_all(s, dir, &r);
-	if (r.state != RECORD_STOPPED) {
+	/* Until its log is settled it stays dead: stopped, it would have one that is too long. */
+	if (r.state != RECORD_STOPPED && (settle_audit(s, dir, &r) || s->purge)) {
 		r.ended_ms = clock_unix_ms();
-		settle_audit(s, dir, &r);
+		r.state = RECORD_STOPPED;
+		r.keeper_pid = 0;
+		r.keeper_start = 0;
 	}
-	r.state = RECORD_STOPPED;
-	r.keeper_pid = 0;
-	r.keeper_start = 0;
 	if (registry_save(dir, &r, err) != 0)
 		return -1;
 	if (!s->purge)

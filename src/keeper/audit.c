@@ -324,11 +324,21 @@ static int replace_cut(int dirfd, struct audit_found *at, struct err *err)
 	    compose(&a, record, &text, at->head, err) != 0)
 		return -1;
 	if (pwrite(fd, text.data, text.len, (off_t)at->bytes) != (ssize_t)text.len ||
-	    ftruncate(fd, (off_t)(at->bytes + text.len)) != 0 || fsync(fd) != 0)
+	    ftruncate(fd, (off_t)(at->bytes + text.len)) != 0)
 		return fail_errno(err, "mending the audit log");
 	at->count++;
 	at->bytes += text.len;
 	return 0;
+}
+
+/* Before a record claims all of it. */
+static int bring_to_disk(int dirfd, struct err *err)
+{
+	own_fd int fd = open_log(dirfd, O_RDWR, err);
+
+	if (fd < 0)
+		return err->kind == ERR_NONE ? 0 : -1;
+	return fdatasync(fd) == 0 ? 0 : fail_errno(err, "bringing the audit log to the disk");
 }
 
 int audit_mend(int dirfd, const struct audit_claim *claim, struct audit_found *out, struct err *err)
@@ -336,7 +346,7 @@ int audit_mend(int dirfd, const struct audit_claim *claim, struct audit_found *o
 	struct walk w = { .claim = claim };
 
 	if (walk_log(dirfd, &w, AUDIT_AHEAD, err) != 0 ||
-	    (w.at.cut > 0 && replace_cut(dirfd, &w.at, err) != 0))
+	    (w.at.cut > 0 && replace_cut(dirfd, &w.at, err) != 0) || bring_to_disk(dirfd, err) != 0)
 		return -1;
 	*out = w.at;
 	return 0;

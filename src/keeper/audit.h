@@ -74,7 +74,8 @@ int audit_verify(int dirfd, const struct audit_claim *claim, enum audit_end end,
 
 /* In the place of a keeper that was killed while it wrote: a last line without an end is
  * replaced by one that says so, with its digest and its beginning. Everything before it must
- * verify and hold the claim. @out: the log as it is then, and how many bytes were replaced. */
+ * verify and hold the claim. All of it is on the disk when this returns. @out: the log as it is then,
+ * and how many bytes were replaced. */
 int audit_mend(int dirfd, const struct audit_claim *claim, struct audit_found *out, struct err *err);
 
 /* Each whole line in order, without its newline; -1 from @fn ends it. @cut: bytes behind the
