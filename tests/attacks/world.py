@@ -206,7 +206,7 @@ class World:
 
     def audit(self, slug):
         with open(os.path.join(self.state, "bottles", slug, "audit.jsonl")) as f:
-            return [json.loads(line) for line in f]
+            return [json.loads(line) for line in f if line.endswith("\n")]  # the last one may be half there
 
     def record(self, slug):
         with open(os.path.join(self.state, "bottles", slug, "record.json")) as f:

@@ -228,7 +228,7 @@ class Person:
 
     def audit(self, slug):
         with open(os.path.join(self.state, slug, "audit.jsonl")) as f:
-            return [json.loads(line) for line in f]
+            return [json.loads(line) for line in f if line.endswith("\n")]  # the last one may be half there
 
     def forget(self):
         for slug in self.slugs():

@@ -241,7 +241,8 @@ class Place:
         return json.loads(read("%s/%s/record.json" % (self.bottles, slug)))
 
     def audit(self, slug):
-        return [json.loads(line) for line in read("%s/%s/audit.jsonl" % (self.bottles, slug)).splitlines()]
+        # Behind the last newline there may be half a line, which is being written.
+        return [json.loads(line) for line in read("%s/%s/audit.jsonl" % (self.bottles, slug)).split("\n")[:-1]]
 
     def finish(self, process):
         try:
