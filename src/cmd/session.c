@@ -25,6 +25,7 @@ struct relay {
 	uint32_t owed;      /* bytes of input that it has not taken */
 	struct err why;     /* what the keeper said */
 	struct unsaid unsaid;
+	bool told_to_end; /* a signal was passed on that ends most programs */
 };
 
 bool session_terminal(uint16_t *rows, uint16_t *columns)
@@ -249,6 +250,10 @@ static int on_signal(struct relay *r, struct err *err)
 	}
 	if (info.ssi_signo == SIGHUP)
 		return fail(err, ERR_DENIED, "the terminal hung up");
+	/* Of the program's end nothing is heard before what it said is taken. */
+	if (r->told_to_end && r->unsaid.bytes.len > 0)
+		return fail(err, ERR_DENIED, "a second signal came before all output was taken");
+	r->told_to_end = true;
 	return say(r, KEEPER_SIGNAL, info.ssi_signo, err);
 }
 

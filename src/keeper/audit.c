@@ -331,14 +331,20 @@ static int replace_cut(int dirfd, struct audit_found *at, struct err *err)
 	return 0;
 }
 
-/* Before a record claims all of it. */
+/* Before a record claims all of it. What the kernel could not write for the keeper counts as written
+ * since, and that was told once: so all of it is written anew. */
 static int bring_to_disk(int dirfd, struct err *err)
 {
 	own_fd int fd = open_log(dirfd, O_RDWR, err);
+	char bytes[64 * 1024];
+	ssize_t n;
 
 	if (fd < 0)
 		return err->kind == ERR_NONE ? 0 : -1;
-	return fdatasync(fd) == 0 ? 0 : fail_errno(err, "bringing the audit log to the disk");
+	for (off_t at = 0; (n = pread(fd, bytes, sizeof bytes, at)) > 0; at += n)
+		if (pwrite(fd, bytes, (size_t)n, at) != n)
+			return fail_errno(err, "bringing the audit log to the disk");
+	return n == 0 && fdatasync(fd) == 0 ? 0 : fail_errno(err, "bringing the audit log to the disk");
 }
 
 int audit_mend(int dirfd, const struct audit_claim *claim, struct audit_found *out, struct err *err)

@@ -186,7 +186,7 @@ static void add_remedy(struct str *out, struct manifest_names *names, const char
 		return;
 	qsort(names->v, names->n, sizeof *names->v, compare_names);
 	for (size_t i = 0; i < names->n; i++)
-		str_addf(out, "%s%s", i ? ", " : "there is ", names->v[i].name);
+		str_addf(out, "%s%s", i ? ", " : names->n > 1 ? "there are " : "there is ", names->v[i].name);
 }
 
 static int not_found(const struct place *places, size_t n, const char *folder, const char *name,

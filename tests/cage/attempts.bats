@@ -250,18 +250,18 @@ write_watchers() {
 # watchers_are_left MOST_WATCHES ONE|MORE CMD...: each of many takes its time, and whoever runs this has
 # other programs, which have their own.
 watchers_are_left() {
-	local most=$1 outside=1 why="No space left on device"
+	local most=$1 number=$2 outside=1 watches_outside=1 why="No space left on device"
 	write_watchers
-	[ "$2" = ONE ] || outside=$((instances + 1))
 	shift 2
 	[ "$watches" -le "$most" ] || watches=$most why=Success
 	"$@" "$ENTER" -w "$shared" -m python3 /workspace/watchers.py 1000 /tmp/w "$most" /workspace/end >"$shared/inside" &
 	listener=$!
+	[ "$number" = ONE ] || outside=$((instances + 1)) watches_outside=$((watches + 1))
 	for _ in $(seq 1200); do [ -s "$shared/inside" ] && break; read -rt 0.05 <> <(:) || true; done
 	[ "$(cat "$shared/inside")" = "$instances,$watches,Too many open files,$why" ] || { cat "$shared/inside"; return 1; }
 	# Meanwhile there is something for the same user outside: the control is that it is more than inside.
-	run "$@" python3 "$shared/watchers.py" "$outside" "$shared/w" $((watches + 1))
-	[ "$output" = "$outside,$((watches + 1)),Success,Success" ] || { echo "$output"; return 1; }
+	run "$@" python3 "$shared/watchers.py" "$outside" "$shared/w" "$watches_outside"
+	[ "$output" = "$outside,$watches_outside,Success,Success" ] || { echo "$output"; return 1; }
 	touch "$shared/end"
 	wait "$listener"
 	listener=

@@ -134,7 +134,7 @@ load helper
 	remedy 'did you mean "reviewer"?' start revewer
 	remedy 'did you mean "reviewer"?' info revewer
 	remedy 'did you mean "dev"?' manifest show --bottle devv
-	remedy 'there is base, dev' manifest show --bottle nothing-like-it
+	remedy 'there are base, dev' manifest show --bottle nothing-like-it
 	for n in 1 2 3 4 5; do cp "$HOME/.bot-bottle/bottles/dev.md" "$HOME/.bot-bottle/bottles/more$n.md"; done
 	remedy '`bottle manifest check` lists those that there are' manifest show --bottle nothing-like-it
 	# One that is there is found (control).

@@ -64,3 +64,11 @@ all_of_it_came() {
 	late_reader nonblocking "$tell" bottle exec "$slug" -- sh -c "$speak"
 	expect_status 42
 }
+
+@test "while nobody reads the output, a second signal ends the wait" {
+	late_reader nonblocking 'kill -TERM $1; false' bottle start --headless --yes -- sh -c 'trap "" TERM; seq 1 300000'
+	expect_status 125
+	grep -q "a second signal came" "$PLACE/err"
+	slug=$(ls "$BOTTLES")
+	wait_for state_is stopped
+}
