@@ -47,7 +47,7 @@ int counters_lower(int sys, struct err *err)
 		const struct counter *c = &counters[i];
 		char number[32];
 		unsigned long host;
-		own_fd int fd = openat(sys, c->name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		own_fd int fd = openat(sys, c->name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 && errno == ENOENT)
 			continue; /* a kernel that has none of that */
 		if (fd < 0)

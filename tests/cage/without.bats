@@ -44,7 +44,7 @@ refused() {
 @test "ids that can't be changed" { refused "user" setresuid EPERM; }
 @test "limits that can't be set" { refused "limit" setrlimit EPERM and prlimit64 EPERM; }
 @test "counters of /proc/sys that can't be lowered" {
-	refused "max_inotify_instances" openat EPERM when 2 "$(python3 -c 'import os; print(os.O_WRONLY | os.O_NOFOLLOW)')"
+	refused "max_inotify_instances" openat EPERM when 2 "$(python3 -c 'import os; print(os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)')"
 }
 
 # Whose own checks pass, and whose cage then can't be finished.
