@@ -195,15 +195,19 @@ int gather_secrets(struct command *c, struct plan *plan, struct launch_secrets *
 	if (close_to_others(err) != 0)
 		return -1;
 	out->env = xcalloc(plan->nsecrets + 1, sizeof *out->env);
-	for (; out->nenv < plan->nsecrets; out->nenv++)
-		if (gather_variable(plan, &plan->secrets[out->nenv], &out->env[out->nenv], err) != 0 ||
-		    check_room(plan, out->nenv, &out->env[out->nenv], &used, err) != 0)
+	/* Each is counted first: one that is refused is the caller's to clear, too. */
+	while (out->nenv < plan->nsecrets) {
+		size_t i = out->nenv++;
+		if (gather_variable(plan, &plan->secrets[i], &out->env[i], err) != 0 ||
+		    check_room(plan, i, &out->env[i], &used, err) != 0)
 			return -1;
+	}
 	out->credentials = xcalloc(plan->ncredentials + 1, sizeof *out->credentials);
-	for (; out->ncredentials < plan->ncredentials; out->ncredentials++)
-		if (gather_credential(c, plan, &plan->credentials[out->ncredentials],
-		                      &out->credentials[out->ncredentials], err) != 0)
+	while (out->ncredentials < plan->ncredentials) {
+		size_t i = out->ncredentials++;
+		if (gather_credential(c, plan, &plan->credentials[i], &out->credentials[i], err) != 0)
 			return -1;
+	}
 	return 0;
 }
 
