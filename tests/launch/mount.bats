@@ -306,6 +306,11 @@ workspace_exclude: [.env, sub/secret, "a/*/key"]'
 	moves='mkdir z; mv sub s2; mv a z/a; mv a/b z/b; mv sub/secret sub/other; rm -rf a sub; mv free z/free; cat z/free/.env'
 	start --bottle mounted -- sh -c "$moves"
 	[ "$(grep -c 'Device or resource busy' <<<"$err")" -ge 5 ] || { echo "$err"; return 1; }
+	# Nor can they change places with another one.
+	start --rm --bottle mounted -- python3 -c 'import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print(*[libc.renameat2(-100, way, -100, b"z", 2) == 0 or ctypes.get_errno() for way in (b"sub", b"a")])'
+	[ "$out" = "16 16" ] || { echo "$out $err"; return 1; }
 	slug=$(ls "$BOTTLES")
 	for again in "resume $slug" "start --yes --rm --bottle mounted -- sh -c :"; do
 		# shellcheck disable=SC2086 # words
