@@ -6,13 +6,12 @@
 #include "base/str.h"
 #include "base/banned.h"
 
-uint64_t limits_open_files(uint64_t most)
+uint64_t limits_open_files(void)
 {
+	enum { MOST = 65536 };
 	struct rlimit ours;
 
-	if (getrlimit(RLIMIT_NOFILE, &ours) != 0 || ours.rlim_max / 2 >= most)
-		return most;
-	return ours.rlim_max / 2;
+	return getrlimit(RLIMIT_NOFILE, &ours) == 0 && ours.rlim_max / 2 < MOST ? ours.rlim_max / 2 : MOST;
 }
 
 int limits_make(const struct guest_request *r, const struct cage_resources *want, unsigned must,

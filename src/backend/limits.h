@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include "backend/backend.h"
 
-/* Open files of each process in a cage: @most, or half of what we may have ourselves. Descriptors on
+/* Open files of each process in a cage: 65536, or half of what we may have ourselves. Descriptors on
  * their way between processes count for the user as a whole, each sender against its own limit: so
  * those that a bottle's programs never take can't keep its keeper and `bottle` from sending theirs. */
-uint64_t limits_open_files(uint64_t most);
+uint64_t limits_open_files(void);
 
 /* @must: limits of @want that somebody wrote down and that nothing else enforces; without them
  * it refuses. @out: the group's descriptor, or -1 where there is none. Its name stays in @g. */

@@ -26,7 +26,7 @@ static const struct cage_path guest_paths[] = {
 
 void guest_profile_fill(struct guest_profile *p, uint64_t processes)
 {
-	const uint64_t files = limits_open_files(65536);
+	const uint64_t files = limits_open_files();
 
 	*p = (struct guest_profile){
 		.profile = { .name = "guest", .ncalls = ARRAY_LEN(p->calls),

@@ -240,7 +240,7 @@ static const struct cage_path paths[] = {
 
 void machine_profile_fill(struct machine_profile *p)
 {
-	const uint64_t files = limits_open_files(65536);
+	const uint64_t files = limits_open_files();
 
 	*p = (struct machine_profile){
 		.profile = { .name = "machine", .ncalls = ARRAY_LEN(p->calls),

@@ -156,6 +156,12 @@ static void offer_options(const struct verb *verb)
 static void offer(struct command *c, enum complete what)
 {
 	static const char *const backends[] = { "smolmachines", "namespace" };
+	static const int states[] = {
+		[COMPLETE_SLUG] = ANY,
+		[COMPLETE_RUNNING] = RUNNING,
+		[COMPLETE_UP] = UP,
+		[COMPLETE_STOPPED] = STOPPED,
+	};
 
 	switch (what) {
 	case COMPLETE_NOTHING:
@@ -171,16 +177,10 @@ static void offer(struct command *c, enum complete what)
 		ui_text(":directory\n");
 		return;
 	case COMPLETE_SLUG:
-		offer_slugs(c, ANY, "");
-		return;
 	case COMPLETE_RUNNING:
-		offer_slugs(c, RUNNING, "");
-		return;
 	case COMPLETE_UP:
-		offer_slugs(c, UP, "");
-		return;
 	case COMPLETE_STOPPED:
-		offer_slugs(c, STOPPED, "");
+		offer_slugs(c, states[what], "");
 		return;
 	case COMPLETE_SUBJECT:
 		offer_slugs(c, ANY, "");

@@ -40,21 +40,13 @@ static size_t first_names(const char *path, size_t levels)
 	}
 }
 
-/* The same of those that read as @given: as they are, or @shown as diff shows them, in which no two
- * are alike. */
-static size_t reads_as(const char *path, const char *given, bool shown)
+/* Whether these @n bytes of a path are shown by diff as @given; no two are shown alike. */
+static bool is_shown_as(const char *path, size_t n, const char *given)
 {
 	own_str struct str text = STR_INIT;
-	size_t levels = 1;
 
-	for (const char *p = given; *p; p++)
-		levels += *p == '/';
-	size_t n = first_names(path, levels);
-	if (shown)
-		str_addn_name(&text, path, n);
-	else
-		str_addn(&text, path, n);
-	return str_is(str_c(&text), given) ? n : 0;
+	str_addn_name(&text, path, n);
+	return str_is(str_c(&text), given);
 }
 
 /* The true name of what @given is, or shows; NULL: nothing changed there. */
@@ -62,14 +54,18 @@ static int find_path(const struct changes *changes, const char *given, char **ou
 {
 	own_mem char *named = NULL;
 	own_mem char *shown = NULL;
+	size_t levels = 1;
 
+	for (const char *p = given; *p; p++)
+		levels += *p == '/';
 	for (size_t i = 0; i < changes->n && (!named || !shown); i++) {
 		const char *path = changes->v[i].path;
-		size_t n = named ? 0 : reads_as(path, given, false);
-		if (n > 0)
+		size_t n = first_names(path, levels);
+		if (n == 0)
+			continue;
+		if (!named && strlen(given) == n && strncmp(path, given, n) == 0)
 			named = xstrndup(path, n);
-		n = shown ? 0 : reads_as(path, given, true);
-		if (n > 0)
+		if (!shown && is_shown_as(path, n, given))
 			shown = xstrndup(path, n);
 	}
 	if (named && shown && !str_is(named, shown))
