@@ -1,8 +1,8 @@
 #pragma once
 /* A bundle: the sidecars in a container, and a relay on either side of the wall that docker
  * makes. The outer relay takes the bottle's connections and carries them to the published
- * port; the inner one, pid 1 of the container, lets in those that begin with the bottle's
- * token and carries them to the sidecar. What keeper and sidecar say to each other passes
+ * port; the inner one, pid 1 of the container, answers those that begin with the bottle's
+ * token by BUNDLE_WELCOME and carries them to the sidecar. What keeper and sidecar say to each other passes
  * through the container's stdin and stdout, in frames, since docker carries only bytes:
  *
  *	u32 length, big-endian, of what follows
@@ -20,6 +20,7 @@
 enum {
 	BUNDLE_TOKEN = 32,                  /* random bytes */
 	BUNDLE_PREAMBLE = BUNDLE_TOKEN + 1, /* the token, and the number of the listener */
+	BUNDLE_WELCOME = 0x06,              /* the one byte that answers it (ASCII ACK) */
 	BUNDLE_LISTENERS = 8,
 	BUNDLE_PORT = 9099, /* of the inner relay */
 	BUNDLE_CONFIG_MAX = 20 * 1024 * 1024,

@@ -173,56 +173,112 @@ static int dial(struct side *s, const struct sockaddr_in *to)
 	return 0;
 }
 
+/* Told at the first, the second, the fourth...: whoever knocks can't fill the log. */
+static void turn_away(struct joint *j, const char *what, const char *why)
+{
+	uint64_t n = ++j->relay->turned_away;
+
+	if ((n & (n - 1)) == 0)
+		log_warn("a connection %s why=%s count=%llu", what, why, (unsigned long long)n);
+	joint_free(j);
+}
+
+/* ---- the outer side: nothing of the guest's is read before the inner one has said welcome, so
+ * that a dial which strangers crowded out, or which docker's proxy dropped, can be made again ---- */
+
+static void knock(void *arg);
+
+static void knock_again(struct joint *j)
+{
+	if (j->tries == RELAY_TRIES) {
+		turn_away(j, "did not get into the sidecars' container", "no dial was answered");
+		return;
+	}
+	side_clear(j, &j->sides[1]);
+	timer_set(&j->relay->loop, &j->deadline, RELAY_AGAIN_MS, knock, j);
+}
+
+static void on_no_answer(void *arg)
+{
+	knock_again(arg);
+}
+
+static void on_door(void *arg, uint32_t events)
+{
+	struct joint *j = arg;
+	struct side *s = &j->sides[1];
+	unsigned char answer;
+
+	ssize_t n = events & EPOLLERR ? 0 : recv(s->fd, &answer, 1, MSG_DONTWAIT);
+	if (n == 1 && answer == BUNDLE_WELCOME) {
+		timer_cancel(&j->relay->loop, &j->deadline);
+		loop_unwatch(&j->relay->loop, &s->watch);
+		pump(j);
+	} else if (n >= 0 || !would_block()) {
+		knock_again(j);
+	} else if (events & EPOLLOUT) {
+		n = send(s->fd, j->preamble + j->got, sizeof j->preamble - j->got,
+		         MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0)
+			j->got += (size_t)n;
+		if (n < 0 && !would_block())
+			knock_again(j);
+		else if (j->got == sizeof j->preamble)
+			loop_change(&j->relay->loop, &s->watch, EPOLLIN);
+	}
+}
+
+static void knock(void *arg)
+{
+	struct joint *j = arg;
+	struct side *s = &j->sides[1];
+	struct err ignored = ERR_INIT;
+
+	j->tries++;
+	j->got = 0;
+	timer_set(&j->relay->loop, &j->deadline, RELAY_TOKEN_MS, on_no_answer, j);
+	if (dial(s, &j->relay->targets[0]) != 0 ||
+	    loop_watch(&j->relay->loop, &s->watch, s->fd, EPOLLIN | EPOLLOUT, on_door, j, &ignored) != 0)
+		knock_again(j);
+}
+
 void joint_carry(struct relay *r, int fd, unsigned number)
 {
 	struct joint *j = joint_new(r, fd);
 
 	if (!j)
 		return;
-	struct side *s = &j->sides[1];
-	s->waiting = xmalloc(RELAY_PIECE);
-	memcpy(s->waiting, secret_expose(&r->config.token), BUNDLE_TOKEN);
-	s->waiting[BUNDLE_TOKEN] = (unsigned char)number;
-	s->n = BUNDLE_PREAMBLE;
-	if (dial(s, &r->targets[0]) != 0) {
-		joint_free(j);
-		return;
-	}
-	pump(j);
+	memcpy(j->preamble, secret_expose(&r->config.token), BUNDLE_TOKEN);
+	j->preamble[BUNDLE_TOKEN] = (unsigned char)number;
+	knock(j);
 }
 
 /* ---- the inner side: who comes must show the token first ---- */
 
-/* Told at the first, the second, the fourth...: whoever knocks can't fill the log. */
-static void turn_away(struct joint *j, const char *why)
-{
-	uint64_t n = ++j->relay->turned_away;
+static const char closed[] = "was closed at the bundle's port";
 
-	if ((n & (n - 1)) == 0)
-		log_warn("a connection was closed at the bundle's port why=%s count=%llu", why,
-		         (unsigned long long)n);
-	joint_free(j);
-}
-
-static void on_time(void *arg)
+static void on_no_token(void *arg)
 {
-	turn_away(arg, "no token in time");
+	turn_away(arg, closed, "no token in time");
 }
 
 static void admit(struct joint *j)
 {
 	struct relay *r = j->relay;
 	unsigned number = j->preamble[BUNDLE_TOKEN];
+	const unsigned char welcome = BUNDLE_WELCOME;
 
 	if (!bundle_token_is(&r->config.token, j->preamble) || number >= r->config.listeners.n) {
-		turn_away(j, "a wrong token");
+		turn_away(j, closed, "a wrong token");
 		return;
 	}
 	timer_cancel(&r->loop, &j->deadline);
 	j->stranger = false;
 	r->nstrangers--;
 	loop_unwatch(&r->loop, &j->sides[0].watch);
-	if (dial(&j->sides[1], &r->targets[number]) != 0) {
+	/* A new connection has room for a byte. */
+	if (send(j->sides[0].fd, &welcome, sizeof welcome, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof welcome ||
+	    dial(&j->sides[1], &r->targets[number]) != 0) {
 		joint_free(j);
 		return;
 	}
@@ -238,7 +294,7 @@ static void on_preamble(void *arg, uint32_t events)
 	if (n < 0 && would_block())
 		return;
 	if (n <= 0) {
-		turn_away(j, "no token");
+		turn_away(j, closed, "no token");
 		return;
 	}
 	j->got += (size_t)n;
@@ -260,16 +316,16 @@ void joint_ask(struct relay *r, int fd)
 {
 	struct err ignored = ERR_INIT;
 
-	/* The one that has waited longest makes room: whoever has the token says it at once, so those
-	 * who only stay can't keep it out. */
+	/* The one that has waited longest makes room: whoever has the token says it at once, and dials
+	 * again if it was still on its way, so those who only stay can't keep it out. */
 	if (r->nstrangers >= RELAY_STRANGERS)
-		turn_away(oldest_stranger(r), "too many without a token");
+		turn_away(oldest_stranger(r), closed, "too many without a token");
 	struct joint *j = joint_new(r, fd);
 	if (!j)
 		return;
 	j->stranger = true;
 	r->nstrangers++;
-	timer_set(&r->loop, &j->deadline, RELAY_TOKEN_MS, on_time, j);
+	timer_set(&r->loop, &j->deadline, RELAY_TOKEN_MS, on_no_token, j);
 	if (loop_watch(&r->loop, &j->sides[0].watch, fd, EPOLLIN, on_preamble, j, &ignored) != 0)
 		joint_free(j);
 }

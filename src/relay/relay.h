@@ -18,6 +18,8 @@ enum {
 	RELAY_PIECE = 32 * 1024, /* bytes waiting in one direction of a connection */
 	RELAY_TOKEN_MS = 5000,   /* for the token to arrive */
 	RELAY_STRANGERS = 64,    /* connections at once that have not shown it */
+	RELAY_TRIES = 40,        /* outer: dials of one connection until one is welcome */
+	RELAY_AGAIN_MS = 50,     /* outer: between them */
 };
 
 struct relay;
@@ -36,9 +38,10 @@ struct joint {
 	struct relay *relay;
 	struct side sides[2]; /* who came, whom we dialled */
 	struct timer deadline;
-	bool stranger; /* the token has not come yet */
+	bool stranger;  /* inner: the token has not come yet */
+	unsigned tries; /* outer: dials so far */
 	unsigned char preamble[BUNDLE_PREAMBLE];
-	size_t got;
+	size_t got; /* of the preamble; outer: what was sent of it */
 	struct joint *before, *after;
 };
 
@@ -57,7 +60,7 @@ struct relay {
 	struct sockaddr_in targets[BUNDLE_LISTENERS]; /* inner: the sidecar's own listeners */
 	struct joint *joints;
 	size_t njoints, nstrangers;
-	uint64_t turned_away; /* connections without the token */
+	uint64_t turned_away; /* inner: connections without the token; outer: that were never welcome */
 
 	/* Frames: what was read and not acted on, what waits to be written. */
 	int from, to; /* the same socket, outside; stdin and stdout, inside */

@@ -69,19 +69,61 @@ teardown() { docker_teardown; }
 	wait_for grep -q "was closed at the bundle's port" "$BOTTLES/$slug/keeper.log"
 }
 
-@test "strangers that stay do not keep the bottle out" {
-	up_detached
+# strangers COUNT: they dial the published port, say nothing, and stay until descriptor 8 closes.
+strangers() {
 	mkfifo "$PLACE/hold"
 	inside python3 -c '
-import socket, sys, time
-held = [socket.create_connection(("127.0.0.16", 9099)) for _ in range(200)]
+import socket, sys
+held = [socket.create_connection(("127.0.0.16", 9099)) for _ in range(int(sys.argv[1]))]
 print("held", flush=True)
-sys.stdin.read()' <"$PLACE/hold" >"$PLACE/held" 3>&- &
+sys.stdin.read()' "$1" <"$PLACE/hold" >"$PLACE/held" 3>&- &
 	exec 8>"$PLACE/hold"
 	wait_for grep -q held "$PLACE/held"
+}
+
+@test "strangers that stay do not keep the bottle out" {
+	up_detached
+	strangers 200
 	run_split bottle exec "$slug" -- curl -sS -m 30 http://origin.test:8000/still
 	exec 8>&-
+	expect_status 0
 	[ "$out" = "origin /still" ]
+}
+
+# instead_of_dockers_proxy COUNT: one that drops the first COUNT connections, as happens to dials that
+# strangers crowd out.
+instead_of_dockers_proxy() {
+	local pid address children
+	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
+	read -rd '' -a children < <(cat "/proc/$(cat "$DK/docker.pid")"/task/*/children) || true
+	for pid in "${children[@]}"; do
+		grep -qz '^127\.0\.0\.16$' "/proc/$pid/cmdline" || continue
+		kill -9 "$pid"
+		wait_for gone "$pid"
+	done
+	nsenter -t "$(cat "$DK/docker.pid")" -n python3 "$BATS_TEST_DIRNAME/proxy.py" 127.0.0.16 9099 "$address" "$1" \
+		>"$PLACE/proxy" 3>&- &
+	proxy=$!
+	wait_for grep -q ready "$PLACE/proxy"
+}
+
+@test "a dial that is dropped on its way is made again, and nothing of the bottle's is lost" {
+	up_detached
+	instead_of_dockers_proxy 5
+	run_split bottle exec "$slug" -- curl -sS -m 30 -d once http://origin.test:8000/echo
+	kill "$proxy"
+	expect_status 0
+	[ "$out" = once ]
+	[ -z "$(grep "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log")" ]
+}
+
+@test "a dial that is dropped each time is told, and its bottle gets an end" {
+	up_detached
+	instead_of_dockers_proxy 1000
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/
+	kill "$proxy"
+	[ "$status" -ne 0 ] && [[ $err == curl:* ]]
+	wait_for grep -q "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log"
 }
 
 @test "no secret is in inspect, environment, arguments, logs or files" {
