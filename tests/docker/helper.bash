@@ -80,6 +80,7 @@ docker_setup() {
 
 docker_teardown() {
 	[ -n "${PLACE:-}" ] || return 0
+	[ -z "${proxy:-}" ] || kill "$proxy" 2>/dev/null || true
 	launch_teardown
 	docker ps -aq --filter name=bot-bottle-sidecars | xargs -r docker rm -f >/dev/null
 	docker network ls -q --filter name=bot-bottle-bundle | xargs -r docker network rm >/dev/null
