@@ -115,6 +115,7 @@ static int print_record(void *arg, const json *record, struct err *err)
 
 	if (p->as_json)
 		return print_json(p, record, err);
+	p->began = true;
 	str_reset(&p->text);
 	for (size_t i = 0; i < ARRAY_LEN(leading); i++) {
 		const json *value = json_get(record, leading[i]);
@@ -145,6 +146,11 @@ static int print_log(struct command *c, const struct bottle *b, struct err *err)
 		return -1;
 	if (c->ui.json)
 		ui_text(p.began ? "\n]\n" : "[]\n");
+	if (!p.began && b->record.audit_count > 0)
+		ui_note(&c->ui,
+		        "the log is empty, and the record knows of %llu line%s; `bottle audit --verify %s` says more",
+		        (unsigned long long)b->record.audit_count, b->record.audit_count == 1 ? "" : "s",
+		        b->record.slug);
 	if (cut > 0 && !record_keeper_lives(&b->record))
 		ui_note(&c->ui,
 		        "line %llu is cut short: its end was never written; `bottle audit --verify %s` says more",

@@ -1,6 +1,7 @@
 #include "cmd/bottles.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,10 +151,13 @@ static bool wants_cleanup(const struct record *r, bool named, bool purge)
 static void free_all(struct sweep *s, int dir, struct record *r)
 {
 	own_mem char *socket = xasprintf("%s.sock", r->slug);
+	struct err ignored = ERR_INIT;
+	int runtime = command_runtime(s->c, &ignored);
 
 	/* The keeper's own socket is not journalled: its name follows from the slug. */
 	record_drop_resource(r, "socket", socket);
-	record_add_resource(r, "socket", socket);
+	if (runtime < 0 || faccessat(runtime, socket, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		record_add_resource(r, "socket", socket);
 	for (size_t i = r->nresources; i-- > 0;) {
 		struct err err = ERR_INIT;
 		const struct resource one = r->resources[i];
@@ -190,6 +194,7 @@ static bool settle_audit(struct sweep *s, int dir, struct record *r)
 static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *err)
 {
 	own_record struct record r = RECORD_INIT;
+	struct err unsaved = ERR_INIT;
 	int bottles = command_bottles(s->c, err);
 	own_fd int dir = bottles >= 0 ? registry_open(bottles, slug, err) : -1;
 	own_fd int lock = dir >= 0 ? registry_lock(dir, LOCK_MS, err) : -1;
@@ -206,8 +211,14 @@ static int sweep_one(struct sweep *s, const char *slug, bool named, struct err *
 		r.keeper_pid = 0;
 		r.keeper_start = 0;
 	}
-	if (registry_save(dir, &r, err) != 0)
-		return -1;
+	/* What would make room is not kept for want of room. */
+	if (registry_save(dir, &r, &unsaved) != 0 && (!s->purge || r.nresources > 0))
+		return unsaved.sys == ENOSPC || unsaved.sys == EDQUOT ?
+		               fail(err, ERR_SYSTEM,
+		                    "%s; make room, or run bottle cleanup --purge %s, which removes its "
+		                    "workspace too",
+		                    unsaved.text, slug) :
+		               fail(err, unsaved.kind, "%s", unsaved.text);
 	if (!s->purge)
 		return 0;
 	if (r.nresources > 0)
@@ -334,6 +345,7 @@ const struct verb verb_cleanup = {
 	.flags = VERB_JSON,
 	.max_args = ARGS_ANY,
 	.complete = COMPLETE_SLUG,
+	.complete_next = COMPLETE_SLUG,
 	.options = options,
 	.run = cleanup_run,
 };

@@ -1,6 +1,7 @@
 #include "cmd/bottles.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -49,6 +50,17 @@ static json *row_of(struct command *c, struct listed *l)
 	return row;
 }
 
+/* What can't be read has no age, and stands last. */
+static int newest_first(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return x->record.created_ms != y->record.created_ms ?
+	               (x->record.created_ms < y->record.created_ms) -
+	                       (x->record.created_ms > y->record.created_ms) :
+	               strcmp(x->slug, y->slug);
+}
+
 static int ls_run(struct command *c, struct err *err)
 {
 	static const struct ui_column columns[] = {
@@ -61,6 +73,8 @@ static int ls_run(struct command *c, struct err *err)
 
 	if (bottles < 0 || registry_list(bottles, &listing, err) != 0)
 		return -1;
+	if (listing.n > 0)
+		qsort(listing.v, listing.n, sizeof *listing.v, newest_first);
 	for (size_t i = 0; i < listing.n; i++)
 		json_push(rows, row_of(c, &listing.v[i]));
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));

@@ -40,6 +40,20 @@ deny() { line "{\"time\":\"2026-01-01T00:00:00.000Z\",\"kind\":\"egress\",\"verd
 	[ "$(jq -r '.[1].seq' <<<"$output")" -eq 2 ]
 }
 
+@test "a log that has become empty is not shown as one that never had a line" {
+	run --separate-stderr "$bottle" audit one-aaaaa
+	[ "$status" -eq 0 ]
+	[[ $stderr != *"is empty"* ]]
+	deny '"host":"a.test"'
+	claim
+	: >"$log"
+	for json in "" --json; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$bottle" audit $json one-aaaaa
+		[[ $stderr == *"the log is empty"*"1 line"*"--verify"* ]]
+	done
+}
+
 @test "audit --verify takes a whole chain and refuses every change" {
 	deny '"host":"a.test"'
 	deny '"host":"b.test"'

@@ -23,6 +23,15 @@ teardown() { state_down; }
 		"stopped 1 2023-11-14T22:13:20.000Z" ]
 }
 
+@test "ls begins with the newest, and ends with what can't be read" {
+	make_bottle aaa-aaaaa '.created_ms = 1'
+	make_bottle bbb-bbbbb '.created_ms = 3'
+	make_bottle ccc-ccccc '.created_ms = 2'
+	make_bottle aab-ddddd '.schema = 2'
+	run --separate-stderr "$bottle" ls --json
+	[ "$(jq -r '.[].slug' <<<"$output")" = $'bbb-bbbbb\nccc-ccccc\naaa-aaaaa\naab-ddddd' ]
+}
+
 @test "ls with nothing there makes a private state directory" {
 	rm -rf "$state"
 	run --separate-stderr "$bottle" ls --json
@@ -211,6 +220,32 @@ teardown() { state_down; }
 	[ "$status" -eq 2 ]
 	[ "$(jq -r .error.kind <<<"$output")" = usage ]
 	[ "$(field one-aaaaa .state)" = running ]
+}
+
+@test "cleanup frees what is there, and names nothing else" {
+	make_bottle one-aaaaa "$dead"
+	make_bottle two-bbbbb "$dead"
+	touch "$state/run/two-bbbbb.sock"
+	run --separate-stderr "$bottle" cleanup --yes --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.[] | select(.item | startswith("socket")) | .bottle' <<<"$output")" = two-bbbbb ]
+}
+
+@test "a full disk does not keep what would make room" {
+	make_bottle one-aaaaa "$dead"
+	unshare -r true 2>/dev/null || skip "needs user namespaces"
+	cat >"$dir/full" <<-'END'
+		mount -t tmpfs -o size=256k,mode=700 full "$1/there" && cp -a "$1/bottles/." "$1/there" || exit 99
+		mount --bind "$1/there" "$1/bottles" || exit 99
+		cat /dev/zero >"$1/bottles/one-aaaaa/workspace/upper/big" 2>/dev/null
+		"$2" cleanup --yes one-aaaaa; echo "kept $?"
+		ls "$1/bottles"
+		"$2" cleanup --yes --purge one-aaaaa; echo "purged $?"
+		ls "$1/bottles"
+	END
+	mkdir "$state/there"
+	run --separate-stderr unshare -r -m sh "$dir/full" "$state" "$bottle"
+	[[ $output == *"No space left"*"bottle cleanup --purge one-aaaaa"*$'kept 1\none-aaaaa\n'*"purged 0" ]]
 }
 
 @test "a recycled pid is not the keeper" {
