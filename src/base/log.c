@@ -21,7 +21,7 @@ void log_set_sink(log_sink sink, void *arg, enum log_level most)
 
 const char *log_level_name(enum log_level level)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug" };
+	static const char *const names[] = { "error", "warn", "info" };
 
 	return names[level];
 }

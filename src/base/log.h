@@ -6,7 +6,6 @@ enum log_level {
 	LOG_ERROR, /* you must act */
 	LOG_WARN,  /* we carried on, differently */
 	LOG_INFO,  /* state changed */
-	LOG_DEBUG,
 };
 
 /* @line has no newline and no control bytes. */
@@ -19,4 +18,3 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)

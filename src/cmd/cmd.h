@@ -40,10 +40,11 @@ struct option {
 };
 
 enum {
-	VERB_HIDDEN = 1, /* for other programs: in no list */
-	VERB_JSON = 2,   /* prints data: takes --json */
-	VERB_STATUS = 4, /* passes the guest's status on: every failure of our own exits 125 */
-	VERB_REST = 8,   /* takes `-- CMD...` */
+	VERB_HIDDEN = 1,  /* for other programs: in no list */
+	VERB_JSON = 2,    /* prints data: takes --json */
+	VERB_STATUS = 4,  /* passes the guest's status on: every failure of our own exits 125 */
+	VERB_REST = 8,    /* takes `-- CMD...` */
+	VERB_ANSWER = 16, /* 1 is an answer: every failure of our own exits 2 */
 };
 
 enum verb_group { GROUP_RUN, GROUP_LOOK, GROUP_RULES, GROUP_HOST };
@@ -58,7 +59,8 @@ struct verb {
 	enum verb_group group;
 	unsigned flags;
 	unsigned min_args, max_args;  /* positional, before "--" */
-	enum complete complete;       /* of positional arguments */
+	enum complete complete;       /* of the first positional argument */
+	enum complete complete_next;  /* of those behind it, up to max_args */
 	const struct option *options; /* ends with a row without name; NULL: none */
 	/* The exit status, or -1 with @err set. */
 	int (*run)(struct command *c, struct err *err);

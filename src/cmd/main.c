@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/str.h"
 #include "base/banned.h"
 
 /* What a failure of each kind exits with. A verb that passes the guest's status on needs a
@@ -15,12 +16,14 @@ static const struct {
 	{ ERR_USAGE, 2 }, { ERR_INPUT, 1 },      { ERR_DENIED, 1 }, { ERR_MISSING, 1 },
 	{ ERR_BUSY, 1 },  { ERR_UNCONFINED, 1 }, { ERR_SYSTEM, 1 },
 };
-enum { STATUS_OWN_FAILURE = 125 };
+enum { STATUS_OWN_FAILURE = 125, STATUS_NO_ANSWER = 2 };
 
 int exit_status_of(const struct verb *verb, enum err_kind kind)
 {
 	if (verb && (verb->flags & VERB_STATUS))
 		return STATUS_OWN_FAILURE;
+	if (verb && (verb->flags & VERB_ANSWER))
+		return STATUS_NO_ANSWER;
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
 		if (statuses[i].kind == kind)
 			return statuses[i].status;
@@ -40,12 +43,20 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+/* On a terminal that knows no colour its codes would be text. */
+static bool wants_no_colour(void)
+{
+	const char *no_colour = command_env("NO_COLOR"), *term = command_env("TERM");
+
+	return no_colour || (term && str_is(term, "dumb"));
+}
+
 static int run(struct command *c, char *const *words, struct err *err)
 {
 	int rc = command_parse(c, words, err);
 
-	ui_init(&c->ui, c->json, command_env("NO_COLOR") != NULL);
-	log_set_sink(ui_log_sink, &c->ui, command_env("BOT_BOTTLE_DEBUG") ? LOG_DEBUG : LOG_INFO);
+	ui_init(&c->ui, c->json, wants_no_colour());
+	log_set_sink(ui_log_sink, &c->ui, LOG_INFO);
 	if (rc < 0)
 		return -1;
 	if (c->help) {

@@ -9,7 +9,7 @@
 #include "base/banned.h"
 
 static const struct option options[] = {
-	{ "bottle", 0, "BOTTLE", true, COMPLETE_BOTTLE,
+	{ "bottle", 'b', "BOTTLE", true, COMPLETE_BOTTLE,
 	  "whose routes; more than one are merged from left to right" },
 	{ "header", 0, "NAME: VALUE", true, COMPLETE_NOTHING,
 	  "a header of the request, for routes that match on headers" },
@@ -142,9 +142,9 @@ const struct verb verb_policy_test = {
 		"Reads the routes of the named bottles, merged as a launch would merge them, and decides on the request "
 		"with the gateway's own code. Nothing is sent and nothing is resolved, so what depends on the host's "
 		"address or on credentials is not judged. Status 0: it would be allowed; 1: it would be refused; "
-		"2: the gateway would not even understand it.",
+		"2: the gateway would not even understand it, or there are no routes to ask.",
 	.group = GROUP_RULES,
-	.flags = VERB_JSON,
+	.flags = VERB_JSON | VERB_ANSWER,
 	.min_args = 2,
 	.max_args = 2,
 	.options = options,

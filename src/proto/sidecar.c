@@ -74,7 +74,7 @@ static void unpack_body(struct unpack *u, struct sidecar_message *m)
 		break;
 	case SIDECAR_LOG:
 		m->level = (enum log_level)unpack_u32(u);
-		u->bad = u->bad || (unsigned)m->level > LOG_DEBUG;
+		u->bad = u->bad || (unsigned)m->level > LOG_INFO;
 		m->text = unpack_text(u, SIDECAR_LOG_LINE);
 		break;
 	case SIDECAR_STATE:

@@ -118,7 +118,7 @@ void ui_error(const struct ui *ui, const struct err *err)
 void ui_log_sink(void *arg, enum log_level level, const char *line)
 {
 	static const enum ui_shade of[] = {
-		[LOG_ERROR] = UI_RED, [LOG_WARN] = UI_YELLOW, [LOG_INFO] = UI_PLAIN, [LOG_DEBUG] = UI_DIM
+		[LOG_ERROR] = UI_RED, [LOG_WARN] = UI_YELLOW, [LOG_INFO] = UI_PLAIN
 	};
 	const struct ui *ui = arg;
 

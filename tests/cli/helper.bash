@@ -5,7 +5,7 @@ setup() {
 	export HOME=$PLACE/home
 	export PATH=$PLACE/bin:$BUILD/bin:/usr/local/bin:/usr/bin:/bin
 	unset XDG_STATE_HOME XDG_CACHE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR RUNTIME_DIRECTORY BOT_BOTTLE_BACKEND
-	unset DOCKER_HOST NO_COLOR BOT_BOTTLE_DEBUG
+	unset DOCKER_HOST NO_COLOR
 	cd "$PLACE/work" || return 1
 }
 

@@ -98,3 +98,13 @@ decide() { run --separate-stderr "$bottle" policy test --json "$@"; }
 	[ "$status" -eq 2 ]
 	[[ $stderr == *--bottle* ]]
 }
+
+@test "what could not be judged is told from what is refused, by its status" {
+	run --separate-stderr "$bottle" policy test -b absent GET https://api.example.com/
+	[ "$status" -eq 2 ]
+	[[ $stderr == *absent* ]]
+	printf -- '---\negress: {routes: 7}\n---\n' >"$HOME/.bot-bottle/bottles/broken.md"
+	decide --bottle broken GET https://api.example.com/
+	[ "$status" -eq 2 ]
+	[ "$(jq -r .error.kind <<<"$output")" = input ]
+}

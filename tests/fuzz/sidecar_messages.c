@@ -18,7 +18,7 @@ static void check_limits(const struct sidecar_message *m)
 	must(m->records.n <= SIDECAR_AUDIT_BATCH);
 	for (size_t i = 0; i < m->records.n; i++)
 		must(strlen(m->records.v[i]) <= SIDECAR_AUDIT_RECORD);
-	must(m->say != SIDECAR_LOG || (strlen(m->text) <= SIDECAR_LOG_LINE && m->level <= LOG_DEBUG));
+	must(m->say != SIDECAR_LOG || (strlen(m->text) <= SIDECAR_LOG_LINE && m->level <= LOG_INFO));
 	must(m->say != SIDECAR_STATE || strlen(m->text) <= SIDECAR_STATE_MAX);
 	must(m->resolv_conf.len <= SIDECAR_FILE_MAX && m->hosts.len <= SIDECAR_FILE_MAX);
 	must(m->say != SIDECAR_FAILED || m->why.kind != ERR_NONE);

@@ -18,7 +18,7 @@ static struct strv two_records(void)
 static const struct sidecar_message kinds[] = {
 	{ .say = SIDECAR_READY },
 	{ .say = SIDECAR_FAILED, .why = { ERR_UNCONFINED, 0, "the cage" } },
-	{ .say = SIDECAR_LOG, .level = LOG_DEBUG, .text = (char *)"a line" },
+	{ .say = SIDECAR_LOG, .level = LOG_INFO, .text = (char *)"a line" },
 	{ .say = SIDECAR_STATE, .text = (char *)"{\"open\":2}" },
 	{ .say = SIDECAR_RESOLVER,
 	  .resolv_conf = { (char *)"nameserver ::1\n", 15, 0 },
