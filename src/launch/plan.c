@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "launch/words.h"
 #include "manifest/image.h"
+#include "policy/policy.h"
 #include "proto/egress.h"
 #include "proto/init.h"
 #include "registry/names.h"
@@ -115,7 +116,9 @@ static int plan_command(struct plan *p, const struct manifest_plan *m, const str
 	const struct strv *args = o->headless ? &prompt->headless : &prompt->interactive;
 	if (has_prompt && !takes_prompt(&m->provider.command) && !takes_prompt(args))
 		return fail(err, ERR_USAGE, "provider %s takes no --prompt%s", m->provider.name,
-		            o->headless ? " with --headless" : "");
+		            o->headless                     ? " with --headless" :
+		            takes_prompt(&prompt->headless) ? " but with --headless" :
+		                                              "");
 	bool filled = words_fill_list(args, words, ARRAY_LEN(words), &p->command);
 	if (!filled && o->headless)
 		return fail(err, ERR_USAGE, "--headless needs --prompt: there is nobody to type one");
@@ -326,11 +329,15 @@ static int plan_manifest(struct plan *p, const struct manifest_plan *m, const st
                          struct err *err)
 {
 	own_json json *routes = manifest_routes_json(m);
+	own_policy struct policy *compiled = NULL;
 	own_str struct str text = STR_INIT;
 
 	if (check_proxy(p, &m->bottle.egress, err) != 0)
 		return -1;
 	json_print(routes, &text);
+	/* The gateway compiles them too, but a mistake is told before anything is launched. */
+	if (policy_compile(str_c(&text), text.len, &compiled, err) != 0)
+		return fail_in(err, "egress");
 	p->routes = str_steal(&text);
 	p->agent = copy(m->agent_name);
 	strv_copy(&p->bottles, &m->bottles);

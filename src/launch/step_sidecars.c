@@ -68,8 +68,15 @@ static char *host_roots(void)
 static int read_extra_ca(const struct plan *p, struct str *out, struct err *err)
 {
 	for (size_t i = 0; i < p->extra_ca.n; i++) {
+		size_t before = out->len;
 		if (read_host_file(p->extra_ca.v[i], ROOTS_MAX, out, err) != 0)
 			return fail_in(err, "extra_ca");
+		/* What is in it is OpenSSL's to say, in the gateway; but it skips what it does not know. */
+		if (!strstr(str_c(out) + before, "CERTIFICATE-----"))
+			return fail(err, ERR_INPUT,
+			            "extra_ca: %s holds no certificate in PEM form; openssl x509 -inform DER "
+			            "makes one of a binary one",
+			            p->extra_ca.v[i]);
 		str_addc(out, '\n');
 	}
 	return 0;

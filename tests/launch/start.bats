@@ -117,6 +117,34 @@ load helper
 	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
 }
 
+@test "a pattern that does not compile is told before anything is launched, in the dry run too" {
+	printf -- '---\negress: {routes: [{host: a.test, matches: [{paths: [{type: regex, value: "(" }]}]}]}\n---\n' >"$HOME/.bot-bottle/bottles/bad.md"
+	for dry in --dry-run --rm; do
+		start $dry --bottle bad -- true
+		expect_status 125
+		[[ $err == *"egress"*"routes[0]"* && $err != *proving* ]] || { echo "$err"; return 1; }
+	done
+	[ -z "$(ls "$BOTTLES" 2>/dev/null)" ]
+	sed -i 's/"("/"(a|b)"/' "$HOME/.bot-bottle/bottles/bad.md"
+	start --dry-run --bottle bad -- true
+	expect_status 0
+}
+
+@test "extra_ca that holds no certificate is refused by name" {
+	mkdir -p "$HOME/.config/bot-bottle"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=x -keyout "$PLACE/key" -out "$PLACE/pem" 2>/dev/null
+	openssl x509 -in "$PLACE/pem" -outform DER -out "$PLACE/der"
+	for file in /etc/passwd "$PLACE/der"; do
+		jq -n --arg f "$file" --arg good "$PLACE/pem" '{extra_ca: [$good, $f]}' >"$HOME/.config/bot-bottle/config.json"
+		start --rm -- true
+		expect_status 125
+		[[ $err == *"extra_ca: $file holds no certificate"* ]] || { echo "$err"; return 1; }
+	done
+	jq -n --arg good "$PLACE/pem" '{extra_ca: [$good]}' >"$HOME/.config/bot-bottle/config.json"
+	start --rm -- true
+	expect_status 0
+}
+
 @test "the guest reaches nothing that is not routed, and the host can (control)" {
 	python3 -m http.server --bind 127.0.0.1 0 >"$PLACE/server" 2>&1 &
 	server=$!
