@@ -201,8 +201,8 @@ static void offer(struct command *c, enum complete what)
 		for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
 			ui_text("%s\n", scripts[i].shell);
 		return;
-	case COMPLETE_VERB:
-		offer_verbs(NULL, 0);
+	case COMPLETE_VERB: /* by what stands before: offer_argument() */
+		return;
 	}
 }
 
@@ -219,6 +219,30 @@ static const struct option *awaits_value(const struct verb *verb, const char *wo
 	return NULL;
 }
 
+/* How many positional arguments stand among @words. */
+static size_t positionals(const struct verb *verb, char *const *words, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (awaits_value(verb, words[i]))
+			i++;
+		else
+			count += words[i][0] != '-';
+	}
+	return count;
+}
+
+static void offer_argument(struct command *c, const struct verb *verb, char *const *words, size_t n)
+{
+	size_t before = positionals(verb, words, n);
+
+	if (verb->complete == COMPLETE_VERB)
+		offer_verbs(words, n);
+	else if (before < verb->max_args)
+		offer(c, before == 0 ? verb->complete : verb->complete_next);
+}
+
 /* Words: all that were typed; the last one, which may be empty, is the one to complete. */
 static void complete_words(struct command *c, char *const *words, size_t n)
 {
@@ -232,7 +256,7 @@ static void complete_words(struct command *c, char *const *words, size_t n)
 		offer_verbs(words, n - 1);
 		return;
 	}
-	for (size_t i = used; i + 1 < n; i++)
+	for (size_t i = used; (verb->flags & VERB_REST) && i + 1 < n; i++)
 		if (str_is(words[i], "--"))
 			return offer(c, COMPLETE_FILE);
 	option = n - 1 > used ? awaits_value(verb, words[n - 2]) : NULL;
@@ -241,7 +265,7 @@ static void complete_words(struct command *c, char *const *words, size_t n)
 	else if (words[n - 1][0] == '-')
 		offer_options(verb);
 	else
-		offer(c, verb->complete);
+		offer_argument(c, verb, words + used, n - 1 - used);
 }
 
 static int complete_run(struct command *c, struct err *err)

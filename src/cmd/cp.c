@@ -263,9 +263,10 @@ const struct verb verb_cp = {
 		"One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
 		"as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
 		"behind. A directory's DIR/. is what is in it. At most 64 GiB come out at a time.",
-	.group = GROUP_RUN,
+	.group = GROUP_LOOK,
 	.min_args = 2,
 	.max_args = 2,
 	.complete = COMPLETE_COPY,
+	.complete_next = COMPLETE_COPY,
 	.run = cp_run,
 };

@@ -196,11 +196,12 @@ const struct verb verb_export = {
 		"same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
 		"at paths that were hidden from the bottle. A PATH is one as bottle diff --names shows it, or as it is. "
 		"Deletions are listed, and carried out with --delete.",
-	.group = GROUP_RUN,
+	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.complete = COMPLETE_SLUG,
+	.complete_next = COMPLETE_FILE,
 	.options = options,
 	.run = export_run,
 };

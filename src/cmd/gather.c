@@ -159,7 +159,7 @@ static int gather_variable(const struct plan *plan, const struct plan_secret *fr
 		return fail(err, ERR_MISSING,
 		            "%s is asked for, and --headless asks nobody; write ${VARIABLE} in the manifest",
 		            what);
-	prompt = xasprintf("%s: ", *from->reference ? from->reference : from->name);
+	prompt = xstrdup(*from->reference ? from->reference : from->name);
 	return ui_ask_secret(prompt, out, err) == 0 ? 0 : fail_in(err, "%s", what);
 }
 

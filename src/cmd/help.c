@@ -71,6 +71,29 @@ static void print_option(const struct option *o, int width)
 	ui_text("  %-*s  %s%s\n", width, str_c(&form), o->help, o->repeats ? " (may be repeated)" : "");
 }
 
+/* Lines of at most @width columns, but for a word that is longer; what is broken already stays so. */
+static void print_paragraphs(const char *text, size_t width)
+{
+	size_t column = 0;
+
+	ui_text("\n");
+	for (size_t n; *text; text += n) {
+		n = strcspn(text, " \n");
+		if (column > 0 && column + 1 + n > width) {
+			ui_text("\n");
+			column = 0;
+		}
+		ui_text("%s%.*s", column > 0 ? " " : "", (int)n, text);
+		column += n + (column > 0);
+		if (text[n] == '\n') {
+			ui_text("\n");
+			column = 0;
+		}
+		n += text[n] != '\0';
+	}
+	ui_text("\n");
+}
+
 void help_print_verb(struct command *c, const struct verb *verb)
 {
 	static const struct option help = { .name = "help", .letter = 'h', .help = "show this help" };
@@ -86,7 +109,7 @@ void help_print_verb(struct command *c, const struct verb *verb)
 	ui_shaded(&c->ui, UI_BOLD, verb->summary);
 	ui_text("\n");
 	if (verb->details)
-		ui_text("\n%s\n", verb->details);
+		print_paragraphs(verb->details, c->ui.width);
 	ui_text("\n");
 	for (const struct option *o = verb->options; o && o->name; o++)
 		print_option(o, width);

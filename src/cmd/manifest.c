@@ -149,6 +149,7 @@ const struct verb verb_manifest_check = {
 	.flags = VERB_JSON,
 	.max_args = ARGS_ANY,
 	.complete = COMPLETE_FILE,
+	.complete_next = COMPLETE_FILE,
 	.run = check_run,
 };
 

@@ -52,10 +52,10 @@ bool verb_is_group(const char *word)
 	return false;
 }
 
-/* "policy" alone, or "policy tset": says which second words there are. */
+/* "policy" alone, or "policy tset": says which second words there are, and which is meant. */
 static int fail_second_word(char *const *words, struct err *err)
 {
-	own_str struct str second = STR_INIT;
+	own_str struct str second = STR_INIT, shown = STR_INIT;
 
 	for (size_t i = 0; verbs[i]; i++) {
 		if (!verb_begins_with(verbs[i], words[0]))
@@ -64,7 +64,11 @@ static int fail_second_word(char *const *words, struct err *err)
 	}
 	if (second.len == 0)
 		return 0;
-	return fail(err, ERR_USAGE, "\"%s\" needs a second word; try %s", words[0], str_c(&second));
+	if (!words[1] || words[1][0] == '-')
+		return fail(err, ERR_USAGE, "\"%s\" needs a second word; try %s", words[0], str_c(&second));
+	str_add_escaped(&shown, words[1], strlen(words[1]), 60);
+	return fail(err, ERR_USAGE, "there is no \"bottle %s %s\"; try %s", words[0], str_c(&shown),
+	            str_c(&second));
 }
 
 static int fail_verb(char *const *words, struct err *err)
@@ -209,9 +213,7 @@ static int check_counts(const struct command *c, struct err *err)
 {
 	const struct verb *verb = c->verb;
 
-	if (c->has_rest && !(verb->flags & VERB_REST))
-		return fail(err, ERR_USAGE, "\"bottle %s\" takes no command behind --", verb->name);
-	if (c->has_rest && c->rest.n == 0 && (verb->flags & VERB_REST))
+	if (c->has_rest && c->rest.n == 0)
 		return fail(err, ERR_USAGE, "there is no command behind --");
 	if (c->args.n < verb->min_args)
 		return fail(err, ERR_USAGE, "\"bottle %s\" needs more; usage: bottle %s %s", verb->name,
@@ -275,9 +277,10 @@ int command_parse(struct command *c, char *const *words, struct err *err)
 		int rc = 0;
 
 		if (str_is(*words, "--")) {
-			c->has_rest = true;
+			/* A command, or what is no option though it begins like one. */
+			c->has_rest = c->verb->flags & VERB_REST;
 			while (*++words)
-				strv_add(&c->rest, *words);
+				strv_add(c->has_rest ? &c->rest : &c->args, *words);
 			break;
 		}
 		if (str_starts(*words, "--"))

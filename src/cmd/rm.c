@@ -64,5 +64,6 @@ const struct verb verb_rm = {
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.complete = COMPLETE_STOPPED,
+	.complete_next = COMPLETE_STOPPED,
 	.run = rm_run,
 };

@@ -125,5 +125,6 @@ const struct verb verb_stop = {
 	.min_args = 1,
 	.max_args = ARGS_ANY,
 	.complete = COMPLETE_UP,
+	.complete_next = COMPLETE_UP,
 	.run = run,
 };

@@ -127,7 +127,7 @@ static const struct schema repo_schema = SCHEMA(
 static const struct field git_gate_fields[] = {
 	ROW("user", FIELD_STRUCT, user, .of = &user_schema, HELP("git identity in the bottle")),
 	ITEMS("repos", FIELD_NAMED, repos, repo_schema, .most = 64,
-	      HELP("repositories that the git gate serves, by name")),
+	      HELP("repositories that the git gate serves, by name. Refused: this build has no git gate yet")),
 };
 static const struct schema git_gate_schema = SCHEMA("git-gate", git_gate_fields);
 #undef OBJECT
@@ -193,7 +193,7 @@ static const struct field bottle_fields[] = {
 	REFUSED("routes", HELP("routes stand under egress: write egress: {routes: [...]}")),
 	REFUSED("repos", HELP("repos stand under git-gate: write git-gate: {repos: {...}}")),
 	REFUSED("git", HELP("write git-gate: {user: ..., repos: ...} instead")),
-	REFUSED("supervise", HELP("every bottle may ask; there is nothing to switch")),
+	REFUSED("supervise", HELP("there is nothing to switch; this build has no supervise yet")),
 	REFUSED("runtime", HELP("the backend is chosen with --backend or in config.json")),
 	REFUSED("backend", HELP("the backend is chosen with --backend or in config.json")),
 	REFUSED("cred_proxy", HELP("write auth in a route of egress.routes instead")),

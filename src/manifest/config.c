@@ -113,7 +113,7 @@ static const struct schema limits_schema = SCHEMA("limits", limits_fields, .fini
 static const struct field config_fields[] = {
 	ROW("backend", FIELD_TEXT, backend, .check = check_backend, .fallback = "smolmachines",
 	    GIVEN(backend_given),
-	    HELP("smolmachines, namespace or docker; --backend and BOT_BOTTLE_BACKEND come first")),
+	    HELP("smolmachines or namespace; --backend and BOT_BOTTLE_BACKEND come first")),
 	ROW("bundle", FIELD_TEXT, bundle, .check = check_bundle, .fallback = "embedded",
 	    HELP("embedded or docker: where the sidecars run")),
 	ROW("upstream_proxy", FIELD_TEXT, upstream_proxy, .check = check_proxy_url,

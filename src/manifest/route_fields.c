@@ -239,7 +239,7 @@ static const struct field route_fields[] = {
 	    HELP("git over HTTPS on this host")),
 	ROW("websocket", FIELD_TRUTH, websocket, .fallback = "false", HELP("allow Upgrade to WebSocket")),
 	ROW("dlp", FIELD_STRUCT, dlp, .of = &dlp_schema, GIVEN(dlp_given),
-	    HELP("what bodies and headers are searched for")),
+	    HELP("what bodies and headers are searched for. Refused: this build does not search yet")),
 	ROW("allow_private", FIELD_TRUTH, allow_private, .fallback = "false",
 	    HELP("let the name resolve to a private, loopback or link-local address; never to a metadata address")),
 	REFUSED("role", HELP("routes have no role")),

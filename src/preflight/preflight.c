@@ -163,7 +163,7 @@ static const struct check {
 	{ "git", FOR_REPOS, probe_git, "the git gate keeps a mirror of each repository",
 	  "apt-get install git" },
 	{ "gitleaks", FOR_REPOS, probe_gitleaks, "no push leaves without a scan",
-	  "apt-get install gitleaks, or the release for your system" },
+	  "install gitleaks (a package of Debian from 13 on), or its release for your system" },
 	{ "disk space", FOR_EVERY, probe_disk, "a bottle's home and changes are on disk",
 	  "free some, or move XDG_STATE_HOME" },
 	{ "limits", 0, probe_limits, "a written limit that can't be enforced is refused at launch",

@@ -224,7 +224,12 @@ static int run(struct picker *p, struct err *err)
 	 * which gives back nothing of what it took for one that it then does not know. */
 	if (setupterm(NULL, fileno(p->tty), &known) != OK)
 		return fail(err, ERR_MISSING, "the terminal's kind is unknown; set TERM");
+	bool places = cursor_address != NULL;
 	del_curterm(cur_term);
+	if (!places)
+		return fail(
+			err, ERR_MISSING,
+			"this kind of terminal can't show a list to choose from; say what is meant on the command line");
 	p->screen = newterm(NULL, p->tty, p->tty);
 	if (!p->screen)
 		return fail(err, ERR_MISSING, "the terminal's kind is unknown; set TERM");

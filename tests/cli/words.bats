@@ -215,6 +215,58 @@ load helper
 	[ -z "$out" ]
 	run_split bottle complete words -- allowlist ""
 	[ "$out" = $'verify\nenforce' ]
+	run_split bottle complete words -- help policy ""
+	[ "$out" = $'test\nsuggest' ]
+}
+
+@test "completion knows how many arguments there may be, and what the later ones are" {
+	mkdir -p "$HOME/.bot-bottle/agents"
+	printf -- '---\n{}\n---\n' >"$HOME/.bot-bottle/agents/reviewer.md"
+	for words in "start" "start --label x" "start --yes"; do
+		# shellcheck disable=SC2086
+		run_split bottle complete words -- $words ""
+		[ "$out" = reviewer ] || { echo "$words: $out"; return 1; }
+	done
+	for words in "start reviewer" "info reviewer" "logs some-aaaaa" "completion bash" "start reviewer --label x"; do
+		# shellcheck disable=SC2086
+		run_split bottle complete words -- $words ""
+		[ -z "$out" ] || { echo "$words: $out"; return 1; }
+	done
+	run_split bottle complete words -- export some-aaaaa ""
+	[ "$out" = :file ]
+	run_split bottle complete words -- cp a ""
+	[ "$out" = :file ]
+	run_split bottle complete words -- start reviewer -- ""
+	[ "$out" = :file ]
+}
+
+@test "a second word that there is not is named, with those that there are" {
+	for words in "policy foo" "help policy foo"; do
+		# shellcheck disable=SC2086
+		run_split bottle $words
+		expect_status 2
+		[[ $err == *'no "bottle policy foo"'*'"bottle policy test"'* ]]
+	done
+	run_split bottle policy
+	[[ $err == *'"policy" needs a second word'* ]]
+}
+
+@test "behind -- nothing is an option" {
+	run_split bottle manifest check -- --absent
+	expect_status 1
+	[[ $err == *"open --absent"* ]]
+	run_split bottle manifest check --absent
+	expect_status 2
+	[[ $err == *"has no option --absent"* ]]
+}
+
+@test "help is no wider than the terminal" {
+	run_split bottle help start
+	expect_status 0
+	widest=$(sed '/^  -/,$d' <<<"$out" | wc -L)
+	[ "$widest" -le 80 ] && [ "$widest" -gt 60 ]
+	# No word is lost on the way.
+	[[ $(tr -s '\n ' ' ' <<<"$out") == *"Without AGENT, --bottle and a command it asks on the terminal which agent; of an agent"* ]]
 }
 
 @test "the bash script completes" {

@@ -69,6 +69,12 @@ class Picker(Asked):
         self.assertEqual(t.status(), 0)
         self.assertNotIn(b"In which bottles?", t.shown)
 
+    def test_a_terminal_without_a_cursor_gets_no_picker(self):
+        self.manifests()
+        t = self.person.on_terminal("start", TERM="dumb")
+        t.wait_for("can't show a list")
+        self.nothing_was_started(t)
+
     def test_giving_up_starts_nothing(self):
         self.manifests()
         for keys in (ESCAPE, CTRL_C):
