@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/banned.h"
@@ -41,7 +44,7 @@ int docker_explain(const struct docker *d, const char *verb, int status, const s
 	own_str struct str shown = STR_INIT;
 	const char *text = str_c(said);
 
-	if (strstr(text, "permission denied") && strstr(text, "socket"))
+	if (strstr(text, "permission denied") && (strstr(text, "socket") || strstr(text, "docker API")))
 		return fail(err, ERR_DENIED,
 		            "the docker socket %s may not be used by you; join the group docker and log in "
 		            "again; members of it are root on this host in all but name",
@@ -82,11 +85,12 @@ int docker_run(const struct docker *d, const char *const *args, int ms, struct s
 	int status = proc_run(&spec, NULL, out, said, DOCKER_OUTPUT, ms, &why);
 	if (status >= 0)
 		return status;
-	return fail(
-		err, why.kind,
-		"docker %s on %s: %s; is the daemon well? (docker info, systemctl status docker; its socket "
-		"is for the group docker)",
-		args[0], host_of(d), why.text);
+	fail(err, why.kind,
+	     "docker %s on %s: %s; is the daemon well? (docker info, systemctl status docker; its socket "
+	     "is for the group docker)",
+	     args[0], host_of(d), why.text);
+	err->sys = ETIMEDOUT;
+	return -1;
 }
 
 static int must(const struct docker *d, const char *const *args, int ms, struct str *out, struct err *err)
@@ -264,8 +268,34 @@ int docker_network_create(const struct docker *d, const char *name, const char *
 		if (!strstr(str_c(&said), "verlap"))
 			return docker_explain(d, "network create", status, &said, err);
 	}
-	return fail(err, ERR_BUSY,
-	            "every network of 192.168.0.0/16 overlaps with one that is there; docker network prune");
+	return fail(
+		err, ERR_BUSY,
+		"every network of 192.168.0.0/16 overlaps with one of docker's or of this host; docker network "
+		"prune removes docker's that nobody uses, and --bundle embedded needs none");
+}
+
+int docker_bridge(const struct subnet *net, char out[IF_NAMESIZE], struct err *err)
+{
+	struct ifaddrs *list = NULL;
+	struct in_addr gateway;
+	bool found = false;
+
+	if (inet_pton(AF_INET, net->gateway, &gateway) != 1 || getifaddrs(&list) != 0)
+		return fail_errno(err, "the interfaces of this host");
+	for (const struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
+		const void *raw = i->ifa_addr;
+		const struct sockaddr_in *at = raw;
+		found = raw && i->ifa_addr->sa_family == AF_INET && at->sin_addr.s_addr == gateway.s_addr;
+		if (found)
+			snprintf(out, IF_NAMESIZE, "%s", i->ifa_name);
+	}
+	freeifaddrs(list);
+	return found ? 0 :
+	               fail(err, ERR_MISSING,
+	                    "docker's bridge with the address %s is not on this host, as with a docker that "
+	                    "is not root's, or that runs in a virtual machine; use the system's own docker, "
+	                    "or --bundle embedded",
+	                    net->gateway);
 }
 
 /* ---- the container ---- */
@@ -360,43 +390,72 @@ static int is_gone(const struct docker *d, const char *const *list, struct err *
 	return str_c(&names)[strspn(str_c(&names), " \t\r\n")] == '\0';
 }
 
+static const struct thing {
+	const char *remove[4], *list[4]; /* behind which the name stands, and its filter */
+	const char *filter;
+} things[] = {
+	[DOCKER_CONTAINER] = { { "rm", "--force", "--volumes" }, { "ps", "--all", "--quiet" }, "^/" },
+	[DOCKER_NETWORK] = { { "network", "rm" }, { "network", "ls", "--quiet" }, "^" },
+};
+
 /* What docker says of a removal that failed has many forms, and a thing that is there while its record
  * is gone is nobody's any more: only that no such name is listed is believed. --rm removes a container
- * that has ended by itself, and that may be going on. */
-static int remove_it(const struct docker *d, const char *const *args, const char *const *list,
-                     struct err *err)
+ * that has ended by itself, and that may be going on. 1: nothing had to be removed. */
+static int remove_it(const struct docker *d, enum docker_thing kind, const char *name, struct err *err)
 {
 	const struct timespec rest = { .tv_nsec = GOING_REST_NS };
+	const struct thing *t = &things[kind];
+	own_mem char *only = xasprintf("--filter=name=%s%s$", t->filter, name);
+	own_strv struct strv args = STRV_INIT, list = STRV_INIT;
 	own_str struct str said = STR_INIT;
-	int status = docker_run(d, args, DOCKER_SLOW_MS, NULL, &said, err);
 
+	for (size_t i = 0; t->remove[i]; i++)
+		strv_add(&args, t->remove[i]);
+	strv_add(&args, name);
+	for (size_t i = 0; t->list[i]; i++)
+		strv_add(&list, t->list[i]);
+	strv_add(&list, only);
+	int status = docker_run(d, (const char *const *)args.v, DOCKER_SLOW_MS, NULL, &said, err);
 	if (status <= 0)
 		return status;
-	bool going = strstr(str_c(&said), "already in progress") != NULL;
+	bool going = strstr(str_c(&said), "already in progress") || strstr(str_c(&said), "is not running");
 	for (int n = 0;; n++) {
-		int gone = is_gone(d, list, err);
+		int gone = is_gone(d, (const char *const *)list.v, err);
 		if (gone != 0)
-			return gone > 0 ? 0 : -1;
+			return gone > 0 ? 1 : -1;
 		if (!going || n == GOING_RESTS)
 			return docker_explain(d, "rm", status, &said, err);
 		nanosleep(&rest, NULL);
 	}
 }
 
-int docker_remove_container(const struct docker *d, const char *name, struct err *err)
+int docker_remove(const struct docker *d, enum docker_thing kind, const char *name, struct err *err)
 {
-	own_mem char *only = xasprintf("--filter=name=^/%s$", name);
-	const char *const args[] = { "rm", "--force", "--volumes", name, NULL };
-	const char *const list[] = { "ps", "--all", "--quiet", only, NULL };
-
-	return remove_it(d, args, list, err);
+	return remove_it(d, kind, name, err) < 0 ? -1 : 0;
 }
 
-int docker_remove_network(const struct docker *d, const char *name, struct err *err)
+char *docker_asked_for(const char *name)
 {
-	own_mem char *only = xasprintf("--filter=name=^%s$", name);
-	const char *const args[] = { "network", "rm", name, NULL };
-	const char *const list[] = { "network", "ls", "--quiet", only, NULL };
+	return xasprintf("%s %lld", name, (long long)(clock_unix_ms() / 1000));
+}
 
-	return remove_it(d, args, list, err);
+int docker_remove_asked_for(const struct docker *d, enum docker_thing kind, const char *asked,
+                            struct err *err)
+{
+	own_mem char *name = xstrndup(asked, strcspn(asked, " "));
+	unsigned long at;
+
+	if (!str_number(asked + strcspn(asked, " ") + (strchr(asked, ' ') != NULL), 0, LONG_MAX, &at))
+		return fail(err, ERR_INPUT, "\"%.80s\" does not say when docker was asked for it", asked);
+	int there = remove_it(d, kind, name, err);
+	if (there <= 0)
+		return there;
+	/* A clock that was put back is no reason to wait for ever. */
+	int64_t left = (int64_t)at + DOCKER_MAY_COME_S - clock_unix_ms() / 1000;
+	if (left <= 0 || left > DOCKER_MAY_COME_S)
+		return 0;
+	return fail(err, ERR_BUSY,
+	            "docker was asked for %s and never answered, so it may still make it; run bottle cleanup "
+	            "again in %lld minutes",
+	            name, (long long)(left + 59) / 60);
 }

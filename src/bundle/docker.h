@@ -2,7 +2,9 @@
 /* Docker, as a program that is run: what a bundle needs of it and nothing more. Every call has
  * a deadline and bounds, and an environment that is empty: the daemon is the one that the
  * configuration names, and no login, context or plugin of the caller's is used. What docker
- * prints is shown escaped. The room starts no sidecar and knows no bottle. */
+ * prints is shown escaped. Where docker did not answer at all, @err has sys ETIMEDOUT: what it was
+ * asked for may still be done. The room starts no sidecar and knows no bottle. */
+#include <net/if.h>
 #include <stdbool.h>
 #include "base/err.h"
 #include "base/own.h"
@@ -12,7 +14,13 @@
 #include "pool/pool.h"
 
 #define DOCKER_SOCKET "unix:///var/run/docker.sock"
-enum { DOCKER_MS = 20000, DOCKER_SLOW_MS = 60000, DOCKER_OUTPUT = 4 << 20, DOCKER_IMAGE_MAX = 256 << 20 };
+enum {
+	DOCKER_MS = 20000,
+	DOCKER_SLOW_MS = 60000,
+	DOCKER_OUTPUT = 4 << 20,
+	DOCKER_IMAGE_MAX = 256 << 20,
+	DOCKER_MAY_COME_S = 600
+};
 
 struct docker {
 	const char *program; /* absolute; NULL: none was found */
@@ -56,6 +64,10 @@ int docker_explain(const struct docker *d, const char *verb, int status, const s
 int docker_network_create(const struct docker *d, const char *name, const char *slug, struct subnet *out,
                           struct err *err);
 
+/* The interface of this host that is the network's bridge. ERR_MISSING: it is not on this host, but
+ * in a namespace of a docker that is not root's, or in a virtual machine. */
+int docker_bridge(const struct subnet *net, char out[IF_NAMESIZE], struct err *err);
+
 struct docker_container {
 	const char *name, *network, *image;
 	const char *address;    /* in its network */
@@ -74,6 +86,13 @@ int docker_published_at(const struct docker *d, const char *name, unsigned port,
 /* The container's stdin and stdout, carried to and from @stream by a process of its own. */
 int docker_attach(const struct docker *d, const char *name, int stream, struct proc *out, struct err *err);
 
+enum docker_thing { DOCKER_CONTAINER, DOCKER_NETWORK };
 /* Forced. Done when docker lists no such name any more; fine if there was none. */
-int docker_remove_container(const struct docker *d, const char *name, struct err *err);
-int docker_remove_network(const struct docker *d, const char *name, struct err *err);
+int docker_remove(const struct docker *d, enum docker_thing kind, const char *name, struct err *err);
+
+/* Docker goes on making what it was asked for when who asked is gone: that nothing of the name is
+ * there yet proves nothing for a while. For a record, before docker is asked: the name, and when. */
+char *docker_asked_for(const char *name);
+/* As docker_remove(); ERR_BUSY while nothing is there and DOCKER_MAY_COME_S are not over. */
+int docker_remove_asked_for(const struct docker *d, enum docker_thing kind, const char *asked,
+                            struct err *err);

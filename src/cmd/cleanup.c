@@ -63,26 +63,46 @@ static int find_docker(const struct dead *b, struct docker *d, char **program, s
 }
 
 /* A record names what was made for its own bottle; anything else is not ours to remove. */
-static int free_container(struct command *c, const struct dead *b, const char *name, struct err *err)
+static int free_of_docker(const struct dead *b, enum docker_thing kind, const char *name, bool asked,
+                          struct err *err)
 {
+	static const char *const ours[] = {
+		[DOCKER_CONTAINER] = POOL_CONTAINER_PREFIX,
+		[DOCKER_NETWORK] = "bot-bottle-bundle-",
+	};
 	own_mem char *program = NULL;
 	struct docker d;
 
+	if (!str_starts(name, ours[kind]))
+		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's %s", name,
+		            kind == DOCKER_NETWORK ? "network" : "container");
+	if (find_docker(b, &d, &program, err) != 0)
+		return -1;
+	return asked ? docker_remove_asked_for(&d, kind, name, err) : docker_remove(&d, kind, name, err);
+}
+
+static int free_container(struct command *c, const struct dead *b, const char *name, struct err *err)
+{
 	(void)c;
-	if (!str_starts(name, "bot-bottle-sidecars-"))
-		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's container", name);
-	return find_docker(b, &d, &program, err) == 0 ? docker_remove_container(&d, name, err) : -1;
+	return free_of_docker(b, DOCKER_CONTAINER, name, false, err);
 }
 
 static int free_network(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
-	own_mem char *program = NULL;
-	struct docker d;
-
 	(void)c;
-	if (!str_starts(name, "bot-bottle-bundle-"))
-		return fail(err, ERR_INPUT, "\"%.80s\" is not a bottle's network", name);
-	return find_docker(b, &d, &program, err) == 0 ? docker_remove_network(&d, name, err) : -1;
+	return free_of_docker(b, DOCKER_NETWORK, name, false, err);
+}
+
+static int free_asked_container(struct command *c, const struct dead *b, const char *name, struct err *err)
+{
+	(void)c;
+	return free_of_docker(b, DOCKER_CONTAINER, name, true, err);
+}
+
+static int free_asked_network(struct command *c, const struct dead *b, const char *name, struct err *err)
+{
+	(void)c;
+	return free_of_docker(b, DOCKER_NETWORK, name, true, err);
 }
 
 static int open_images(struct command *c, struct image_cache *out, struct err *err)
@@ -110,8 +130,14 @@ static const struct {
 	const char *kind;
 	int (*free)(struct command *c, const struct dead *b, const char *name, struct err *err);
 } kinds[] = {
-	{ "socket", free_socket },       { "machine", free_machine }, { "cgroup", free_group },
-	{ "container", free_container }, { "network", free_network }, { "image", free_image },
+	{ "socket", free_socket },
+	{ "machine", free_machine },
+	{ "cgroup", free_group },
+	{ "container", free_container },
+	{ "network", free_network },
+	{ "image", free_image },
+	{ "asked-container", free_asked_container },
+	{ "asked-network", free_asked_network },
 };
 
 static int free_resource(struct command *c, const struct dead *b, const struct resource *r, struct err *err)

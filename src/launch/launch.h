@@ -53,6 +53,13 @@ struct launch_events {
 	void (*lost)(void *arg, const struct err *why);
 };
 
+/* What docker was to make. */
+struct docker_made {
+	enum docker_thing kind;
+	char *name;  /* journalled, and to be removed; NULL: none */
+	char *asked; /* as it is journalled while docker has not answered; NULL: it has */
+};
+
 /* Of the docker bundle. */
 struct launch_docker {
 	struct docker docker;
@@ -60,11 +67,12 @@ struct launch_docker {
 	struct pool_taken taken;
 	struct lease lease;
 	struct subnet subnet;
-	char *network, *container; /* journalled, and to be removed; NULL: none */
-	struct proc attached;      /* docker, carrying the container's streams */
+	struct docker_made network, container;
+	struct proc attached; /* docker, carrying the container's streams */
 };
 /* clang-format off */
-#define LAUNCH_DOCKER_INIT { .leases = -1, .lease = LEASE_INIT, .attached = PROC_INIT }
+#define LAUNCH_DOCKER_INIT { .leases = -1, .lease = LEASE_INIT, .attached = PROC_INIT, \
+	.network = { .kind = DOCKER_NETWORK }, .container = { .kind = DOCKER_CONTAINER } }
 /* clang-format on */
 
 struct launch {

@@ -1,6 +1,7 @@
 #include "launch/steps.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -86,28 +87,62 @@ void lease_down(void *arg)
 	fd_drop(&l->docker.leases);
 }
 
+static const struct {
+	const char *made, *asked; /* kinds of resources in the record */
+} kinds[] = {
+	[DOCKER_CONTAINER] = { "container", "asked-container" },
+	[DOCKER_NETWORK] = { "network", "asked-network" },
+};
+
 /* Written down before it is made: a keeper that is killed in between leaves a name too many. */
-static int journal(struct launch *l, const char *kind, const char *name, struct err *err)
+static int ask_for(struct launch *l, struct docker_made *m, struct err *err)
 {
-	record_add_resource(&l->record, kind, name);
+	m->asked = docker_asked_for(m->name);
+	record_drop_resource(&l->record, kinds[m->kind].made, m->name);
+	record_add_resource(&l->record, kinds[m->kind].asked, m->asked);
 	return launch_save(l, err);
 }
 
-static void free_resource(struct launch *l, const char *kind, char **name,
-                          int (*remove)(const struct docker *d, const char *name, struct err *err))
+/* Docker has answered, by a yes or a no: it does nothing more that it was asked for. */
+static int answered(struct launch *l, struct docker_made *m, struct err *err)
 {
+	record_drop_resource(&l->record, kinds[m->kind].asked, m->asked);
+	mem_drop(&m->asked);
+	record_add_resource(&l->record, kinds[m->kind].made, m->name);
+	return launch_save(l, err);
+}
+
+/* What became of asking: @rc, with what docker said in @err. */
+static int settle(struct launch *l, struct docker_made *m, int rc, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	if (rc == 0)
+		return answered(l, m, err);
+	if (err->sys != ETIMEDOUT)
+		answered(l, m, &ignored);
+	return -1;
+}
+
+static void free_resource(struct launch *l, struct docker_made *m)
+{
+	const char *kind = m->asked ? kinds[m->kind].asked : kinds[m->kind].made;
+	const char *name = m->asked ? m->asked : m->name;
+	const struct docker *d = &l->docker.docker;
 	struct err err = ERR_INIT;
 
-	if (!*name)
+	if (!m->name)
 		return;
-	if (remove(&l->docker.docker, *name, &err) == 0) {
-		record_drop_resource(&l->record, kind, *name);
+	if ((m->asked ? docker_remove_asked_for(d, m->kind, m->asked, &err) :
+	                docker_remove(d, m->kind, m->name, &err)) == 0) {
+		record_drop_resource(&l->record, kind, name);
 		launch_save(l, &err);
 	} else {
-		fail_in(&err, "%s %s stays, for bottle cleanup", kind, *name);
+		fail_in(&err, "%s %s stays, for bottle cleanup", kinds[m->kind].made, m->name);
 		l->events->log(l->arg, LOG_ERROR, err.text);
 	}
-	mem_drop(name);
+	mem_drop(&m->name);
+	mem_drop(&m->asked);
 }
 
 int bridge_up(void *arg, struct err *err)
@@ -115,10 +150,11 @@ int bridge_up(void *arg, struct err *err)
 	struct launch *l = arg;
 	struct launch_docker *d = &l->docker;
 
-	d->network = xasprintf("bot-bottle-bundle-%s", l->record.slug);
-	if (journal(l, "network", d->network, err) != 0)
+	d->network.name = xasprintf("bot-bottle-bundle-%s", l->record.slug);
+	if (ask_for(l, &d->network, err) != 0)
 		return -1;
-	if (docker_network_create(&d->docker, d->network, l->record.slug, &d->subnet, err) != 0)
+	int rc = docker_network_create(&d->docker, d->network.name, l->record.slug, &d->subnet, err);
+	if (settle(l, &d->network, rc, err) != 0)
 		return -1;
 	return launch_fault("making the bridge", FAULT_DURING, err);
 }
@@ -127,7 +163,7 @@ void bridge_down(void *arg)
 {
 	struct launch *l = arg;
 
-	free_resource(l, "network", &l->docker.network, docker_remove_network);
+	free_resource(l, &l->docker.network);
 }
 
 /* On the leased address, or where somebody else listens there, on the next. */
@@ -136,13 +172,11 @@ static int create_and_publish(struct launch *l, const char *image, struct err *e
 	struct launch_docker *d = &l->docker;
 	int taken;
 
-	d->container = xasprintf(POOL_CONTAINER_PREFIX "%s", l->record.slug);
-	if (journal(l, "container", d->container, err) != 0)
-		return -1;
+	d->container.name = xasprintf(POOL_CONTAINER_PREFIX "%s", l->record.slug);
 	for (;;) {
 		const struct docker_container c = {
-			.name = d->container,
-			.network = d->network,
+			.name = d->container.name,
+			.network = d->network.name,
 			.image = image,
 			.address = d->subnet.bundle,
 			.publish = d->lease.address,
@@ -150,9 +184,10 @@ static int create_and_publish(struct launch *l, const char *image, struct err *e
 			.command = image_command,
 		};
 		struct err why = ERR_INIT;
-		if (docker_create(&d->docker, &c, err) != 0)
+		if (ask_for(l, &d->container, err) != 0 ||
+		    settle(l, &d->container, docker_create(&d->docker, &c, err), err) != 0)
 			return -1;
-		taken = docker_start(&d->docker, d->container, &why);
+		taken = docker_start(&d->docker, d->container.name, &why);
 		if (taken == 0)
 			return 0;
 		if (taken < 0) {
@@ -160,7 +195,7 @@ static int create_and_publish(struct launch *l, const char *image, struct err *e
 			return -1;
 		}
 		l->events->log(l->arg, LOG_WARN, why.text);
-		if (docker_remove_container(&d->docker, d->container, err) != 0)
+		if (docker_remove(&d->docker, DOCKER_CONTAINER, d->container.name, err) != 0)
 			return -1;
 		pool_taken_add(&d->taken, d->lease.address);
 		pool_release(&d->lease);
@@ -169,17 +204,18 @@ static int create_and_publish(struct launch *l, const char *image, struct err *e
 	}
 }
 
-static int check_published(struct launch *l, char out[INET_ADDRSTRLEN], struct err *err)
+static int check_published(struct launch *l, struct err *err)
 {
+	char address[INET_ADDRSTRLEN];
 	struct launch_docker *d = &l->docker;
 	struct sockaddr_in at;
 
-	inet_ntop(AF_INET, &d->lease.address, out, INET_ADDRSTRLEN);
-	if (docker_published_at(&d->docker, d->container, BUNDLE_PORT, &at, err) != 0)
-		return fail_in(err, "the sidecars were to be at %s:%d", out, BUNDLE_PORT);
+	inet_ntop(AF_INET, &d->lease.address, address, sizeof address);
+	if (docker_published_at(&d->docker, d->container.name, BUNDLE_PORT, &at, err) != 0)
+		return fail_in(err, "the sidecars were to be at %s:%d", address, BUNDLE_PORT);
 	if (at.sin_addr.s_addr != d->lease.address.s_addr || ntohs(at.sin_port) != BUNDLE_PORT)
 		return fail(err, ERR_UNCONFINED, "docker publishes the sidecars somewhere else than at %s:%d",
-		            out, BUNDLE_PORT);
+		            address, BUNDLE_PORT);
 	return 0;
 }
 
@@ -220,22 +256,23 @@ int container_start(struct launch *l, const struct str *config, const struct sid
 	own_mem char *archive = xasprintf("%s" IMAGE_ARCHIVE, l->libexec);
 	own_mem char *image = NULL;
 	unsigned char token[BUNDLE_TOKEN];
-	char address[INET_ADDRSTRLEN];
+	char device[IF_NAMESIZE];
 	int pair[2];
 
 	if (docker_image(&d->docker, archive, &image, err) != 0 || create_and_publish(l, image, err) != 0 ||
-	    check_published(l, address, err) != 0)
+	    check_published(l, err) != 0 || docker_bridge(&d->subnet, device, err) != 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return fail_errno(err, "socketpair");
 	own_fd int ours = pair[0];
 	own_fd int theirs = pair[1];
-	if (docker_attach(&d->docker, d->container, theirs, &d->attached, err) != 0)
+	if (docker_attach(&d->docker, d->container.name, theirs, &d->attached, err) != 0)
 		return -1;
 	random_bytes(token, sizeof token);
 	secret_set(&c.token, token, sizeof token);
 	explicit_bzero(token, sizeof token);
-	c.address = xstrdup(address);
+	c.address = xstrdup(d->subnet.bundle);
+	c.device = xstrdup(device);
 	c.port = BUNDLE_PORT;
 	c.program = xstrdup(IMAGE_SIDECAR);
 	str_reserve(&c.sidecar, config->len);
@@ -246,5 +283,5 @@ int container_start(struct launch *l, const struct str *config, const struct sid
 void container_stop(struct launch *l)
 {
 	proc_stop(&l->docker.attached, STOP_MS);
-	free_resource(l, "container", &l->docker.container, docker_remove_container);
+	free_resource(l, &l->docker.container);
 }

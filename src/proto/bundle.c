@@ -5,12 +5,13 @@
 #include "base/msg.h"
 #include "base/banned.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 void bundle_config_clear(struct bundle_config *c)
 {
 	secret_clear(&c->token);
 	mem_drop(&c->address);
+	mem_drop(&c->device);
 	mem_drop(&c->program);
 	strv_clear(&c->listeners);
 	if (c->sidecar.data)
@@ -26,6 +27,7 @@ void bundle_config_encode(const struct bundle_config *c, struct str *out)
 	pack_bytes(out, secret_expose(&c->token), secret_len(&c->token));
 	pack_text(out, c->address);
 	pack_u32(out, c->port);
+	pack_text(out, c->device);
 	pack_text(out, c->program);
 	pack_strv(out, &c->listeners);
 	pack_bytes(out, str_c(&c->sidecar), c->sidecar.len);
@@ -45,6 +47,7 @@ int bundle_config_decode(const void *bytes, size_t n, struct bundle_config *out,
 	secret_set(&c.token, token, length);
 	c.address = unpack_text(&u, BUNDLE_NAME_MAX);
 	c.port = unpack_u32(&u);
+	c.device = unpack_text(&u, BUNDLE_NAME_MAX);
 	c.program = unpack_text(&u, BUNDLE_NAME_MAX);
 	unpack_strv(&u, BUNDLE_LISTENERS, BUNDLE_NAME_MAX, &c.listeners);
 	const void *sidecar = unpack_bytes(&u, &length);

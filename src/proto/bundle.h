@@ -1,8 +1,10 @@
 #pragma once
 /* A bundle: the sidecars in a container, and a relay on either side of the wall that docker
- * makes. The outer relay takes the bottle's connections and carries them to the published
- * port; the inner one, pid 1 of the container, answers those that begin with the bottle's
- * token by BUNDLE_WELCOME and carries them to the sidecar. What keeper and sidecar say to each other passes
+ * makes. The outer relay takes the bottle's connections and carries them to the container's own
+ * address, over the bridge alone: where docker publishes it, on 127.0.0.N, any program could
+ * listen in its place once docker's proxy has ended. The inner one, pid 1 of the container,
+ * answers those that begin with the bottle's token by BUNDLE_WELCOME and carries them to the
+ * sidecar. What keeper and sidecar say to each other passes
  * through the container's stdin and stdout, in frames, since docker carries only bytes:
  *
  *	u32 length, big-endian, of what follows
@@ -33,8 +35,9 @@ enum {
 /* Of both relays: the outer one is told all of it, and tells the inner one. */
 struct bundle_config {
 	struct secret token;
-	char *address; /* what docker publishes on */
+	char *address; /* the container's own */
 	uint32_t port;
+	char *device;          /* the bridge that it is dialled over */
 	char *program;         /* of the sidecar, in the container */
 	struct strv listeners; /* their names, in the order of their numbers */
 	struct str sidecar;    /* the sidecar's own configuration */

@@ -6,7 +6,7 @@
 #include "base/msg.h"
 #include "base/banned.h"
 
-enum { READ_PIECE = 64 * 1024 };
+enum { READ_PIECE = 64 * 1024, WAITING_MOST = MSG_MAX };
 
 static int flush(struct relay *r, struct err *err)
 {
@@ -34,6 +34,8 @@ static void on_writable(void *arg, uint32_t events)
 	(void)events;
 	if (flush(r, &err) != 0 || r->out.len == 0)
 		loop_unwatch(&r->loop, &r->on_to);
+	if (r->out.len <= WAITING_MOST)
+		loop_change(&r->loop, &r->on_control, EPOLLIN);
 }
 
 int frames_watch(struct relay *r, void (*on_from)(void *arg, uint32_t events), struct err *err)
@@ -107,5 +109,11 @@ int frames_forward(struct relay *r, struct err *err)
 		return got;
 	if (m.nfds > 0)
 		return fail(err, ERR_INPUT, "a message with a descriptor can't pass");
-	return frames_send(r, FRAME_MESSAGE, &m.bytes, err) == 0 ? 1 : -1;
+	if (frames_send(r, FRAME_MESSAGE, &m.bytes, err) != 0)
+		return -1;
+	/* Who sends is to wait, as for a reader that is slow: what the gateway may let out before it is
+	 * recorded is bounded there. */
+	if (r->out.len > WAITING_MOST)
+		loop_change(&r->loop, &r->on_control, 0);
+	return 1;
 }

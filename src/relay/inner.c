@@ -17,7 +17,7 @@
 #include "proto/sidecar.h"
 #include "base/banned.h"
 
-enum { FIRST_LISTENER = 3, BACKLOG = 128, CONFIG_MS = 30000 };
+enum { FIRST_LISTENER = 3, BACKLOG = 128, CONFIG_MS = 30000, SPARE = 1 << 20 };
 
 static void tell(struct relay *r, const struct sidecar_message *m)
 {
@@ -102,7 +102,7 @@ static void on_stranger(void *arg, uint32_t events)
 	struct entrance *e = arg;
 
 	(void)events;
-	int fd = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = relay_take(e);
 	if (fd >= 0)
 		joint_ask(e->relay, fd);
 }
@@ -115,6 +115,9 @@ static int take_config(struct relay *r, struct err *err)
 	struct str body;
 	int got;
 
+	/* At once: growing would leave copies of the secrets behind. Pages that nothing is written to
+	 * take no memory. */
+	str_reserve(&r->in, BUNDLE_CONFIG_MAX + SPARE);
 	while ((got = bundle_frame_look(&r->in, BUNDLE_CONFIG_MAX, &kind, &body, err)) == 0) {
 		struct pollfd in = { r->from, POLLIN, 0 };
 		uint64_t now = clock_ms();

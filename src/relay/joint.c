@@ -65,13 +65,23 @@ static struct joint *joint_new(struct relay *r, int fd)
 	return j;
 }
 
+/* Not an orderly end: each side is told so, that no body which was cut passes for whole. */
+static void joint_break(struct joint *j)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	for (size_t i = 0; i < ARRAY_LEN(j->sides); i++)
+		setsockopt(j->sides[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	joint_free(j);
+}
+
 static void on_side(void *arg, uint32_t events)
 {
 	struct joint *j = arg;
 
-	/* A connection that was reset, or a dial that failed: neither side has an orderly end. */
+	/* A connection that was reset, or a dial that failed. */
 	if (events & EPOLLERR)
-		joint_free(j);
+		joint_break(j);
 	else
 		pump(j);
 }
@@ -155,12 +165,15 @@ static void pump(struct joint *j)
 		if (want(j, s, events) != 0)
 			moved = -1;
 	}
-	if (moved < 0 || over)
+	if (moved < 0)
+		joint_break(j);
+	else if (over)
 		joint_free(j);
 }
 
-/* The dial goes on while the loop runs: writing becomes possible, or an error is told. */
-static int dial(struct side *s, const struct sockaddr_in *to)
+/* The dial goes on while the loop runs: writing becomes possible, or an error is told. Over @device
+ * alone: without the bridge the address would be somebody else's. NULL: wherever it leads. */
+static int dial(struct side *s, const struct sockaddr_in *to, const char *device)
 {
 	int on = 1;
 
@@ -168,6 +181,8 @@ static int dial(struct side *s, const struct sockaddr_in *to)
 	if (s->fd < 0)
 		return -1;
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (device && setsockopt(s->fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) != 0)
+		return -1;
 	if (connect(s->fd, (const struct sockaddr *)to, sizeof *to) != 0 && errno != EINPROGRESS)
 		return -1;
 	return 0;
@@ -184,7 +199,7 @@ static void turn_away(struct joint *j, const char *what, const char *why)
 }
 
 /* ---- the outer side: nothing of the guest's is read before the inner one has said welcome, so
- * that a dial which strangers crowded out, or which docker's proxy dropped, can be made again ---- */
+ * that a dial which strangers crowded out can be made again ---- */
 
 static void knock(void *arg);
 
@@ -233,11 +248,13 @@ static void knock(void *arg)
 	struct joint *j = arg;
 	struct side *s = &j->sides[1];
 	struct err ignored = ERR_INIT;
+	uint64_t answer_ms = RELAY_ANSWER_MS << (j->tries < 4 ? j->tries : 4);
 
+	answer_ms = answer_ms < RELAY_TOKEN_MS ? answer_ms : RELAY_TOKEN_MS;
 	j->tries++;
 	j->got = 0;
-	timer_set(&j->relay->loop, &j->deadline, RELAY_TOKEN_MS, on_no_answer, j);
-	if (dial(s, &j->relay->targets[0]) != 0 ||
+	timer_set(&j->relay->loop, &j->deadline, answer_ms, on_no_answer, j);
+	if (dial(s, &j->relay->targets[0], j->relay->config.device) != 0 ||
 	    loop_watch(&j->relay->loop, &s->watch, s->fd, EPOLLIN | EPOLLOUT, on_door, j, &ignored) != 0)
 		knock_again(j);
 }
@@ -278,7 +295,7 @@ static void admit(struct joint *j)
 	loop_unwatch(&r->loop, &j->sides[0].watch);
 	/* A new connection has room for a byte. */
 	if (send(j->sides[0].fd, &welcome, sizeof welcome, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof welcome ||
-	    dial(&j->sides[1], &r->targets[number]) != 0) {
+	    dial(&j->sides[1], &r->targets[number], NULL) != 0) {
 		joint_free(j);
 		return;
 	}
@@ -318,6 +335,8 @@ void joint_ask(struct relay *r, int fd)
 
 	/* The one that has waited longest makes room: whoever has the token says it at once, and dials
 	 * again if it was still on its way, so those who only stay can't keep it out. */
+	if (r->nstrangers >= RELAY_STRANGERS)
+		on_preamble(oldest_stranger(r), 0);
 	if (r->nstrangers >= RELAY_STRANGERS)
 		turn_away(oldest_stranger(r), closed, "too many without a token");
 	struct joint *j = joint_new(r, fd);

@@ -2,7 +2,12 @@
  * "inside" it is pid 1 of the container. */
 #include "relay/relay.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "base/banned.h"
+
+enum { STARVED_MS = 100 };
 
 int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events),
                     struct err *err)
@@ -15,6 +20,25 @@ int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *a
 		return -1;
 	r->nentrances++;
 	return 0;
+}
+
+static void on_fed(void *arg)
+{
+	struct entrance *e = arg;
+
+	loop_change(&e->relay->loop, &e->watch, EPOLLIN);
+}
+
+int relay_take(struct entrance *e)
+{
+	int fd = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	/* What can't be taken stays in the queue, and the listener readable: looked at again later. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		loop_change(&e->relay->loop, &e->watch, 0);
+		timer_set(&e->relay->loop, &e->starved, STARVED_MS, on_fed, e);
+	}
+	return fd;
 }
 
 int main(int argc, char **argv)

@@ -100,7 +100,7 @@ static void on_guest(void *arg, uint32_t events)
 	struct entrance *e = arg;
 
 	(void)events;
-	int fd = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = relay_take(e);
 	if (fd >= 0)
 		joint_carry(e->relay, fd, e->number);
 }

@@ -20,6 +20,7 @@ enum {
 	RELAY_STRANGERS = 64,    /* connections at once that have not shown it */
 	RELAY_TRIES = 40,        /* outer: dials of one connection until one is welcome */
 	RELAY_AGAIN_MS = 50,     /* outer: between them */
+	RELAY_ANSWER_MS = 500,   /* outer: for the first one's answer; doubled each time, to RELAY_TOKEN_MS */
 };
 
 struct relay;
@@ -49,6 +50,7 @@ struct entrance {
 	struct relay *relay;
 	int fd;
 	struct watch watch;
+	struct timer starved; /* set: nothing is accepted for want of descriptors or memory */
 	unsigned number;
 };
 
@@ -98,6 +100,9 @@ int inner_run(struct relay *r, struct err *err);
 
 /* profile.c */
 int relay_confine(bool contained, struct err *err);
+
+/* A connection, or -1: none now, or none for a while. */
+int relay_take(struct entrance *e);
 
 int relay_accept_on(struct relay *r, int fd, unsigned number, void (*fn)(void *arg, uint32_t events),
                     struct err *err);

@@ -90,38 +90,114 @@ sys.stdin.read()' "$1" <"$PLACE/hold" >"$PLACE/held" 3>&- &
 	[ "$out" = "origin /still" ]
 }
 
-# instead_of_dockers_proxy COUNT: one that drops the first COUNT connections, as happens to dials that
-# strangers crowd out.
-instead_of_dockers_proxy() {
-	local pid address children
+# drop RULE...: a rule of the firewall of dockerd's own namespace resets these packets to the container.
+drop() {
 	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
+	dropped=(OUTPUT -p tcp -d "$address" --dport 9099 "$@" -j REJECT --reject-with tcp-reset)
+	firewall -I "${dropped[@]}"
+}
+
+@test "a dial that is dropped on its way is made again, and nothing of the bottle's is lost" {
+	# The first ones at once; then the first ones with the token under way.
+	for packets in "--syn -m quota --quota 250" "-m length --length 85 -m quota --quota 300"; do
+		up_detached
+		# shellcheck disable=SC2086
+		drop $packets
+		run_split bottle exec "$slug" -- curl -sS -m 30 -d once http://origin.test:8000/echo
+		expect_status 0
+		[ "$out" = once ]
+		# The rule was in the way.
+		[ "$(firewall -nvxL OUTPUT | awk '/reject-with tcp-reset/ {print $1}')" -ge 3 ]
+		firewall -D "${dropped[@]}"
+		dropped=()
+		run_split bottle stop "$slug"
+	done
+}
+
+@test "a dial that is dropped each time is told, and its bottle gets an end" {
+	up_detached
+	drop --syn
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/
+	[ "$status" -ne 0 ] && [[ $err == curl:* ]]
+	wait_for grep -q "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log"
+}
+
+@test "whoever takes the place of docker's own proxy gets no token, and the bottle does without it" {
+	up_detached
 	read -rd '' -a children < <(cat "/proc/$(cat "$DK/docker.pid")"/task/*/children) || true
 	for pid in "${children[@]}"; do
 		grep -qz '^127\.0\.0\.16$' "/proc/$pid/cmdline" || continue
 		kill -9 "$pid"
 		wait_for gone "$pid"
 	done
-	nsenter -t "$(cat "$DK/docker.pid")" -n python3 "$BATS_TEST_DIRNAME/proxy.py" 127.0.0.16 9099 "$address" "$1" \
-		>"$PLACE/proxy" 3>&- &
-	proxy=$!
-	wait_for grep -q ready "$PLACE/proxy"
+	nsenter -t "$(cat "$DK/docker.pid")" -n python3 -c '
+import socket
+with socket.create_server(("127.0.0.16", 9099)) as listener:
+    print("ready", flush=True)
+    visitor, _ = listener.accept()
+    print("got", visitor.recv(100).hex(), flush=True)' >"$PLACE/thief" 3>&- &
+	thief=$!
+	wait_for grep -q ready "$PLACE/thief"
+	run_split bottle exec "$slug" -- curl -sS -m 30 http://origin.test:8000/direct
+	[ "$out" = "origin /direct" ]
+	[ "$(cat "$PLACE/thief")" = ready ]
+	# The control: what is dialled there, the thief has.
+	inside python3 "$BATS_TEST_DIRNAME/dial.py" 127.0.0.16 9099 0102
+	grep -q "got 0102" "$PLACE/thief"
+	wait "$thief"
 }
 
-@test "a dial that is dropped on its way is made again, and nothing of the bottle's is lost" {
-	up_detached
-	instead_of_dockers_proxy 5
-	run_split bottle exec "$slug" -- curl -sS -m 30 -d once http://origin.test:8000/echo
+@test "a bridge that is not on this host is refused, with what to do" {
+	[ -z "$(docker network ls -q --filter name=bot-bottle-bundle)" ]
+	# As with a docker in a virtual machine: its bridges are elsewhere.
+	AS=(unshare -n)
+	up --bottle web -- true
+	expect_status 125
+	[[ $err == *"bridge with the address 192.168."*"not on this host"*"--bundle embedded"* ]]
+	nothing_left
+}
+
+@test "a body that its origin cuts is cut here too" {
+	up --bottle web -- sh -c 'curl -0 -sS -m 20 -o /dev/null http://origin.test:8000/cut; echo "cut $?"
+		curl -0 -sS -m 20 -o /dev/null http://origin.test:8000/whole; echo "whole $?"'
 	expect_status 0
-	[ "$out" = once ]
-	[ -z "$(grep "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log")" ]
+	[ "$out" = $'cut 56\nwhole 0' ] || { echo "$out $err"; return 1; }
 }
 
-@test "a dial that is dropped each time is told, and its bottle gets an end" {
+# In the bottle: COUNT requests one after another, until one is not answered for 10 seconds. Prints
+# how many were answered.
+many='
+import http.client, sys
+proxy, answered = http.client.HTTPConnection("127.0.0.1", 9099, timeout=10), 0
+try:
+    for i in range(int(sys.argv[1])):
+        proxy.request("GET", "http://origin.test:8000/" + "x" * 4000)
+        proxy.getresponse().read()
+        answered += 1
+except OSError:
+    pass
+print(answered)'
+
+@test "a keeper that is not told of requests any more has them stop" {
+	config '{"limits": {"audit_queue": 16}}'
 	up_detached
-	instead_of_dockers_proxy 1000
-	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/
-	[ "$status" -ne 0 ] && [[ $err == curl:* ]]
-	wait_for grep -q "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log"
+	for child in $(children "$keeper"); do
+		if grep -qz '^attach$' "/proc/$child/cmdline"; then carrier=$child; fi
+	done
+	kill -STOP "$carrier"
+	run_split bottle exec "$slug" -- python3 -c "$many" 4000
+	kill -CONT "$carrier"
+	expect_status 0
+	echo "answered: $out"
+	[ "$out" -lt 4000 ]
+	# The control: heard of, they go on, and none is lost of those that were waiting.
+	before=$out
+	run_split bottle exec "$slug" -- python3 -c "$many" 4000
+	[ "$out" -eq 4000 ]
+	run_split bottle stop "$slug"
+	[ "$(grep -c '"verdict":"allow"' "$BOTTLES/$slug/audit.jsonl")" -ge $((before + 4000)) ]
+	run_split bottle audit --verify "$slug"
+	expect_status 0
 }
 
 @test "no secret is in inspect, environment, arguments, logs or files" {

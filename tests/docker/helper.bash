@@ -28,7 +28,8 @@ docker_up() {
 	# A busy machine takes its time; one that can't is told by dockerd's end.
 	local end=$((SECONDS + 90))
 	until docker -H "unix://$DK/d.sock" version >/dev/null 2>&1; do
-		if [ $SECONDS -ge $end ] || ! kill -0 "$(cat "$DK/pid")" 2>/dev/null; then
+		[ $SECONDS -lt $end ] || { echo "dockerd does not answer: $(tail -n 3 "$DK/log")"; return 1; }
+		if ! kill -0 "$(cat "$DK/pid")" 2>/dev/null; then
 			echo "dockerd does not run here: $(tail -n 1 "$DK/log")" >"$BATS_FILE_TMPDIR/why"
 			return 0
 		fi
@@ -52,11 +53,13 @@ docker_down() {
 	rm -rf "$DK"
 }
 
+firewall() { PATH=$PATH:/usr/sbin:/sbin inside iptables "$@"; }
 inside() { nsenter -t "$(cat "$DK/docker.pid")" -n "$@"; }
 
 docker_setup() {
 	[ ! -e "$BATS_FILE_TMPDIR/why" ] || skip "$(cat "$BATS_FILE_TMPDIR/why")"
 	launch_setup
+	dropped=()
 	DK=$(cat "$BATS_FILE_TMPDIR/dk")
 	AS=(nsenter -t "$(cat "$DK/docker.pid")" -n)
 	export DOCKER_HOST=unix://$DK/d.sock
@@ -80,7 +83,8 @@ docker_setup() {
 
 docker_teardown() {
 	[ -n "${PLACE:-}" ] || return 0
-	[ -z "${proxy:-}" ] || kill "$proxy" 2>/dev/null || true
+	[ ${#dropped[@]} -eq 0 ] || firewall -D "${dropped[@]}"
+	[ -z "${thief:-}" ] || kill "$thief" 2>/dev/null || true
 	launch_teardown
 	docker ps -aq --filter name=bot-bottle-sidecars | xargs -r docker rm -f >/dev/null
 	docker network ls -q --filter name=bot-bottle-bundle | xargs -r docker network rm >/dev/null

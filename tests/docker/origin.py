@@ -1,5 +1,5 @@
-"""origin.py ADDRESS PORT LOG: answers every request with its path; writes each request's
-Authorization header into LOG."""
+"""origin.py ADDRESS PORT LOG: answers every request with its path, and /cut with a body that it
+breaks off; writes each request's Authorization header into LOG."""
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,6 +11,17 @@ class Origin(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with open(sys.argv[3], "a") as log:
             print(self.headers.get("Authorization", "none"), file=log)
+        if self.path in ("/cut", "/whole"):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"4\r\nhalf\r\n")
+            if self.path == "/cut":
+                self.wfile.write(b"4\r\nha")
+                self.close_connection = True
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+            return
         text = body if self.command == "POST" else f"origin {self.path}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))

@@ -59,7 +59,8 @@ static void try_config(const struct str *in)
 	}
 	must(secret_len(&c.token) == BUNDLE_TOKEN && bundle_token_is(&c.token, secret_expose(&c.token)));
 	must(c.port > 0 && c.port <= 65535 && c.listeners.n > 0 && c.listeners.n <= BUNDLE_LISTENERS);
-	must(strlen(c.address) <= BUNDLE_NAME_MAX && strlen(c.program) <= BUNDLE_NAME_MAX);
+	must(strlen(c.address) <= BUNDLE_NAME_MAX && strlen(c.device) <= BUNDLE_NAME_MAX);
+	must(strlen(c.program) <= BUNDLE_NAME_MAX);
 	bundle_config_encode(&c, &again);
 	must(again.len == in->len && memcmp(again.data, in->data, in->len) == 0);
 }

@@ -11,7 +11,8 @@ static struct bundle_config sample(void)
 	for (size_t i = 0; i < sizeof token; i++)
 		token[i] = (unsigned char)i;
 	secret_set(&c.token, token, sizeof token);
-	c.address = xstrdup("127.0.0.16");
+	c.address = xstrdup("192.168.9.2");
+	c.device = xstrdup("br-0123456789ab");
 	c.port = 9099;
 	c.program = xstrdup("/bin/sidecar");
 	strv_add(&c.listeners, "one");
@@ -31,7 +32,8 @@ static void a_configuration_comes_back_as_it_was(void **state)
 	bundle_config_encode(&c, &bytes);
 	assert_ok(bundle_config_decode(bytes.data, bytes.len, &back, &err), &err);
 	assert_true(bundle_token_is(&back.token, secret_expose(&c.token)));
-	assert_string_equal(back.address, "127.0.0.16");
+	assert_string_equal(back.address, "192.168.9.2");
+	assert_string_equal(back.device, "br-0123456789ab");
 	assert_int_equal(back.port, 9099);
 	assert_string_equal(back.program, "/bin/sidecar");
 	assert_int_equal(back.listeners.n, 2);
