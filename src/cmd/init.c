@@ -92,8 +92,10 @@ static int init_run(struct command *c, struct err *err)
 		json_push(rows, row);
 	}
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
-	ui_note(&c->ui,
-	        "next: look at the files, then\n  bottle manifest show dev\n  bottle start dev                       in a microVM\n  bottle start dev --backend namespace   on a host that can't run one");
+	ui_note(&c->ui, "next: look at the files, then\n"
+	                "  bottle manifest show dev\n"
+	                "  bottle start dev                       in a microVM\n"
+	                "  bottle start dev --backend namespace   on a host that can't run one");
 	return 0;
 }
 

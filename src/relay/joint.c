@@ -336,8 +336,6 @@ void joint_ask(struct relay *r, int fd)
 	/* The one that has waited longest makes room: whoever has the token says it at once, and dials
 	 * again if it was still on its way, so those who only stay can't keep it out. */
 	if (r->nstrangers >= RELAY_STRANGERS)
-		on_preamble(oldest_stranger(r), 0);
-	if (r->nstrangers >= RELAY_STRANGERS)
 		turn_away(oldest_stranger(r), closed, "too many without a token");
 	struct joint *j = joint_new(r, fd);
 	if (!j)
