@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/draft.h"
 #include "base/file.h"
 #include "base/own.h"
-#include "base/random.h"
 #include "base/banned.h"
 
 enum { HEAD = 5, NAME_BYTES = 255 }; /* a frame's kind and length; a component */
@@ -208,8 +208,7 @@ struct receiver {
 	int depth;
 	const char *root; /* the name that the first entry gets */
 	bool have_root;
-	int file; /* being written; -1: none */
-	char temp[32];
+	struct draft file; /* being written */
 	char name[NAME_BYTES + 1];
 	unsigned char body[FILES_CHUNK];
 	size_t n;
@@ -217,9 +216,7 @@ struct receiver {
 
 static void receiver_drop(struct receiver *r)
 {
-	if (r->file >= 0)
-		unlinkat(r->dirs[r->depth], r->temp, 0);
-	fd_drop(&r->file);
+	draft_drop(&r->file);
 	for (; r->depth > 0; r->depth--)
 		fd_drop(&r->dirs[r->depth]);
 }
@@ -268,7 +265,7 @@ static int take_entry(struct receiver *r, mode_t *mode, struct err *err)
 {
 	const char *name = (const char *)r->body + 4;
 
-	if (r->file >= 0)
+	if (r->file.fd >= 0)
 		return fail(err, ERR_INPUT, "an entry inside a file");
 	if (r->have_root && r->depth == 0)
 		return fail(err, ERR_INPUT, "a second entry at the top of the stream");
@@ -325,45 +322,36 @@ static int take_file(struct receiver *r, struct err *err)
 		return -1;
 	if (str_is(r->name, "."))
 		return fail(err, ERR_INPUT, "the contents of a directory are wanted, and a file came");
-	snprintf(r->temp, sizeof r->temp, ".bottle-cp-");
-	random_name(r->temp + strlen(r->temp), 12);
-	r->file = openat(r->dirs[r->depth], r->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	                 mode);
-	return r->file >= 0 ? 0 : fail_entry(r, "create", err);
+	return draft_open(&r->file, r->dirs[r->depth], mode) == 0 ? 0 : fail_entry(r, "create", err);
 }
 
 static int take_bytes(struct receiver *r, struct err *err)
 {
-	if (r->file < 0)
+	if (r->file.fd < 0)
 		return fail(err, ERR_INPUT, "bytes of no file");
 	r->count->bytes += r->n;
 	if (r->count->bytes > r->limit)
 		return fail(err, ERR_INPUT, "more than the limit of %llu bytes",
 		            (unsigned long long)r->limit);
-	if (file_write_all(r->file, r->body, r->n, err) != 0)
+	if (file_write_all(r->file.fd, r->body, r->n, err) != 0)
 		return fail_in(err, "receiving");
 	return 0;
 }
 
 static int take_end(struct receiver *r, struct err *err)
 {
-	int at = r->dirs[r->depth];
-
-	if (r->file < 0)
+	if (r->file.fd < 0)
 		return fail(err, ERR_INPUT, "the end of no file");
-	int rc = close(fd_steal(&r->file));
-	if (rc != 0 || renameat(at, r->temp, at, r->name) != 0) {
-		fail_entry(r, "write", err);
-		unlinkat(at, r->temp, 0);
-		return -1;
-	}
+	if (draft_place(&r->file, r->name) != 0)
+		return fail_entry(r, "write", err);
+	draft_drop(&r->file);
 	r->count->files++;
 	return 0;
 }
 
 static int take_leave(struct receiver *r, struct err *err)
 {
-	if (r->file >= 0 || r->depth == 0)
+	if (r->file.fd >= 0 || r->depth == 0)
 		return fail(err, ERR_INPUT, "the end of no directory");
 	fd_drop(&r->dirs[r->depth--]);
 	return 0;
@@ -409,7 +397,7 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 		                           .arg = arg,
 		                           .count = count,
 		                           .root = name,
-		                           .file = -1,
+		                           .file = DRAFT_INIT,
 		                           .dirs = { dir } };
 	enum files_frame kind = FILES_DONE;
 
@@ -424,7 +412,7 @@ int files_receive(int in, int dir, const char *name, uint64_t limit, files_told 
 		if (take_frame(&r, kind, err) != 0)
 			return -1;
 	}
-	if (r.depth != 0 || r.file >= 0 || !r.have_root)
+	if (r.depth != 0 || r.file.fd >= 0 || !r.have_root)
 		return fail(err, ERR_INPUT, "the stream ended inside %s",
 		            r.have_root ? "a directory" : "nothing");
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/draft.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "workspace/below.h"
@@ -114,12 +115,6 @@ static int open_parent(const struct run *r, const char *path, const char **name)
 	return fd_steal(&dir);
 }
 
-static void temporary_name(char out[32])
-{
-	snprintf(out, 32, ".bottle-export-");
-	random_name(out + strlen(out), 12);
-}
-
 /* Copies what is there and leaves holes as holes: a file that claims to be huge takes no
  * more room outside than it does inside. */
 static int copy_bytes(int from, int to, off_t size)
@@ -158,17 +153,15 @@ static int copy_bytes(int from, int to, off_t size)
 
 static int remove_tree(const struct run *r, int dir, const char *name, const char *path, int depth);
 
-static int replace(const struct run *r, int parent, const char *temp, const char *name, const char *path)
+/* What a rename does not replace is removed first, if anything may be. */
+static int make_room(const struct run *r, int parent, const char *name, const char *path)
 {
-	if (renameat(parent, temp, parent, name) == 0)
+	struct stat st;
+
+	if (!r->options->deletions || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISDIR(st.st_mode))
 		return 0;
-	if ((errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST) && r->options->deletions &&
-	    remove_tree(r, parent, name, path, 0) == 0 && renameat(parent, temp, parent, name) == 0)
-		return 0;
-	int saved = errno;
-	unlinkat(parent, temp, 0);
-	errno = saved;
-	return -1;
+	return remove_tree(r, parent, name, path, 0);
 }
 
 static bool stood_there(const struct change *c)
@@ -199,46 +192,41 @@ static int set_mode(const struct run *r, const struct change *c, int parent, con
 
 static int export_file(const struct run *r, const struct change *c)
 {
-	char temp[32];
 	const char *name;
 	struct stat st;
 	own_fd int from = below_read_file(r->w->upper, c->path, &st);
 	own_fd int parent = from >= 0 ? open_parent(r, c->path, &name) : -1;
+	own_draft struct draft to = DRAFT_INIT;
 
-	if (parent < 0)
+	if (parent < 0 || draft_open(&to, parent, 0600) != 0)
 		return -1;
-	temporary_name(temp);
-	own_fd int to = openat(parent, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0)
+	give_owner(r, to.fd);
+	if (copy_bytes(from, to.fd, st.st_size) != 0 || set_mode(r, c, parent, name, to.fd) != 0 ||
+	    make_room(r, parent, name, c->path) != 0)
 		return -1;
-	give_owner(r, to);
-	if (copy_bytes(from, to, st.st_size) != 0 || set_mode(r, c, parent, name, to) != 0) {
-		int saved = errno;
-		unlinkat(parent, temp, 0);
-		errno = saved;
-		return -1;
-	}
-	return replace(r, parent, temp, name, c->path);
+	return draft_place(&to, name);
 }
 
 static int export_symlink(const struct run *r, const struct change *c)
 {
-	char temp[32];
+	char temp[32] = ".draft-";
 	const char *name;
 	own_fd int parent = open_parent(r, c->path, &name);
 
-	if (parent < 0)
+	if (parent < 0 || make_room(r, parent, name, c->path) != 0)
 		return -1;
-	temporary_name(temp);
+	random_name(temp + strlen(temp), 12);
 	/* The text that was judged, not what stands in the layer by now. */
 	if (symlinkat(c->target, parent, temp) != 0)
 		return -1;
-	if (r->root &&
-	    fchownat(parent, temp, r->options->owner, r->options->group, AT_SYMLINK_NOFOLLOW) != 0) {
-		unlinkat(parent, temp, 0);
-		return -1;
-	}
-	return replace(r, parent, temp, name, c->path);
+	if ((!r->root ||
+	     fchownat(parent, temp, r->options->owner, r->options->group, AT_SYMLINK_NOFOLLOW) == 0) &&
+	    renameat(parent, temp, parent, name) == 0)
+		return 0;
+	int saved = errno;
+	unlinkat(parent, temp, 0);
+	errno = saved;
+	return -1;
 }
 
 static int export_directory(const struct run *r, const struct change *c)

@@ -112,6 +112,19 @@ PY
 	[[ $output == *"leads out of the workspace"* ]]
 }
 
+# By a signal that comes in the middle of a file, as Ctrl-C may.
+@test "an export that is killed leaves no part of a file" {
+	head -c 300000 /dev/urandom >"$up/file"
+	run bash -c "ulimit -c 0 -f 64; exec $bottle export one-aaaaa"
+	[ "$status" -eq $((128 + $(kill -l XFSZ))) ]
+	[ -z "$(ls -A "$work")" ]
+	echo old >"$work/file"
+	run "$bottle" export one-aaaaa # control, and in place of another
+	[ "$status" -eq 0 ]
+	cmp "$up/file" "$work/file"
+	[ "$(ls -A "$work")" = file ]
+}
+
 @test "export writes through no link that stands in the way" {
 	mkdir "$dir/outside" "$up/d" "$dir/to"
 	echo new >"$up/d/file"

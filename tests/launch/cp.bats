@@ -122,6 +122,19 @@ copies_both_ways() {
 	[[ $err == *"in the bottle"*none* ]]
 }
 
+@test "a copy that is killed leaves no part of a file" {
+	detached sleep 1000
+	bottle exec "$slug" -- sh -c 'head -c 300000 /dev/urandom >/tmp/big'
+	mkdir "$PLACE/to"
+	# By a signal that comes in the middle of the file, as Ctrl-C may.
+	run_split bash -c "ulimit -c 0 -f 64; exec bottle cp $slug:/tmp/big $PLACE/to"
+	expect_status $((128 + $(kill -l XFSZ)))
+	[ -z "$(ls -A "$PLACE/to")" ]
+	run_split bottle cp "$slug:/tmp/big" "$PLACE/to" # control
+	expect_status 0
+	[ "$(stat -c %s "$PLACE/to/big")" -eq 300000 ]
+}
+
 # More than the pipe of what the program inside says would hold.
 @test "what does not go into a bottle is named, all of it" {
 	mkdir in
