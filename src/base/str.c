@@ -134,6 +134,11 @@ void str_add_escaped(struct str *s, const void *bytes, size_t n, size_t limit)
 		str_add(s, "...");
 }
 
+const char *str_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 bool str_is(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;

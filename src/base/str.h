@@ -42,6 +42,9 @@ void str_add_visible(struct str *s, const char *text); /* all of it, as one line
 void str_addn_name(struct str *s, const void *bytes, size_t n);
 void str_add_name(struct str *s, const char *name);
 
+/* What follows a noun that is counted: "file" becomes "files" for any number but one. */
+const char *str_plural(uint64_t n);
+
 bool str_is(const char *a, const char *b); /* equal; NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);

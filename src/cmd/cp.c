@@ -236,6 +236,19 @@ static int copy_in(struct command *c, const char *from, const struct side *to, s
 	return inside_finish(&inside, &why, err);
 }
 
+static void say_count(struct command *c, const struct files_count *n)
+{
+	own_str struct str text = STR_INIT;
+
+	str_addf(&text, "copied %llu file%s, %llu byte%s", (unsigned long long)n->files, str_plural(n->files),
+	         (unsigned long long)n->bytes, str_plural(n->bytes));
+	if (n->remarks > n->missed)
+		str_addf(&text, "; %llu passed over", (unsigned long long)(n->remarks - n->missed));
+	if (n->missed > 0)
+		str_addf(&text, "; %llu could not be read", (unsigned long long)n->missed);
+	ui_note(&c->ui, "%s", str_c(&text));
+}
+
 static int cp_run(struct command *c, struct err *err)
 {
 	own_side struct side from = side_of(command_arg(c, 0)), to = side_of(command_arg(c, 1));
@@ -250,9 +263,8 @@ static int cp_run(struct command *c, struct err *err)
 	                     copy_in(c, from.path, &to, &count, err);
 	if (rc != 0)
 		return -1;
-	ui_note(&c->ui, "copied %llu files, %llu bytes%s", (unsigned long long)count.files,
-	        (unsigned long long)count.bytes, count.remarks ? "; some were passed over" : "");
-	return 0;
+	say_count(c, &count);
+	return count.missed > 0 ? 1 : 0;
 }
 
 const struct verb verb_cp = {
@@ -262,7 +274,8 @@ const struct verb verb_cp = {
 	.details =
 		"One side is SLUG:path; a relative path there starts at the workspace. Copies regular files and directories, "
 		"as the agent's user inside. Links, devices and the like are passed over and named; set-id bits are left "
-		"behind. A directory's DIR/. is what is in it. At most 64 GiB come out at a time.",
+		"behind. What can't be read is named, too, and then the status is 1. A directory's DIR/. is what is in it. At "
+		"most 64 GiB come out at a time.",
 	.group = GROUP_LOOK,
 	.min_args = 2,
 	.max_args = 2,

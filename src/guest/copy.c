@@ -2,11 +2,22 @@
 #include "proto/files.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "guest/guest.h"
 #include "base/banned.h"
 
 enum { COPY_FAILED = 1 };
+
+/* The host's side quotes it: it begins with no name of a program that nobody called. */
+static int failed(const struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+
+	str_add_visible(&shown, err->text);
+	dprintf(2, "%s\n", str_c(&shown));
+	return COPY_FAILED;
+}
 
 int guest_send(int argc, char **argv)
 {
@@ -16,7 +27,7 @@ int guest_send(int argc, char **argv)
 	if (argc != 2)
 		return guest_fail(GUEST_FAILED, "send PATH");
 	if (files_send_at(1, argv[1], NULL, NULL, NULL, &count, &err) != 0)
-		return guest_fail(COPY_FAILED, "%s", err.text);
+		return failed(&err);
 	return 0;
 }
 
@@ -30,6 +41,6 @@ int guest_receive(int argc, char **argv)
 	/* What may come in is bounded by who sends, and what was passed over is named there: the host's
 	 * side makes the stream. */
 	if (files_receive_at(0, argv[1], argv[2], UINT64_MAX, NULL, NULL, &count, &err) != 0)
-		return guest_fail(COPY_FAILED, "%s", err.text);
+		return failed(&err);
 	return 0;
 }

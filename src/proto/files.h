@@ -31,12 +31,14 @@ enum files_frame {
 	FILES_BYTES,
 	FILES_END,
 	FILES_REMARK, /* text: something was passed over, and why; hostile */
-	FILES_DONE,   /* nothing: the stream is whole; always last */
+	FILES_DONE,   /* nothing: the stream is whole; no frame follows */
+	FILES_MISSED, /* as a remark: of a file or directory that should have come and can't be read */
 };
 
 struct files_count {
 	uint64_t files, directories, bytes;
 	uint64_t remarks; /* things that were passed over */
+	uint64_t missed;  /* those of them that should have come and could not be read */
 };
 
 /* Hears each remark (NUL-terminated, hostile). May be NULL. */

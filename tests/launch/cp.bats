@@ -146,12 +146,60 @@ copies_both_ways() {
 	[ "$(id -u)" -ne 0 ] || as_ordinary_user
 	detached sleep 1000
 	run_split timeout -k 1 60 bottle cp in "$slug:/tmp"
-	expect_status 0
-	[ "$(grep -c '^passed over link-[0-9]*: a symlink$' "$PLACE/err")" -eq 5000 ]
+	expect_status 1
+	[ "$(grep -c '^passed over in/link-[0-9]*: a symlink$' "$PLACE/err")" -eq 5000 ]
 	[ "$(sort -u "$PLACE/err" | wc -l)" -eq 5002 ]
-	[[ $err == *"passed over closed: Permission denied"*"copied 2 files, 8 bytes; some were passed over"* ]]
+	[[ $err == *"passed over in/closed: Permission denied"*"copied 2 files, 8 bytes; 5000 passed over; 1 could not be read" ]]
 	run_split bottle exec "$slug" -- sh -c 'ls /tmp/in; cat /tmp/in/*'
 	[ "$out" = $'one\ntwo\none\ntwo' ] # control
+}
+
+@test "a copy that leaves something unread has failed, both ways, and one that leaves links has not (control)" {
+	mkdir -p in/closed in/open && echo a >in/open/one && ln -s nowhere in/link
+	: >in/unread
+	chmod 0 in/closed in/unread
+	[ "$(id -u)" -ne 0 ] || as_ordinary_user
+	detached sleep 1000
+	run_split bottle cp in "$slug:/tmp/"
+	expect_status 1
+	[[ $err == *"passed over in/closed: Permission denied"* && $err == *"passed over in/unread: Permission denied"* ]]
+	[[ $err == *"copied 1 file, 2 bytes; 1 passed over; 2 could not be read" ]]
+	run_split bottle exec "$slug" -- sh -c 'cd /tmp/in; mkdir sub; : >sub/unread; : >empty; ln -s x open/link; chmod 0 sub/unread'
+	run_split bottle cp "$slug:/tmp/in" "$PLACE/back"
+	expect_status 1
+	[[ $err == *"passed over /tmp/in/sub/unread: Permission denied"*"copied 2 files, 2 bytes; 1 passed over; 1 could not be read" ]]
+	[ "$(cat "$PLACE/back/open/one")" = a ]
+	run_split bottle cp "$slug:/tmp/in/open" "$PLACE/open"
+	expect_status 0
+	[[ $err == *"copied 1 file, 2 bytes; 1 passed over" ]]
+	# What was itself asked for is the error.
+	run_split bottle cp in/closed "$slug:/tmp/"
+	expect_status 1
+	[[ $err == "bottle: open in/closed: Permission denied" ]]
+	run_split bottle exec "$slug" -- sh -c 'mkdir -m 400 /tmp/listed'
+	run_split bottle cp "$slug:/tmp/listed" "$PLACE/listed"
+	expect_status 1
+	[[ $err == "bottle: in the bottle: open /tmp/listed: Permission denied" ]]
+}
+
+@test "an error of a copy names the whole path, and no program inside" {
+	mkdir -p in/deep && echo one >in/deep/file
+	detached sh -c 'mkdir -p /tmp/to/deep/file; exec sleep 1000'
+	wait_for bottle exec "$slug" -- test -e /tmp/to/deep/file </dev/null
+	run_split bottle cp in/deep/file "$slug:/usr/"
+	expect_status 1
+	[ "$err" = "bottle: in the bottle: create /usr/file: Read-only file system" ]
+	run_split bottle cp in/. "$slug:/tmp/to"
+	expect_status 1
+	[ "$err" = "bottle: in the bottle: write /tmp/to/deep/file: Is a directory" ]
+	run_split bottle cp "$slug:/tmp/to/none" there
+	expect_status 1
+	[ "$err" = "bottle: in the bottle: open /tmp/to/none: No such file or directory" ]
+	mkdir -p out/file
+	run_split bottle exec "$slug" -- sh -c 'mkdir /tmp/out; echo two >/tmp/out/file'
+	run_split bottle cp "$slug:/tmp/out" .
+	expect_status 1
+	[ "$err" = "bottle: write ./out/file: Is a directory" ]
 }
 
 # Takes the room in which the program that receives could say why it can't go on, and sees to that.

@@ -97,6 +97,22 @@ static int carry(struct bench *b, const char *name, const char *as, uint64_t lim
 	return rc;
 }
 
+static void add_frame(struct str *s, int kind, const void *bytes, size_t n)
+{
+	str_addc(s, (char)kind);
+	for (int i = 0; i < 4; i++)
+		str_addc(s, (char)(n >> (8 * i)));
+	str_addn(s, bytes, n);
+}
+
+static void add_entry(struct str *s, int kind, const char *name, size_t n)
+{
+	own_str struct str body = STR_INIT;
+	str_addn(&body, "\xed\x0f\0\0", 4); /* 07755 */
+	str_addn(&body, name, n);
+	add_frame(s, kind, body.data, body.len);
+}
+
 static void a_tree_arrives_as_it_was_sent(void **state)
 {
 	struct bench *b = *state;
@@ -116,8 +132,9 @@ static void a_tree_arrives_as_it_was_sent(void **state)
 	assert_ok(carry(b, "tree", "copy", UINT64_MAX, &heard, &count, &err), &err);
 	assert_int_equal(count.files, 2);
 	assert_int_equal(count.remarks, 2);
-	assert_non_null(strstr(str_c(&heard), "link: a symlink"));
-	assert_non_null(strstr(str_c(&heard), "fifo: not a regular file"));
+	assert_int_equal(count.missed, 0);
+	assert_non_null(strstr(str_c(&heard), "tree/link: a symlink"));
+	assert_non_null(strstr(str_c(&heard), "tree/fifo: not a regular file"));
 	assert_ok(file_read(b->to, "copy/big", 1 << 24, &got, &err), &err);
 	assert_string_equal(got.data, big.data);
 	assert_int_equal(fstatat(b->to, "copy/big", &st, 0), 0);
@@ -129,6 +146,51 @@ static void a_tree_arrives_as_it_was_sent(void **state)
 	/* Again: what is there is replaced and added to. */
 	str_reset(&heard);
 	assert_ok(carry(b, "tree", "copy", UINT64_MAX, &heard, &count, &err), &err);
+}
+
+static void what_should_have_come_is_counted_apart(void **state)
+{
+	struct bench *b = *state;
+	own_str struct str heard = STR_INIT, s = STR_INIT;
+	struct files_count count;
+	struct err err = ERR_INIT;
+	int pair[2];
+
+	add_entry(&s, FILES_ENTER, "x", 1);
+	add_frame(&s, FILES_REMARK, "x/link: a symlink", 17);
+	add_frame(&s, FILES_MISSED, "x/closed: no", 12);
+	add_frame(&s, FILES_LEAVE, NULL, 0);
+	add_frame(&s, FILES_DONE, NULL, 0);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_ok(file_write_all(pair[1], s.data, s.len, &err), &err);
+	close(pair[1]);
+	int rc = files_receive(pair[0], b->to, "root", UINT64_MAX, hear, &heard, &count, &err);
+	close(pair[0]);
+	assert_ok(rc, &err);
+	assert_int_equal(count.remarks, 2);
+	assert_int_equal(count.missed, 1);
+	assert_string_equal(str_c(&heard), "x/link: a symlink\nx/closed: no\n");
+}
+
+/* The end of it tells more than its beginning; a remark is bounded, whatever a name is made of. */
+static void a_long_path_is_told_by_its_end(void **state)
+{
+	struct bench *b = *state;
+	own_str struct str heard = STR_INIT;
+	struct files_count count;
+	struct err err = ERR_INIT;
+	char name[200];
+
+	memset(name, 1, sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	own_fd int tree = made_dir(b->from, "tree");
+	own_fd int one = made_dir(tree, name);
+	own_fd int two = made_dir(one, name);
+	assert_int_equal(symlinkat("x", two, "the-end"), 0);
+	assert_ok(carry(b, "tree", "copy", UINT64_MAX, &heard, &count, &err), &err);
+	assert_int_equal(count.remarks, 1);
+	assert_true(str_starts(str_c(&heard), "...\\x01"));
+	assert_non_null(strstr(str_c(&heard), "/the-end: a symlink"));
 }
 
 static void links_at_the_top_are_refused(void **state)
@@ -160,22 +222,6 @@ static void over_the_limit_is_refused_and_nothing_half_is_left(void **state)
 	assert_refused(carry(b, "file", "copy", 9, &heard, &count, &err), &err, ERR_INPUT, "limit of 9");
 	assert_int_equal(unlinkat(b->top, "to", AT_REMOVEDIR), 0); /* it is empty */
 	b->to = (close(b->to), made_dir(b->top, "to"));
-}
-
-static void add_frame(struct str *s, int kind, const void *bytes, size_t n)
-{
-	str_addc(s, (char)kind);
-	for (int i = 0; i < 4; i++)
-		str_addc(s, (char)(n >> (8 * i)));
-	str_addn(s, bytes, n);
-}
-
-static void add_entry(struct str *s, int kind, const char *name, size_t n)
-{
-	own_str struct str body = STR_INIT;
-	str_addn(&body, "\xed\x0f\0\0", 4); /* 07755 */
-	str_addn(&body, name, n);
-	add_frame(s, kind, body.data, body.len);
 }
 
 static int receive(struct bench *b, const struct str *s, struct err *err)
@@ -292,6 +338,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BENCH(a_tree_arrives_as_it_was_sent),
+		ON_BENCH(what_should_have_come_is_counted_apart),
+		ON_BENCH(a_long_path_is_told_by_its_end),
 		ON_BENCH(links_at_the_top_are_refused),
 		ON_BENCH(over_the_limit_is_refused_and_nothing_half_is_left),
 		ON_BENCH(hostile_names_are_refused),
