@@ -310,7 +310,7 @@ static int empty_images(struct command *c, struct err *err)
 	if (open_images(c, &cache, err) != 0 || image_cache_empty(&cache, &freed, err) != 0)
 		return -1;
 	ui_note(&c->ui, "%zu cached image%s removed (%llu MiB), %zu in use", freed.images,
-	        freed.images == 1 ? "" : "s", (unsigned long long)freed.bytes >> 20, freed.held);
+	        str_plural(freed.images), (unsigned long long)freed.bytes >> 20, freed.held);
 	return 0;
 }
 

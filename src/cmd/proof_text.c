@@ -23,7 +23,7 @@ void proof_text(const json *proof, struct str *out)
 		          !json_get_truth(json_at(checks, i), "as_expected", false);
 	}
 	bool confined = json_get_truth(proof, "confined", false);
-	str_addf(out, "%s, %zu checks", confined ? "confined" : "not confined", tried);
+	str_addf(out, "%s, %zu check%s", confined ? "confined" : "not confined", tried, str_plural(tried));
 	if (failed > 0)
 		str_addf(out, ", %zu failed", failed);
 	if (tried < json_count(checks))

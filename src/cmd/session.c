@@ -49,7 +49,7 @@ static int put_some(int to, const char *bytes, size_t n, size_t *put, struct err
 		if (took < 0 && errno == EAGAIN)
 			break;
 		if (took < 0 && errno != EINTR)
-			return fail_errno(err, "write");
+			return fail_errno(err, "write to %s", to == STDOUT_FILENO ? "stdout" : "stderr");
 		*put += took > 0 ? (size_t)took : 0;
 	}
 	return 0;

@@ -109,7 +109,7 @@ static bool tell_changes(struct command *c, const struct bottle *b, struct str *
 		ui_note(&c->ui, "what changed can't be said, and stays in the bottle: %s", err.text);
 		return false;
 	}
-	str_addf(line, "%zu file%s changed%s, ", n, n == 1 ? "" : "s", more ? " at least" : "");
+	str_addf(line, "%zu file%s changed%s, ", n, str_plural(n), more ? " at least" : "");
 	return true;
 }
 
@@ -124,7 +124,7 @@ void session_summary(struct command *c, const char *slug)
 		return;
 	bool there = tell_changes(c, &b, &line);
 	ui_note(&c->ui, "%s%llu request%s refused", str_c(&line), (unsigned long long)b.record.refused,
-	        b.record.refused == 1 ? "" : "s");
+	        str_plural(b.record.refused));
 	if (there) {
 		ui_note(&c->ui, "  bottle diff %s      what changed", slug);
 		ui_note(&c->ui, "  bottle export %s    bring it out", slug);

@@ -204,7 +204,8 @@ static void print_yaml(const struct wishes *all)
 			continue;
 		own_json json *route = route_json(w);
 		own_str struct str matches = STR_INIT;
-		ui_text("    # refused %zu times%s\n", w->refused, w->n ? "" : "; only the host was seen");
+		ui_text("    # refused %zu time%s%s\n", w->refused, str_plural(w->refused),
+		        w->n ? "" : "; only the host was seen");
 		/* A name like "null" or "1e5" is text in quotes alone. */
 		ui_text("    - host: \"%s\"\n", w->host);
 		if (json_get(route, "port"))
@@ -238,9 +239,10 @@ static int suggest_run(struct command *c, struct err *err)
 		routed += can_be_routed(&all->v[i]);
 		if (!can_be_routed(&all->v[i]))
 			ui_note(&c->ui,
-			        "%s:%lld: refused %zu times, for paths or methods that no route can name as the log has "
+			        "%s:%lld: refused %zu time%s, for paths or methods that no route can name as the log has "
 			        "them",
-			        all->v[i].host, (long long)all->v[i].port, all->v[i].refused);
+			        all->v[i].host, (long long)all->v[i].port, all->v[i].refused,
+			        str_plural(all->v[i].refused));
 	}
 	if (all->more)
 		ui_note(&c->ui, "more than %d hosts were refused; these are the first", HOSTS_MAX);

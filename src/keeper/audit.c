@@ -120,13 +120,13 @@ static int refuse_cut(const struct walk *w, enum audit_end end, struct err *err)
 	return fail(
 		err, ERR_UNCONFINED,
 		end == AUDIT_ENDED ?
-			"line %llu of the audit log is cut short: %zu bytes without an end, and the log "
+			"line %llu of the audit log is cut short: %zu byte%s without an end, and the log "
 			"was whole when the bottle ended; a log that was changed is not continued, "
 			"`bottle export` brings the work out" :
 			"line %llu of the audit log is cut short: the keeper was killed when it had written "
-			"%zu bytes of it; what stands before it is whole, and `bottle cleanup` puts a note in "
+			"%zu byte%s of it; what stands before it is whole, and `bottle cleanup` puts a note in "
 			"its place",
-		number, w->at.cut);
+		number, w->at.cut, str_plural(w->at.cut));
 }
 
 static int walk_log(int dirfd, struct walk *w, enum audit_end end, struct err *err)
@@ -138,9 +138,9 @@ static int walk_log(int dirfd, struct walk *w, enum audit_end end, struct err *e
 	if (audit_read(dirfd, check_line, w, &w->at.cut, err) != 0)
 		return -1;
 	if (claim && claim->head && !(w->met && (end != AUDIT_ENDED || w->at.count == claim->count)))
-		return fail(err, ERR_UNCONFINED, "the audit log has %llu lines%s, and the record says %llu",
-		            (unsigned long long)w->at.count, w->at.cut ? " and a part of one" : "",
-		            (unsigned long long)claim->count);
+		return fail(err, ERR_UNCONFINED, "the audit log has %llu line%s%s, and the record says %llu",
+		            (unsigned long long)w->at.count, str_plural(w->at.count),
+		            w->at.cut ? " and a part of one" : "", (unsigned long long)claim->count);
 	return 0;
 }
 

@@ -118,7 +118,8 @@ int probe_programs(const struct preflight_host *host, struct str *found, struct 
 	if (c.paths.n == 0)
 		str_add(found, "the host's own");
 	else
-		str_addf(found, "%zu paths of a store, programs in %s", c.paths.n, c.bin);
+		str_addf(found, "%zu path%s of a store, programs in %s", c.paths.n, str_plural(c.paths.n),
+		         c.bin);
 	return 0;
 }
 

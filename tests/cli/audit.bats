@@ -159,7 +159,7 @@ set_record() {
 	truncate -s -5 "$log"
 	run --separate-stderr "$bottle" audit --verify one-aaaaa
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"1 lines and a part of one, and the record says 2"* ]]
+	[[ $stderr == *"1 line and a part of one, and the record says 2"* ]]
 	set_record "$dead"
 	before=$(sha256sum <"$log")
 	run --separate-stderr "$bottle" cleanup --yes one-aaaaa
@@ -260,12 +260,13 @@ judges() {
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 	for host in a b c d; do
-		[[ $stderr == *"$host.example.com:80: refused 1 times"* ]]
+		[[ $stderr == *"$host.example.com:80: refused 1 time, for"* ]]
 	done
 	# Beside one that can be named, that one is (control); and the longest path that is whole.
 	deny '"reason":"host-not-routed","scheme":"http","host":"a.example.com","port":80,"method":"GET","path":"/y"'
 	deny '"reason":"host-not-routed","scheme":"http","host":"e.example.com","port":80,"method":"GET","path":"'"$long"'"'
 	suggested
+	[[ $("$bottle" policy suggest one-aaaaa) == *"# refused 1 time"$'\n'* ]]
 	judges allowed GET http://a.example.com/y
 	judges refused GET http://a.example.com/x
 	judges refused GET http://d.example.com/

@@ -51,6 +51,16 @@ all_of_it_came() {
 	done
 }
 
+@test "what can't be written is said to be stdout, or stderr, of start and of exec" {
+	detached sleep 1000
+	run_split sh -c "exec bottle exec $slug -- echo x >/dev/full"
+	expect_status 125
+	[ "$err" = "bottle: write to stdout: No space left on device" ]
+	run_split sh -c 'exec bottle start --rm --yes -- echo x >/dev/full'
+	expect_status 125
+	[[ $err == *"bottle: write to stdout: No space left on device"* ]]
+}
+
 @test "while nobody reads the output, a signal reaches the program all the same" {
 	local speak='trap "echo > caught; exit 42" TERM; seq 1 300000 & while :; do sleep 0.1; done'
 	# Once only: the second signal would be another's.

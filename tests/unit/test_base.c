@@ -19,6 +19,14 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 
+static void nouns_are_counted(void **state)
+{
+	(void)state;
+	assert_string_equal(str_plural(0), "s");
+	assert_string_equal(str_plural(1), "");
+	assert_string_equal(str_plural(2), "s");
+}
+
 static void a_text_that_does_not_fit_shows_that_it_was_cut(void **state)
 {
 	(void)state;
@@ -437,6 +445,7 @@ int main(int argc, char **argv)
 		return tell_what_it_was_given();
 
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nouns_are_counted),
 		cmocka_unit_test(hostile_text_loses_what_a_terminal_acts_on),
 		cmocka_unit_test(no_two_names_are_shown_alike),
 		cmocka_unit_test(a_text_that_does_not_fit_shows_that_it_was_cut),
