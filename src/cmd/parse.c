@@ -147,6 +147,11 @@ static int fail_option(const struct verb *verb, const char *word, struct err *er
 	            verb->name, str_c(&shown), verb->name);
 }
 
+static bool names_a_path(const struct option *option)
+{
+	return option->complete == COMPLETE_FILE || option->complete == COMPLETE_DIRECTORY;
+}
+
 static int give(struct command *c, const struct option *option, const char *value, struct err *err)
 {
 	if (option == &common[COMMON_HELP]) {
@@ -159,6 +164,9 @@ static int give(struct command *c, const struct option *option, const char *valu
 	}
 	if (!option->repeats && option->value && command_has(c, option->name))
 		return fail(err, ERR_USAGE, "--%s is given twice; it takes one value", option->name);
+	if (value && !*value && names_a_path(option))
+		return fail(err, ERR_USAGE, "--%s is given an empty name; it needs a %s", option->name,
+		            option->value);
 	c->given = xrealloc(c->given, c->ngiven + 1, sizeof *c->given);
 	c->given[c->ngiven++] = (struct given){ option, value };
 	return 0;

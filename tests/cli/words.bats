@@ -85,6 +85,20 @@ load helper
 	done
 }
 
+@test "a path that is empty is a usage error which names the option" {
+	run_split bottle start --dry-run -w "" -- true
+	expect_status 125
+	[[ $err == *"--workspace is given an empty name"*"it needs a DIR"* ]]
+	for words in "start --dry-run --json --workspace" "export one-aaaaa --json --to" "allowlist verify one --json --db"; do
+		# shellcheck disable=SC2086
+		run_split bottle $words ""
+		[ "$(jq -r .error.kind <<<"$out")" = usage ]
+		[[ $(jq -r .error.message <<<"$out") == "--${words##*--} is given an empty name" ]] || { echo "$out"; return 1; }
+	done
+	run_split bottle start --dry-run --backend namespace -w . -- true # control
+	expect_status 0
+}
+
 @test "with --json an error is one object on stdout" {
 	run_split bottle doctor --json --backend chroot
 	expect_status 2
