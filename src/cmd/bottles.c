@@ -145,6 +145,12 @@ void name_set(const struct command *c, json *row, const char *key, const char *n
 	}
 }
 
+void layers_say_unseen(const struct command *c)
+{
+	ui_note(&c->ui,
+	        "not everything was looked at: directories are too deep or too many, or something is unreadable");
+}
+
 char *workspace_path(const char *given, struct err *err)
 {
 	own_str struct str out = STR_INIT;

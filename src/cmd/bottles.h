@@ -35,6 +35,9 @@ void layers_clear(struct layers *l);
  * the directory that it was given is gone. */
 int layers_open(const struct bottle *b, struct layers *out, struct err *err);
 
+/* For changes->more. */
+void layers_say_unseen(const struct command *c);
+
 enum { AGE_TEXT = 24 };
 void age_text(int64_t since_ms, char out[AGE_TEXT]); /* "12s", "5m", "3h", "2d" */
 /* RFC 3339, or null for 0. */

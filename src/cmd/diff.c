@@ -60,11 +60,14 @@ static void print_names(struct command *c, const struct changes *changes)
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
 }
 
-static int print_texts(const struct layers *layers, const struct changes *changes, struct err *err)
+/* @whole: becomes false where something could not be read. */
+static int print_texts(const struct layers *layers, const struct changes *changes, bool *whole,
+                       struct err *err)
 {
 	for (size_t i = 0; i < changes->n; i++) {
 		own_str struct str text = STR_INIT;
-		workspace_diff(&layers->workspace, &changes->v[i], &text);
+		if (!workspace_diff(&layers->workspace, &changes->v[i], &text))
+			*whole = false;
 		if (ui_write(text.data, text.len, err) != 0)
 			return -1;
 	}
@@ -80,14 +83,14 @@ static int diff_run(struct command *c, struct err *err)
 	if (bottle_open(c, command_arg(c, 0), &b, err) != 0 || layers_open(&b, &layers, err) != 0 ||
 	    workspace_changes(&layers.workspace, WORKSPACE_ENTRIES, &changes, err) != 0)
 		return -1;
-	if (changes.more)
-		ui_note(&c->ui,
-		        "not everything was looked at: directories are too deep, unreadable or too many");
+	bool whole = !changes.more;
 	if (c->ui.json || command_has(c, "names"))
 		print_names(c, &changes);
-	else if (print_texts(&layers, &changes, err) != 0)
+	else if (print_texts(&layers, &changes, &whole, err) != 0)
 		return -1;
-	return changes.more ? 1 : 0;
+	if (!whole)
+		layers_say_unseen(c);
+	return whole ? 0 : 1;
 }
 
 static const struct option options[] = {

@@ -112,6 +112,12 @@ static void say_what_remains(const struct told *t)
 		        t->counts[EXPORT_DELETION]);
 	if (t->counts[EXPORT_REFUSED] > 0)
 		ui_note(ui, "%zu refused: they are never exported", t->counts[EXPORT_REFUSED]);
+	if (t->counts[EXPORT_CLOSED] > 0)
+		ui_note(ui,
+		        "%zu unreadable: let their owner read them (in the bottle: chmod u+rwX), and export again",
+		        t->counts[EXPORT_CLOSED]);
+	if (t->counts[EXPORT_FAILED] > 0)
+		ui_note(ui, "%zu failed: beside each stands why", t->counts[EXPORT_FAILED]);
 }
 
 /* Made where it is missing; what is above it must be there. */
@@ -165,8 +171,7 @@ static int export_run(struct command *c, struct err *err)
 		return -1;
 	ui_rows(&c->ui, rows, columns, ARRAY_LEN(columns));
 	if (changes.more)
-		ui_note(&c->ui,
-		        "not everything was looked at: directories are too deep, unreadable or too many");
+		layers_say_unseen(c);
 	say_what_remains(&told);
 	return failed > 0 || changes.more ? 1 : 0;
 }
@@ -195,7 +200,8 @@ const struct verb verb_export = {
 		".git/hooks, .git/config, .envrc, .vscode or .claude, under any spelling that a file system takes for the "
 		"same name. Never exported: devices, FIFOs, sockets, links that lead out of the workspace, and files "
 		"at paths that were hidden from the bottle. A PATH is one as bottle diff --names shows it, or as it is. "
-		"Deletions are listed, and carried out with --delete.",
+		"Deletions are listed, and carried out with --delete, as is what would put a file in a directory's place or "
+		"the other way round. Exits with 1 where something failed, or could not be read in the bottle.",
 	.group = GROUP_LOOK,
 	.flags = VERB_JSON,
 	.min_args = 1,

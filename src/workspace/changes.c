@@ -23,6 +23,8 @@ enum { COUNT_BYTES = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
 enum { TOLD_BYTES = 256 * 1024 * 1024 };
 static const struct changes_budget usual = { WORKSPACE_ENTRIES, TOLD_BYTES };
 
+const char change_closed_file[] = "its contents can't be read";
+static const char closed_directory[] = "the directory can't be read";
 static const char hidden_path[] = "this path is hidden from the bottle";
 static const char no_contents[] = "the layer holds no contents for it (redirect or metacopy)";
 
@@ -174,6 +176,7 @@ static void note(struct walk *k, enum change_status status, const struct side *s
 		.target = mem_steal(&target),
 		.executable = executable_reason(k, kind),
 		.unreadable = unreadable,
+		.closed = unreadable == change_closed_file || unreadable == closed_directory,
 	};
 }
 
@@ -205,18 +208,19 @@ static off_t next_stored(int fd, off_t at, off_t size)
 	return errno == ENXIO ? size : at;
 }
 
-/* 1: the same bytes, 0: others, -1: one can't be read. Where both have a hole there is nothing to
- * compare: a file of any length costs what is stored of it. */
+/* 1: the same bytes, 0: others, as far as can be told, -1: those of @a can't be read. Where both have a
+ * hole there is nothing to compare: a file of any length costs what is stored of it. */
 static int same_contents(struct walk *k, const struct side *a, const struct side *b)
 {
 	char left[CHUNK], right[CHUNK];
 	off_t size = a->st.st_size, at = 0;
 
-	if (size != b->st.st_size)
-		return 0;
-	own_fd int one = below_read(a->fd, &a->st), two = below_read(b->fd, &b->st);
-	if (one < 0 || two < 0)
+	own_fd int one = below_read(a->fd, &a->st);
+	if (one < 0)
 		return -1;
+	own_fd int two = size == b->st.st_size ? below_read(b->fd, &b->st) : -1;
+	if (two < 0)
+		return 0;
 	for (;;) {
 		off_t x = next_stored(one, at, size), y = next_stored(two, at, size);
 		at = x < y ? x : y;
@@ -225,7 +229,7 @@ static int same_contents(struct walk *k, const struct side *a, const struct side
 		k->may_read -= CHUNK;
 		ssize_t n = read_full(one, left, sizeof left, at),
 			m = read_full(two, right, sizeof right, at);
-		if (n < 0 || m < 0)
+		if (n < 0)
 			return -1;
 		if (n != m || memcmp(left, right, (size_t)n) != 0)
 			return 0;
@@ -242,71 +246,98 @@ static bool same_target(const struct side *a, const struct side *b)
 	return one && two && str_is(one, two);
 }
 
-static void judge_file(struct walk *k, const struct side *up, const struct side *low)
+static void visit(struct walk *k, int upper, int lower, bool merged, int depth);
+
+/* What is known of a name that stands in the upper layer. */
+struct found {
+	bool changed;
+	enum change_status status;
+	const char *unreadable;
+};
+
+static struct found judge_file(struct walk *k, const struct side *up, const struct side *low)
 {
+	struct found f = { .changed = true, .status = CHANGE_MODIFIED };
+
 	if (has_mark(up, "metacopy", '\0') || has_mark(up, "redirect", '\0')) {
-		note(k, CHANGE_MODIFIED, up, no_contents);
-		return;
+		f.unreadable = no_contents;
+		return f;
 	}
 	int same = same_contents(k, up, low);
 	if (same < 0)
-		note(k, CHANGE_MODIFIED, up, "its contents can't be read");
-	else if (same == 0)
-		note(k, CHANGE_MODIFIED, up, NULL);
-	else if ((up->st.st_mode & 07777) != (low->st.st_mode & 07777))
-		note(k, CHANGE_MODE, up, NULL);
+		f.unreadable = change_closed_file;
+	if (same <= 0)
+		return f;
+	f.status = CHANGE_MODE;
+	f.changed = (up->st.st_mode & 07777) != (low->st.st_mode & 07777);
+	return f;
 }
 
-static void visit(struct walk *k, int upper, int lower, bool merged, int depth);
+/* A file that nothing is compared with. Whoever counts needs no more than that it is there. */
+static const char *why_unreadable(const struct walk *k, const struct side *up)
+{
+	own_fd int fd = k->out && S_ISREG(up->st.st_mode) ? below_read(up->fd, &up->st) : -1;
 
-/* Goes into a directory of the upper layer that was looked at and noted. */
-static void descend(struct walk *k, const struct side *up, const struct side *low, bool merged, int depth)
+	return k->out && S_ISREG(up->st.st_mode) && fd < 0 ? change_closed_file : NULL;
+}
+
+static struct found judge_kind(struct walk *k, const struct side *up, const struct side *low)
+{
+	enum entry_kind kind = kind_of(up->st.st_mode);
+	struct found f = { .changed = true, .status = CHANGE_MODIFIED };
+
+	if (low->fd < 0 || kind_of(low->st.st_mode) != kind) {
+		f.status = low->fd < 0 ? CHANGE_ADDED : CHANGE_TYPE;
+		f.unreadable = why_unreadable(k, up);
+	} else if (kind == ENTRY_FILE) {
+		f = judge_file(k, up, low);
+	} else if (kind == ENTRY_SYMLINK) {
+		f.changed = !same_target(up, low);
+	} else if (kind == ENTRY_DIRECTORY) {
+		f.status = CHANGE_MODE;
+		f.changed = (up->st.st_mode & 07777) != (low->st.st_mode & 07777);
+	}
+	return f;
+}
+
+/* Opens both sides of a directory; else why nobody can look into it. */
+static const char *open_sides(const struct walk *k, const struct side *up, const struct side *low, int depth,
+                              int *upper, int *lower)
 {
 	bool both = low->fd >= 0 && S_ISDIR(low->st.st_mode);
 
 	/* A longer path is no way to what lies there: the kernel takes none. */
-	if (depth >= WORKSPACE_DEPTH || k->path.len >= PATH_MAX) {
-		note(k, CHANGE_MODIFIED, up, "deeper than directories are looked into");
-		k->more = true;
-		return;
-	}
-	own_fd int upper = below_read(up->fd, &up->st);
-	own_fd int lower = both ? below_read(low->fd, &low->st) : -1;
-	if (upper < 0 || (both && lower < 0)) {
-		note(k, CHANGE_MODIFIED, up, "the directory can't be read");
-		return;
-	}
-	if (has_mark(up, "redirect", '\0')) {
-		note(k, CHANGE_MODIFIED, up, no_contents);
-		return;
-	}
-	/* Below an opaque directory nothing of the lower one shows, at any depth. */
-	visit(k, upper, lower, merged && !has_mark(up, "opaque", 'y'), depth + 1);
+	if (depth >= WORKSPACE_DEPTH || k->path.len >= PATH_MAX)
+		return "deeper than directories are looked into";
+	*upper = below_read(up->fd, &up->st);
+	*lower = both ? below_read(low->fd, &low->st) : -1;
+	if (*upper < 0 || (both && *lower < 0))
+		return closed_directory;
+	return has_mark(up, "redirect", '\0') ? no_contents : NULL;
 }
 
 static void judge_present(struct walk *k, const struct side *up, const struct side *low, bool merged,
                           int depth)
 {
-	enum entry_kind kind = kind_of(up->st.st_mode);
+	own_fd int upper = -1, lower = -1;
 
 	if (workspace_excluded(k->w->exclude, str_c(&k->path))) {
 		note(k, low->fd < 0 ? CHANGE_ADDED : CHANGE_MODIFIED, up, hidden_path);
 		return;
 	}
-	if (low->fd < 0)
-		note(k, CHANGE_ADDED, up, NULL);
-	else if (kind_of(low->st.st_mode) != kind)
-		note(k, CHANGE_TYPE, up, NULL);
-	else if (kind == ENTRY_FILE)
-		judge_file(k, up, low);
-	else if (kind == ENTRY_SYMLINK && !same_target(up, low))
-		note(k, CHANGE_MODIFIED, up, NULL);
-	else if (kind == ENTRY_DIRECTORY && (up->st.st_mode & 07777) != (low->st.st_mode & 07777))
-		note(k, CHANGE_MODE, up, NULL);
-	else if (kind == ENTRY_SPECIAL)
-		note(k, CHANGE_MODIFIED, up, NULL);
-	if (kind == ENTRY_DIRECTORY)
-		descend(k, up, low, merged, depth);
+	bool directory = S_ISDIR(up->st.st_mode);
+	struct found f = judge_kind(k, up, low);
+	if (directory)
+		f.unreadable = open_sides(k, up, low, depth, &upper, &lower);
+	if (f.unreadable && !f.changed)
+		f = (struct found){ true, CHANGE_MODIFIED, f.unreadable };
+	if (f.unreadable)
+		k->more = true;
+	if (f.changed)
+		note(k, f.status, up, f.unreadable);
+	/* Below an opaque directory nothing of the lower one shows, at any depth. */
+	if (directory && !f.unreadable)
+		visit(k, upper, lower, merged && !has_mark(up, "opaque", 'y'), depth + 1);
 }
 
 static void examine(struct walk *k, int upper, int lower, const char *name, bool merged, int depth)

@@ -3,6 +3,9 @@
  * number and length, and each may be read at every level of a walk. */
 #include "workspace/workspace.h"
 
+/* Why a file whose contents can't be read could not be looked at. */
+extern const char change_closed_file[];
+
 struct changes_budget {
 	size_t names; /* that are read from directories */
 	size_t bytes; /* of paths and of links' targets */

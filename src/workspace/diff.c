@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "workspace/below.h"
+#include "workspace/changes.h"
 #include "workspace/lines.h"
 #include "base/banned.h"
 
@@ -58,25 +59,25 @@ static void add_header(struct str *out, const char *sign, const char *side, cons
 	str_addc(out, '\n');
 }
 
-void workspace_diff(const struct workspace *w, const struct change *c, struct str *out)
+bool workspace_diff(const struct workspace *w, const struct change *c, struct str *out)
 {
 	own_str struct str before = STR_INIT, after = STR_INIT;
 	enum side_state was = SIDE_NONE, is = SIDE_NONE;
 
 	if (c->unreadable) {
 		say(out, c, c->unreadable);
-		return;
+		return true;
 	}
 	if (c->kind != ENTRY_FILE || c->status == CHANGE_MODE) {
 		say(out, c, "");
-		return;
+		return true;
 	}
 	if (c->status != CHANGE_ADDED)
 		was = read_side(w->lower, c->path, &before);
 	if (c->status != CHANGE_DELETED)
 		is = read_side(w->upper, c->path, &after);
 	if (was == SIDE_UNREADABLE || is == SIDE_UNREADABLE)
-		say(out, c, "its contents can't be read");
+		say(out, c, change_closed_file);
 	else if (was == SIDE_LARGE || is == SIDE_LARGE)
 		say(out, c, "too large to be shown");
 	else if (was == SIDE_BINARY || is == SIDE_BINARY)
@@ -88,4 +89,5 @@ void workspace_diff(const struct workspace *w, const struct change *c, struct st
 		add_header(out, "+++", "b/", c, is == SIDE_TEXT);
 		lines_diff(str_c(&before), before.len, str_c(&after), after.len, out);
 	}
+	return was != SIDE_UNREADABLE && is != SIDE_UNREADABLE;
 }

@@ -14,7 +14,8 @@
 
 const char *export_verdict_name(enum export_verdict verdict)
 {
-	static const char *const names[] = { "exported", "held", "deletion", "refused", "failed" };
+	static const char *const names[] = { "exported",   "held", "deletion", "refused",
+		                             "unreadable", "kept", "failed" };
 	return names[verdict];
 }
 
@@ -57,7 +58,7 @@ static enum export_verdict judge(const struct change *c, const struct export_opt
 	*why = NULL;
 	if (c->unreadable) {
 		*why = c->unreadable;
-		return EXPORT_REFUSED;
+		return c->closed ? EXPORT_CLOSED : EXPORT_REFUSED;
 	}
 	if (c->status != CHANGE_DELETED && c->kind == ENTRY_SPECIAL) {
 		*why = "a device, FIFO or socket";
@@ -315,15 +316,36 @@ static int carry_out(const struct run *r, const struct change *c)
 	bug("a special file was let through");
 }
 
+/* Of the permissions that changed: those that come out. */
+static mode_t carried(const struct change *c)
+{
+	return (c->mode ^ c->mode_before) & (c->kind == ENTRY_FILE ? 0100 : 0);
+}
+
+static const char permissions_stay[] = "its permissions stay as they are";
+
 /* What was not brought out with it. */
 static const char *say_remainder(const struct change *c)
 {
-	const mode_t carried = c->kind == ENTRY_FILE ? 0100 : 0;
-
-	if (!stood_there(c) || ((c->mode ^ c->mode_before) & ~carried) == 0)
+	if (!stood_there(c) || (c->mode ^ c->mode_before) == carried(c))
 		return NULL;
-	return c->kind == ENTRY_FILE ? "of its permissions only the owner's x is taken" :
-	                               "its permissions stay as they are";
+	return c->kind == ENTRY_FILE ? "of its permissions only the owner's x is taken" : permissions_stay;
+}
+
+/* Nothing is to be brought to where the same stands already, but permissions that stay inside: a
+ * directory, or the very file that the bottle was given. */
+static bool is_kept(const struct run *r, const struct change *c)
+{
+	struct stat st, given;
+
+	if (c->status != CHANGE_MODE || carried(c) != 0)
+		return false;
+	own_fd int there = below_look(r->options->to, c->path, &st);
+	own_fd int before = there >= 0 ? below_look(r->w->lower, c->path, &given) : -1;
+	if (before < 0)
+		return false;
+	return c->kind == ENTRY_DIRECTORY ? S_ISDIR(st.st_mode) :
+	                                    st.st_dev == given.st_dev && st.st_ino == given.st_ino;
 }
 
 static const char *say_why(int number)
@@ -345,6 +367,30 @@ static const char *say_why(int number)
 	}
 }
 
+/* What stands in the way, as far as that is seen before it is tried, which a dry run does not. NULL:
+ * nothing. */
+static const char *say_obstacle(const struct run *r, const struct change *c)
+{
+	const bool deletions = r->options->deletions;
+	struct stat st;
+
+	if (c->status == CHANGE_DELETED)
+		return NULL;
+	own_fd int there = below_look(r->options->to, c->path, &st);
+	/* With deletions, what is no directory above it may have been replaced by then. */
+	if (there < 0)
+		return !deletions && (errno == ELOOP || errno == ENOTDIR) ? say_why(errno) : NULL;
+	bool directory = S_ISDIR(st.st_mode);
+	if (directory == (c->kind == ENTRY_DIRECTORY))
+		return NULL;
+	if (directory)
+		return deletions ? NULL : "a directory stands there; --delete removes it";
+	if (c->status == CHANGE_TYPE && deletions)
+		return NULL;
+	return c->status == CHANGE_TYPE ? "a file or symlink stands there; --delete removes it" :
+	                                  say_why(ENOTDIR);
+}
+
 static bool is_chosen(const struct strv *only, const char *path)
 {
 	if (!only || only->n == 0)
@@ -355,6 +401,20 @@ static bool is_chosen(const struct strv *only, const char *path)
 			return true;
 	}
 	return false;
+}
+
+/* What was let through. */
+static enum export_verdict bring_out(const struct run *r, const struct change *c, const char **why)
+{
+	if (is_kept(r, c)) {
+		*why = permissions_stay;
+		return EXPORT_KEPT;
+	}
+	const char *obstacle = say_obstacle(r, c);
+	if (!obstacle && !r->options->dry_run && carry_out(r, c) != 0)
+		obstacle = say_why(errno);
+	*why = obstacle ? obstacle : say_remainder(c);
+	return obstacle ? EXPORT_FAILED : EXPORT_DONE;
 }
 
 int workspace_export(const struct workspace *w, const struct changes *changes,
@@ -374,12 +434,8 @@ int workspace_export(const struct workspace *w, const struct changes *changes,
 			continue;
 		enum export_verdict verdict = judge(c, options, &why);
 		if (verdict == EXPORT_DONE)
-			why = say_remainder(c);
-		if (verdict == EXPORT_DONE && !options->dry_run && carry_out(&r, c) != 0) {
-			verdict = EXPORT_FAILED;
-			why = say_why(errno);
-			failed++;
-		}
+			verdict = bring_out(&r, c, &why);
+		failed += verdict == EXPORT_FAILED;
 		told(arg, c, verdict, why);
 	}
 	if (!options->dry_run && syncfs(options->to) != 0)

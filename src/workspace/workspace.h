@@ -46,12 +46,13 @@ struct change {
 	char *target;           /* of a symlink; hostile */
 	const char *executable; /* why a tool on the host would run or obey it; NULL: none does */
 	const char *unreadable; /* why it could not be looked at; NULL: it could */
+	bool closed; /* because its permissions, or those of what is compared, let nobody read it */
 };
 
 struct changes {
 	struct change *v; /* sorted: a directory before what is in it */
 	size_t n, cap;
-	bool more; /* a limit ended the walk: there may be more */
+	bool more; /* a limit ended the walk, or something could not be looked at: there may be more */
 };
 /* clang-format off */
 #define CHANGES_INIT { 0 }
@@ -85,15 +86,18 @@ bool workspace_excluded_anywhere(const struct strv *globs, const char *name);
 
 /* Adds the unified diff of one change of a regular file, with everything that is not
  * printable text escaped; what is binary or too large is named in one line. Other permissions
- * are told whatever else changed. */
-void workspace_diff(const struct workspace *w, const struct change *c, struct str *out);
+ * are told whatever else changed. False where it could
+ * not be read, and the walk met nothing of that. */
+bool workspace_diff(const struct workspace *w, const struct change *c, struct str *out);
 
 enum export_verdict {
 	EXPORT_DONE,
 	EXPORT_HELD,     /* needs the operator's explicit word: a symlink, executable configuration */
 	EXPORT_DELETION, /* a deletion, which is carried out only when asked for */
-	EXPORT_REFUSED,  /* never: a device, a link that leads out, a hidden file, an unreadable one */
-	EXPORT_FAILED,   /* tried */
+	EXPORT_REFUSED,  /* never: a device, a link that leads out, a hidden file */
+	EXPORT_CLOSED,   /* not while its permissions let nobody read it */
+	EXPORT_KEPT,     /* nothing of it comes out: permissions that stay as they are */
+	EXPORT_FAILED,   /* tried, or in a dry run what is seen to fail */
 };
 const char *export_verdict_name(enum export_verdict verdict);
 

@@ -41,6 +41,50 @@ whiteout() { mknod "$1" c 0 0 || skip "this kernel lets nobody make a whiteout";
 	[ "$(jq .changed_more <<<"$output")" = true ]
 }
 
+# as_owner CMD...: as somebody whom permissions hold. The state becomes theirs.
+as_owner() {
+	local as=()
+	[ "$(id -u)" -ne 0 ] || { chown -R 65000:65000 "$dir" && as=(setpriv --reuid 65000 --regid 65000 --clear-groups); }
+	run --separate-stderr "${as[@]}" "$@"
+}
+close_some() {
+	mkdir "$up/new" "$up/d" "$work/d"
+	echo before | tee "$work/f" "$work/d/x" >/dev/null
+	echo after | tee "$up/f" "$up/new/x" "$up/d/x" >"$up/added"
+	chmod 0 "$up/new" "$up/d" "$up/f" "$up/added"
+}
+
+@test "what can't be read is listed once, and diff has no success, in any form" {
+	close_some
+	for words in "" --names --json; do
+		as_owner "$bottle" diff $words one-aaaaa
+		[ "$status" -eq 1 ] || { echo "$words"; return 1; }
+		[[ $stderr == *"not everything was looked at"* ]]
+	done
+	[ "$(jq -r '.[] | [.status, .path, .unreadable] | join(" ")' <<<"$output")" = "added added its contents can't be read
+mode-changed d the directory can't be read
+modified f its contents can't be read
+added new the directory can't be read" ]
+	chmod -R u+rwX "$up"
+	as_owner "$bottle" diff --names one-aaaaa # control
+	[ "$status" -eq 0 ]
+	[[ $output == *" d/x"* && $output == *" new/x"* ]]
+}
+
+@test "what can't be read is not exported, nor an empty directory for it, and how it can be is said" {
+	close_some
+	as_owner "$bottle" export --json one-aaaaa
+	[ "$status" -eq 1 ]
+	[ "$(jq -r '.[] | [.verdict, .path] | join(" ")' <<<"$output")" = $'unreadable added\nunreadable d\nunreadable f\nunreadable new' ]
+	[[ $stderr == *"4 unreadable"*"chmod u+rwX"* && $stderr != *"never"* ]]
+	[ "$(ls -A "$work")" = $'d\nf' ]
+	[ "$(cat "$work/f")" = before ]
+	chmod -R u+rwX "$up"
+	as_owner "$bottle" export one-aaaaa # control
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/added" "$work/d/x" "$work/f" "$work/new/x")" = $'after\nafter\nafter\nafter' ]
+}
+
 @test "what diff prints, patch applies" {
 	seq 1 400 >"$work/f"
 	seq 1 400 | sed -e '3d' -e '50,60d' -e 's/^1\(.\)9$/changed \1/' -e '200a new line' >"$up/f"
@@ -271,6 +315,45 @@ names() { "$bottle" diff --names one-aaaaa | awk '/added/ { print $3 }' | sort; 
 	[ "$(jq -r '.[] | [.path, .why] | join(": ")' <<<"$output")" = $'keys.conf: of its permissions only the owner\'s x is taken\nplain: ' ]
 	[ "$(stat -c %a "$work/keys.conf" "$work/plain")" = $'700\n600' ]
 	[ "$(cat "$work/keys.conf" "$work/plain")" = $'b\nb' ]
+}
+
+@test "what stands in the way is said, before it is tried, too, with the remedy" {
+	mkdir "$work/was-directory" "$up/was-file"
+	echo old | tee "$work/was-directory/x" >"$work/was-file"
+	echo new | tee "$up/was-file/x" >"$up/was-directory"
+	for words in --dry-run ""; do
+		run --separate-stderr "$bottle" export --json $words one-aaaaa
+		[ "$status" -eq 1 ]
+		[ "$(jq -r '.[] | [.verdict, .path, .why] | join(" ")' <<<"$output")" = \
+			"failed was-directory a directory stands there; --delete removes it
+failed was-file a file or symlink stands there; --delete removes it
+failed was-file/x a symlink or a file stands in its way" ]
+		[[ $stderr == *"3 failed"* ]]
+	done
+	[ "$(cat "$work/was-directory/x" "$work/was-file")" = $'old\nold' ]
+	for words in --dry-run ""; do
+		run --separate-stderr "$bottle" export --json --delete $words one-aaaaa
+		[ "$status" -eq 0 ]
+		[ "$(jq -r '.[] | .verdict' <<<"$output" | sort -u)" = exported ]
+	done
+	[ "$(cat "$work/was-directory" "$work/was-file/x")" = $'new\nnew' ]
+}
+
+@test "where only permissions changed that do not come out, nothing is said to be exported" {
+	mkdir "$work/d" "$up/d" "$dir/to"
+	echo same | tee "$work/f" "$work/run" "$up/f" >"$up/run"
+	chmod 700 "$up/d"
+	chmod 666 "$up/f"
+	chmod 755 "$up/run"
+	run --separate-stderr "$bottle" export --json one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.[] | [.verdict, .path] | join(" ")' <<<"$output")" = $'kept d\nkept f\nexported run' ]
+	[ "$(jq -r '.[0].why' <<<"$output")" = "its permissions stay as they are" ]
+	[ "$(stat -c %a "$work/d" "$work/f" "$work/run")" = $'755\n644\n744' ]
+	# Where they are not there yet, they are brought (control).
+	run --separate-stderr "$bottle" export --json --to "$dir/to" one-aaaaa
+	[ "$(jq -r '.[] | .verdict' <<<"$output" | sort -u)" = exported ]
+	[ "$(cat "$dir/to/f")" = same ]
 }
 
 @test "a bottle without a layer says why there is nothing to show" {
