@@ -2,13 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/draft.h"
 #include "base/file.h"
+#include "base/proc.h"
 
 struct bench {
 	char path[64];
@@ -128,6 +131,40 @@ static void a_draft_that_finds_no_place_can_try_again_or_is_gone(void **state)
 	}
 }
 
+/* Where nothing can be linked by its descriptor. */
+static int draft_without_proc(void *arg, struct err *err)
+{
+	struct bench *b = arg;
+	own_draft struct draft d = DRAFT_INIT, gone = DRAFT_INIT;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+		return fail_errno(err, "hiding /proc");
+	begin(b, &d, "text");
+	begin(b, &gone, "gone");
+	assert_true(d.temp[0] && gone.temp[0]);
+	return draft_place(&d, "name") == 0 ? 0 : fail_errno(err, "placing");
+}
+
+static void a_draft_can_have_a_hidden_name_instead(void **state)
+{
+	struct bench *b = *state;
+	const struct proc_spec spec = { .child = draft_without_proc, .arg = b, .die_with_parent = true };
+	own_proc struct proc child = PROC_INIT;
+	struct err err = ERR_INIT;
+	int status = -1;
+
+	if (geteuid() != 0) {
+		print_message("only root hides /proc\n");
+		skip();
+	}
+	assert_ok(proc_fork(&spec, &child, &err), &err);
+	assert_ok(proc_wait(&child, &status, &err), &err);
+	assert_int_equal(status, 0);
+	assert_names(b, "name ");
+	assert_holds(b, "name", "text");
+}
+
 static void a_directory_that_can_not_be_written_is_an_error(void **state)
 {
 	struct bench *b = *state;
@@ -150,6 +187,7 @@ int main(void)
 		ON_BENCH(a_draft_has_no_name_until_it_is_placed),
 		ON_BENCH(a_draft_takes_the_place_of_a_file_and_of_a_link),
 		ON_BENCH(a_draft_that_finds_no_place_can_try_again_or_is_gone),
+		ON_BENCH(a_draft_can_have_a_hidden_name_instead),
 		ON_BENCH(a_directory_that_can_not_be_written_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
