@@ -117,6 +117,14 @@ static int send_file(struct sender *s, int fd, mode_t mode, const char *name, st
 	return send_frame(s, FILES_END, NULL, 0, err);
 }
 
+static int fail_kind(const struct sender *s, struct err *err)
+{
+	own_str struct str shown = STR_INIT;
+
+	files_path_show(&shown, &s->path);
+	return fail(err, ERR_INPUT, "%s is neither a regular file nor a directory", str_c(&shown));
+}
+
 static const char not_regular[] = "not a regular file";
 
 static int send_at(struct sender *s, int dir, const char *name, int depth, struct err *err);
@@ -164,7 +172,7 @@ static int send_at(struct sender *s, int dir, const char *name, int depth, struc
 		return send_missed(s, depth, err);
 	bool plain = S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 	if (!plain && depth == 0)
-		return fail(err, ERR_INPUT, "%s is neither a regular file nor a directory", name);
+		return fail_kind(s, err);
 	if (!plain)
 		return send_remark(s, FILES_REMARK, S_ISLNK(st.st_mode) ? "a symlink" : not_regular, err);
 	own_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

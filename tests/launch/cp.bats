@@ -46,6 +46,7 @@ copies_both_ways() {
 	# Nor is a link the thing itself.
 	run_split bottle cp "$slug:/tmp/out/link" "$PLACE/got2"
 	expect_status 1
+	[ "$err" = "bottle: in the bottle: /tmp/out/link is neither a regular file nor a directory" ]
 	[ ! -e "$PLACE/got2" ]
 }
 
