@@ -159,7 +159,13 @@ static int follow(struct command *c, const struct plan *p, int keeper, struct er
 	if (rc != 0 && s.status < 0)
 		return -1;
 	if (s.left) {
+		struct err untold = ERR_INIT;
 		tell_slug(c, s.slug);
+		/* It runs: whoever started it must learn its name all the same. The status is main's, as at
+		 * the end of every verb whose output was not taken. */
+		if (ui_flush(&untold) != 0)
+			ui_note(&c->ui, "%s; bottle %s runs all the same, and `bottle stop %s` ends it",
+			        untold.text, s.slug, s.slug);
 		return 0;
 	}
 	/* 126 and 127 are the program's own story, told like a shell does. */

@@ -238,6 +238,32 @@ closed_to_others() {
 	[ "$out" = "$slug" ]
 }
 
+@test "a slug that stdout does not take is told on stderr, of start and of resume" {
+	local verb="start --yes --detach -- sleep 1000"
+	for as in "" --json ""; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		bottle ${verb/--detach/--detach $as} >/dev/full 2>"$PLACE/err" </dev/null || status=$?
+		out='' err=$(cat "$PLACE/err")
+		expect_status 125
+		slug=$(bottle ls --json | jq -r '.[] | select(.state == "running") | .slug')
+		[[ $err == *"No space left"*"bottle $slug runs"*"\`bottle stop $slug\`"* ]] || { echo "$err"; return 1; }
+		run_split bottle stop "$slug"
+		expect_status 0
+		[ -z "$as" ] || verb="resume --detach $slug"
+	done
+	# Nobody reads it.
+	bottle resume --detach "$slug" 2>"$PLACE/err" </dev/null | :
+	status=${PIPESTATUS[0]}
+	expect_status 125
+	grep -qF "bottle $slug runs" "$PLACE/err"
+	# Where it is taken, nothing more is said (control).
+	run_split bottle stop "$slug"
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	[[ $out == "$slug" && $err != *"runs"* ]]
+}
+
 @test "stop is done when the bottle is, though somebody still reads its last words" {
 	# A reader that takes nothing, as a pager on its first page does: its pipe is full already, so that what the
 	# program says is left to the keeper however the two ends of its socket come along.
