@@ -179,14 +179,6 @@ static int add_overlay(struct tree *t, const struct guest_request *r, const stru
 	return add_work(t, r, ids, row, err);
 }
 
-static bool is_in(const struct strv *list, const char *text)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (str_is(list->v[i], text))
-			return true;
-	return false;
-}
-
 static void add_pin(struct tree *t, const char *at, const char *below, unsigned flags)
 {
 	tree_add(t, (struct cage_mount){ CAGE_PIN, tree_keep(t, xasprintf("%s/%s", at, below)),
@@ -203,7 +195,7 @@ static int pin_ways(struct tree *t, const struct strv *to, const char *at, struc
 		const char *below = to->v[i];
 		for (const char *slash = strchr(below, '/'); slash; slash = strchr(slash + 1, '/')) {
 			own_mem char *way = xstrndup(below, (size_t)(slash - below));
-			if (is_in(pinned, way))
+			if (strv_has(pinned, way))
 				continue;
 			if (pinned->n == TREE_PINS_MAX)
 				return fail(

@@ -101,6 +101,14 @@ static char **env_slot(const struct strv *sv, const char *name)
 	return NULL;
 }
 
+bool strv_has(const struct strv *sv, const char *s)
+{
+	for (size_t i = 0; i < sv->n; i++)
+		if (strcmp(sv->v[i], s) == 0)
+			return true;
+	return false;
+}
+
 const char *strv_env(const struct strv *sv, const char *name)
 {
 	char **slot = env_slot(sv, name);

@@ -3,6 +3,7 @@
  * its declaration, and freed when the scope ends; handing it on is spelled at the spot
  * with fd_steal() or mem_steal(). Cleanup preserves errno and disarms the variable. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ void strv_add(struct strv *sv, const char *s);
 void strv_addf(struct strv *sv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strv_take(struct strv *sv, char *s); /* @s becomes the vector's */
 void strv_copy(struct strv *to, const struct strv *from);
+bool strv_has(const struct strv *sv, const char *s);
 /* For an environment: the value of NAME, or NULL; set replaces. */
 const char *strv_env(const struct strv *sv, const char *name);
 void strv_setenv(struct strv *sv, const char *name, const char *value);

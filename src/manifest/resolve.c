@@ -37,14 +37,6 @@ static void resolver_clear(struct resolver *r)
 	strv_clear(&r->lineage);
 }
 
-static bool has(const struct strv *names, const char *name)
-{
-	for (size_t i = 0; i < names->n; i++)
-		if (str_is(names->v[i], name))
-			return true;
-	return false;
-}
-
 static char *joined(const struct strv *names, size_t from, const char *last)
 {
 	own_str struct str text = STR_INIT;
@@ -60,7 +52,7 @@ static int refuse_cycle(const struct resolver *r, const char *name, struct err *
 {
 	size_t from = 0;
 
-	while (!str_is(r->open.v[from], name))
+	while (from < r->open.n && !str_is(r->open.v[from], name))
 		from++;
 	if (from + 1 == r->open.n)
 		return fail(err, ERR_INPUT, "bottle %s extends itself", name);
@@ -106,9 +98,9 @@ static int add_bottle(struct resolver *r, const char *name, struct err *err)
 	own_strv struct strv parents = STRV_INIT;
 	struct node *own = NULL;
 
-	if (has(&r->open, name))
+	if (strv_has(&r->open, name))
 		return refuse_cycle(r, name, err);
-	if (has(&r->lineage, name))
+	if (strv_has(&r->lineage, name))
 		return 0;
 	if (r->open.n + r->lineage.n >= MANIFEST_LINEAGE_MAX)
 		return fail(err, ERR_INPUT, "more than %d bottles make one", MANIFEST_LINEAGE_MAX);
