@@ -94,6 +94,9 @@ struct backend {
 	const char *isolation;     /* one line for the summary */
 	const char *address;       /* of the sidecars, as the guest sees them */
 	const char *guest_program; /* with create(): where the guest finds our guest program */
+	/* Adds the names of resources that have no limit on this host, whatever a manifest says. NULL:
+	 * all have one. */
+	void (*unlimited)(struct strv *out);
 	/* Before anything is acquired (dir, hosts and listeners are not set yet): refuses, or adds
 	 * to @unlimited the names of resources that run without a limit. */
 	int (*check)(const struct guest_request *r, struct strv *unlimited, struct err *err);

@@ -1,6 +1,7 @@
 #include "preflight/preflight.h"
 #include <stdlib.h>
 #include <string.h>
+#include "backend/backend.h"
 #include "base/own.h"
 #include "cage/cage.h"
 #include "image/cache.h"
@@ -73,21 +74,17 @@ static int probe_idmap(const struct preflight_host *host, struct str *found, str
  * default one is not. So this row informs, and never fails. */
 static int probe_limits(const struct preflight_host *host, struct str *found, struct err *err)
 {
-	static const struct {
-		enum cage_resource bit;
-		const char *name;
-	} limits[] = {
-		{ CAGE_MEMORY, "memory" },
-		{ CAGE_PROCESSES, "pids" },
-		{ CAGE_CPUS, "cpus" },
-	};
-	struct err why = ERR_INIT;
-	int bits = cage_probe_cgroup(&why);
+	static const char *const fields[] = { "cpus", "memory_mib", "disk_gib", "pids" };
+	own_strv struct strv unlimited = STRV_INIT;
+	const struct backend *backend;
 
-	(void)host, (void)err;
-	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
-		str_addf(found, "%s%s: %s", i ? ", " : "", limits[i].name,
-		         bits > 0 && ((unsigned)bits & limits[i].bit) ? "limited" : "not limited");
+	if (backend_find(host->backend, &backend, err) != 0)
+		return -1;
+	if (backend->unlimited)
+		backend->unlimited(&unlimited);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		str_addf(found, "%s%.*s: %s", i ? ", " : "", (int)strcspn(fields[i], "_"), fields[i],
+		         strv_has(&unlimited, fields[i]) ? "not limited" : "limited");
 	return 0;
 }
 

@@ -165,6 +165,27 @@ load helper
 	[[ $err == *"not limited"* ]]
 }
 
+@test "doctor says of each limit what the summary says, and what is said to hold does" {
+	start --rm -- true
+	expect_status 0
+	for name in cpus memory disk pids; do
+		want=limited
+		! grep -q "^$name  *not limited\$" <<<"$err" || want="not limited"
+		said=$(bottle doctor --json | jq -r '.checks[] | select(.check == "limits") | .found')
+		[[ ", $said, " == *", $name: $want, "* ]] || { echo "$name, $want: $said"; return 1; }
+	done
+	[[ $said == *"disk: not limited"* ]]
+	[[ $said == *"pids: limited"* ]] || skip "pids are not limited here"
+	printf -- '---\nresources: {pids: 20}\n---\n' >"$HOME/.bot-bottle/bottles/few.md"
+	start --rm --bottle few -- sh -c 'for i in $(seq 40); do sleep 100 & done'
+	[[ $err == *[Ff]ork* ]]
+	start --rm --bottle few -- sh -c 'for i in $(seq 5); do true & done; wait; echo few'
+	[ "$out" = few ] # control
+	# A machine has all of them: they are its size.
+	said=$(bottle doctor --json --backend smolmachines | jq -r '.checks[] | select(.check == "limits") | .found') || true
+	[ "$said" = "cpus: limited, memory: limited, disk: limited, pids: limited" ]
+}
+
 @test "tools that hold credentials are refused, and others are not" {
 	mkdir -p "$HOME/.ssh" "$HOME/agent/bin"
 	printf -- '---\ntools: [%s]\n---\n' "$HOME/.ssh" >"$HOME/.bot-bottle/bottles/bad.md"
