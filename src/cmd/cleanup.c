@@ -108,7 +108,7 @@ static int free_asked_network(struct command *c, const struct dead *b, const cha
 static int open_images(struct command *c, struct image_cache *out, struct err *err)
 {
 	const struct paths *paths = command_paths(c, err);
-	own_fd int parent = paths ? paths_open_private(paths->cache, err) : -1;
+	own_fd int parent = paths ? paths_open_private(paths->cache, PATHS_CACHE_FIX, err) : -1;
 
 	return parent < 0 ? -1 : image_cache_open(parent, paths->cache, out, err);
 }

@@ -65,7 +65,7 @@ static int make_place(struct command *c, struct tour *t, struct err *err)
 
 	if (!paths)
 		return -1;
-	cache = paths_open_private(paths->cache, err);
+	cache = paths_open_private(paths->cache, PATHS_CACHE_FIX, err);
 	if (cache < 0)
 		return fail_in(err, "the cache directory");
 	random_name(name, sizeof name - 1);

@@ -1,7 +1,6 @@
 #include "cmd/cmd.h"
+#include "cmd/host_check.h"
 #include "manifest/config.h"
-#include "preflight/preflight.h"
-#include "registry/paths.h"
 #include "base/banned.h"
 
 static void print_row(struct command *c, const json *row)
@@ -29,28 +28,18 @@ static void print_row(struct command *c, const json *row)
 static int doctor_run(struct command *c, struct err *err)
 {
 	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
+	own_host_told struct host_told told = HOST_TOLD_INIT;
+	const struct preflight_host *host = &told.host;
 	own_json json *data = NULL;
-	struct preflight_host host = { .path = command_env("PATH"), .docker = command_env("DOCKER_HOST") };
 	const struct host_config *config = command_config(c, err);
-	const struct paths *paths = command_paths(c, err);
+	const char *backend = config ? command_backend(c, err) : NULL;
+	const char *bundle = command_value(c, "bundle");
 
-	host.backend = command_backend(c, err);
-	if (!config || !paths || !host.backend)
+	if (!backend || host_tell(c, backend, bundle ? bundle : config->bundle, &told, err) != 0)
 		return -1;
-	host.bundle = command_value(c, "bundle") ? command_value(c, "bundle") : config->bundle;
-	host.state = paths->state;
-	host.cache = paths->cache;
-	own_mem char *share = command_share(NULL, err);
-	if (!share)
+	if (preflight_run(host, &report, err) < 0)
 		return -1;
-	host.share = share;
-	host.runtime = paths->runtime;
-	host.lease_first = config->leases.first;
-	host.lease_last = config->leases.last;
-	host.lease_directory = config->leases.directory;
-	if (preflight_run(&host, &report, err) < 0)
-		return -1;
-	data = preflight_to_json(&report, &host);
+	data = preflight_to_json(&report, host);
 	if (c->json) {
 		ui_json(data);
 		return report.able ? 0 : 1;
@@ -58,10 +47,10 @@ static int doctor_run(struct command *c, struct err *err)
 	for (size_t i = 0; i < report.n; i++)
 		print_row(c, json_at(json_get(data, "checks"), i));
 	if (report.able)
-		ui_text("\nThis host can run the backend %s.\n", host.backend);
+		ui_text("\nThis host can run the backend %s.\n", host->backend);
 	else
-		ui_text("\nThis host can't run the backend %s yet.%s\n", host.backend,
-		        str_is(host.backend, "namespace") ?
+		ui_text("\nThis host can't run the backend %s yet.%s\n", host->backend,
+		        str_is(host->backend, "namespace") ?
 		                "" :
 		                " The weaker tier: bottle start --backend namespace");
 	return report.able ? 0 : 1;

@@ -4,7 +4,6 @@
 
 #include "backend/backend.h"
 #include "manifest/config.h"
-#include "preflight/preflight.h"
 #include "registry/paths.h"
 #include "base/banned.h"
 
@@ -50,39 +49,58 @@ static void add_line(struct str *out, const struct command *c)
 		add_word(out, c->rest.v[i]);
 }
 
-int host_check(struct command *c, const char *backend, const char *bundle, struct err *err)
+void host_told_clear(struct host_told *told)
 {
-	struct preflight_host host = {
+	mem_drop(&told->share);
+	mem_drop(&told->libexec);
+}
+
+int host_tell(struct command *c, const char *backend, const char *bundle, struct host_told *out,
+              struct err *err)
+{
+	const struct host_config *config = command_config(c, err);
+	const struct paths *paths = config ? command_paths(c, err) : NULL;
+	own_mem char *share = paths ? command_share(NULL, err) : NULL;
+	own_mem char *libexec = share ? command_libexec(NULL, err) : NULL;
+
+	if (!libexec)
+		return -1;
+	out->host = (struct preflight_host){
 		.backend = backend,
 		.bundle = bundle,
 		.path = command_env("PATH"),
 		.docker = command_env("DOCKER_HOST"),
+		.state = paths->state,
+		.state_fix = paths->state_fix,
+		.runtime = paths->runtime,
+		.runtime_fix = paths->runtime_fix,
+		.cache = paths->cache,
+		.share = share,
+		.libexec = libexec,
+		.lease_first = config->leases.first,
+		.lease_last = config->leases.last,
+		.lease_directory = config->leases.directory,
 	};
-	const struct paths *paths = command_paths(c, err);
+	out->share = mem_steal(&share);
+	out->libexec = mem_steal(&libexec);
+	return 0;
+}
+
+int host_check(struct command *c, const char *backend, const char *bundle, struct err *err)
+{
+	own_host_told struct host_told told = HOST_TOLD_INIT;
 	struct err ignored = ERR_INIT;
 	own_str struct str line = STR_INIT;
 	own_str struct str shown = STR_INIT;
 
-	if (!paths)
+	if (host_tell(c, backend, bundle, &told, err) != 0)
 		return -1;
-	own_mem char *share = command_share(NULL, err);
-	if (!share)
-		return -1;
-	host.state = paths->state;
-	host.share = share;
-	const struct host_config *config = command_config(c, err);
-	if (!config)
-		return -1;
-	host.runtime = paths->runtime;
-	host.lease_first = config->leases.first;
-	host.lease_last = config->leases.last;
-	host.lease_directory = config->leases.directory;
-	if (preflight_require(&host, err) == 0)
+	if (preflight_require(&told.host, err) == 0)
 		return 0;
-	host.backend = weaker;
+	told.host.backend = weaker;
 	/* A bottle that is resumed stays with the backend that it was made for. */
 	if (err->kind == ERR_USAGE || str_is(backend, weaker) || !str_is(c->verb->name, "start") ||
-	    preflight_require(&host, &ignored) != 0)
+	    preflight_require(&told.host, &ignored) != 0)
 		return -1;
 	add_line(&line, c);
 	str_add_visible(&shown, str_c(&line));

@@ -113,7 +113,7 @@ int command_bottles(struct command *c, struct err *err)
 		return -1;
 	if (h->bottles >= 0)
 		return h->bottles;
-	state = paths_open_private(paths->state, err);
+	state = paths_open_private(paths->state, paths->state_fix, err);
 	if (state < 0)
 		return fail_in(err, "the state directory");
 	h->bottles = dir_make(state, "bottles", 0700, err);
@@ -128,7 +128,7 @@ int command_runtime(struct command *c, struct err *err)
 	if (!paths)
 		return -1;
 	if (h->runtime < 0) {
-		h->runtime = paths_open_private(paths->runtime, err);
+		h->runtime = paths_open_private(paths->runtime, paths->runtime_fix, err);
 		if (h->runtime < 0)
 			return fail_in(err, "the runtime directory");
 	}

@@ -69,7 +69,7 @@ static int open_cache(struct making *m, struct err *err)
 
 	if (!path)
 		return fail(err, ERR_INPUT, "the plan names no cache directory; start the bottle anew");
-	own_fd int parent = paths_open_private(path, err);
+	own_fd int parent = paths_open_private(path, PATHS_CACHE_FIX, err);
 	return parent < 0 || image_cache_open(parent, path, &m->cache, err) != 0 ?
 	               fail_in(err, "the cache directory") :
 	               0;

@@ -12,9 +12,43 @@
 #include "bundle/docker.h"
 #include "pool/pool.h"
 #include "preflight/probes.h"
+#include "registry/paths.h"
 #include "base/banned.h"
 
 enum { DISK_LEAST_MIB = 1024 };
+
+static int probe_place(const char *path, const char *fix, struct str *found, struct err *err)
+{
+	if (!path)
+		return 0;
+	str_add(found, path);
+	return paths_try_private(path, fix, err);
+}
+
+int probe_state(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	return probe_place(host->state, host->state_fix, found, err);
+}
+
+int probe_runtime(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	return probe_place(host->runtime, host->runtime_fix, found, err);
+}
+
+int probe_own_programs(const struct preflight_host *host, struct str *found, struct err *err)
+{
+	static const char *const programs[] = { "bottle-guest", "bottle-egress", "bottle-relay",
+		                                "bottle-image" };
+
+	for (size_t i = 0; host->libexec && i < ARRAY_LEN(programs); i++) {
+		own_mem char *path = xasprintf("%s/%s", host->libexec, programs[i]);
+		if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+			return fail_errno(err, "%s", path);
+	}
+	if (host->libexec)
+		str_addf(found, "in %s", host->libexec);
+	return 0;
+}
 
 int probe_disk(const struct preflight_host *host, struct str *found, struct err *err)
 {

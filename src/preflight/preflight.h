@@ -10,13 +10,15 @@
 
 /* What the caller knows and this room does not look up. */
 struct preflight_host {
-	const char *backend; /* "smolmachines", "namespace", "docker" */
-	const char *bundle;  /* "embedded", "docker"; NULL: embedded */
-	const char *path;    /* $PATH; NULL: empty */
-	const char *state;   /* the state directory, which need not exist yet */
-	const char *cache;   /* the cache directory, likewise; NULL: not looked at */
-	const char *docker;  /* $DOCKER_HOST; NULL: the usual socket */
-	const char *share;   /* where our data is installed */
+	const char *backend;                 /* "smolmachines", "namespace", "docker" */
+	const char *bundle;                  /* "embedded", "docker"; NULL: embedded */
+	const char *path;                    /* $PATH; NULL: empty */
+	const char *state;                   /* the state directory, which need not exist yet */
+	const char *state_fix, *runtime_fix; /* where they can't be used; see registry/paths.h */
+	const char *cache;                   /* the cache directory, likewise; NULL: not looked at */
+	const char *docker;                  /* $DOCKER_HOST; NULL: the usual socket */
+	const char *share;                   /* where our data is installed */
+	const char *libexec;                 /* where our programs are; NULL: not looked at */
 	const char *runtime; /* the runtime directory, which need not exist yet; NULL: unknown */
 	/* Of the configuration; NULL: as there without one. */
 	const char *lease_first, *lease_last, *lease_directory;

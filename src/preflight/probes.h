@@ -12,6 +12,9 @@ int probe_kvm_guest(const struct preflight_host *host, struct str *found, struct
 int probe_docker(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_image(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_openat2(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_state(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_runtime(const struct preflight_host *host, struct str *found, struct err *err);
+int probe_own_programs(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_programs(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_git(const struct preflight_host *host, struct str *found, struct err *err);
 int probe_gitleaks(const struct preflight_host *host, struct str *found, struct err *err);

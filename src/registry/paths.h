@@ -21,17 +21,23 @@ struct paths {
 	char *cache;   /* .../bot-bottle */
 	char *config;  /* .../bot-bottle */
 	char *runtime; /* .../bot-bottle, or <state>/run */
+	/* What to do where they can't be used: it names the variable that they come from. */
+	const char *state_fix, *runtime_fix;
 };
 /* clang-format off */
 #define PATHS_INIT { 0 }
 /* clang-format on */
 void paths_clear(struct paths *p);
-#define own_paths __attribute__((cleanup(paths_clear)))
+#define PATHS_CACHE_FIX "set XDG_CACHE_HOME to a directory of yours"
+#define own_paths       __attribute__((cleanup(paths_clear)))
 
 /* Values that are empty or not absolute are ignored, as the XDG specification says.
  * ERR_MISSING: no home directory is known, and a place depends on it. */
 int paths_resolve(const struct places *from, struct paths *out, struct err *err);
 
 /* Opens the directory, making what is missing with mode 0700. ERR_DENIED: it exists and
- * belongs to another user, or others may enter it; nothing is repaired. */
-int paths_open_private(const char *path, struct err *err);
+ * belongs to another user, or others may enter it; nothing is repaired. @fix: the remedy that a
+ * failure names, where there is none of its own. */
+int paths_open_private(const char *path, const char *fix, struct err *err);
+/* Would it be opened, and can files be made in it? Nothing is made. */
+int paths_try_private(const char *path, const char *fix, struct err *err);

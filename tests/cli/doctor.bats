@@ -86,6 +86,55 @@ row() {
 	expect_status 2
 }
 
+# Where a launch would be refused, with the name of what to change, before it says what it would do.
+place_fails() {
+	run_split env "$2" "$bottle" doctor --json --backend namespace
+	expect_status 1
+	[ "$(row "$1 directory" .ok)" = false ]
+	[[ $(row "$1 directory" .fix) == *"$3"* ]] || { row "$1 directory" .fix; return 1; }
+	[ "$(jq -r .able <<<"$out")" = false ]
+	run_split env "$2" "$bottle" start --yes --backend namespace --workspace "$PLACE/work" -- true
+	expect_status 125
+	[[ $err == *"$1 directory"*"$3"* && $err != *"runs "* ]] || { echo "$err"; return 1; }
+}
+
+@test "a state or a runtime directory that can't be had is told with its variable, by doctor and by start" {
+	bottle=$(command -v bottle)
+	mkdir -m 700 "$PLACE/theirs" "$PLACE/open"
+	mkdir -m 755 "$PLACE/open/bot-bottle"
+	place_fails runtime XDG_RUNTIME_DIR=/dev/null "unset XDG_RUNTIME_DIR"
+	place_fails runtime RUNTIME_DIRECTORY=/dev/null "unset RUNTIME_DIRECTORY"
+	place_fails runtime XDG_RUNTIME_DIR="$PLACE/open" "chmod 700 $PLACE/open/bot-bottle"
+	place_fails state XDG_STATE_HOME=/dev/null "set XDG_STATE_HOME"
+	place_fails state HOME=/dev/null "set HOME"
+	# What needs the directory alone says as much.
+	run_split env XDG_RUNTIME_DIR=/dev/null "$bottle" ls
+	expect_status 0 # control
+	run_split env XDG_STATE_HOME=/dev/null "$bottle" ls
+	[[ $err == *"state directory"*"set XDG_STATE_HOME"* ]]
+	if [ "$(id -u)" -eq 0 ]; then
+		mkdir -m 700 "$PLACE/theirs/bot-bottle"
+		chown -R 65000 "$PLACE/theirs"
+		place_fails runtime XDG_RUNTIME_DIR="$PLACE/theirs" "unset XDG_RUNTIME_DIR"
+	fi
+	run_split "$bottle" doctor --json --backend namespace
+	[ "$(row "state directory" .ok) $(row "runtime directory" .ok)" = "true true" ] # control
+}
+
+@test "a bottle without the programs that belong to it is told so" {
+	mkdir -p "$PLACE/prefix/bin"
+	cp "$(command -v bottle)" "$PLACE/prefix/bin/"
+	run_split "$PLACE/prefix/bin/bottle" doctor --json --backend namespace
+	expect_status 1
+	[[ $(row "own programs" .found) == *"$PLACE/prefix/libexec/bot-bottle/"* ]]
+	[[ $(row "own programs" .fix) == *"make install"* ]]
+	run_split "$PLACE/prefix/bin/bottle" start --yes --backend namespace -- true
+	expect_status 125
+	[[ $err == *"own programs"*"make install"* && $err != *"runs "* ]]
+	run_split bottle doctor --json --backend namespace
+	[ "$(row "own programs" .ok)" = true ] # control
+}
+
 @test "doctor leaves nothing behind" {
 	run_split bottle doctor --backend namespace
 	[ -z "$(ls -A "$HOME")" ]

@@ -285,9 +285,12 @@ static void an_unknown_backend_or_bundle_is_a_usage_error(void **state)
 static void every_row_runs_and_only_needed_ones_decide(void **state)
 {
 	own_preflight_report struct preflight_report report = PREFLIGHT_REPORT_INIT;
-	struct preflight_host host = {
-		.share = "/nonexistent", .backend = "smolmachines", .path = "", .state = "/tmp"
-	};
+	struct preflight_host host = { .share = "/nonexistent",
+		                       .libexec = "/nonexistent",
+		                       .backend = "smolmachines",
+		                       .path = "",
+		                       .state = "/dev/null",
+		                       .state_fix = "set X" };
 	struct err err = ERR_INIT;
 	(void)state;
 
@@ -301,6 +304,8 @@ static void every_row_runs_and_only_needed_ones_decide(void **state)
 		assert_non_null(r->why);
 		if (!r->ok)
 			assert_true(r->fix || strstr(r->err.text, "; "));
+		if (strcmp(r->name, "own programs") == 0 || strcmp(r->name, "state directory") == 0)
+			assert_true(r->needed && !r->ok);
 		if (strcmp(r->name, "gitleaks") == 0)
 			assert_false(r->ok || r->needed);
 	}

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/proc.h"
-#include "registry/paths.h"
 
 static void only_plain_names_are_names(void **state)
 {
@@ -78,84 +77,6 @@ static void labels_become_names(void **state)
 		assert_true(name_is_valid(out));
 	}
 	assert_refused(name_normalise("12 34", out, &err), &err, ERR_INPUT, "letter");
-}
-
-static void places_follow_the_environment(void **state)
-{
-	own_paths struct paths p = PATHS_INIT;
-	struct err err = ERR_INIT;
-	const struct places from = { .home = "/home/a",
-		                     .xdg_state_home = "relative/state",
-		                     .xdg_cache_home = "/var/cache/a",
-		                     .xdg_config_home = "",
-		                     .runtime_directory = "/run/one:/run/two" };
-	(void)state;
-	assert_ok(paths_resolve(&from, &p, &err), &err);
-	assert_string_equal(p.state, "/home/a/.local/state/bot-bottle");
-	assert_string_equal(p.cache, "/var/cache/a/bot-bottle");
-	assert_string_equal(p.config, "/home/a/.config/bot-bottle");
-	assert_string_equal(p.runtime, "/run/one");
-}
-
-static void sockets_fall_back_to_the_state_directory(void **state)
-{
-	own_paths struct paths p = PATHS_INIT, q = PATHS_INIT;
-	struct err err = ERR_INIT;
-	const struct places bare = { .password_home = "/home/b", .home = "not/absolute" };
-	const struct places session = { .home = "/home/b",
-		                        .xdg_runtime_dir = "/run/user/7",
-		                        .runtime_directory = "/run/one" };
-	(void)state;
-	assert_ok(paths_resolve(&bare, &p, &err), &err);
-	assert_string_equal(p.runtime, "/home/b/.local/state/bot-bottle/run");
-	assert_ok(paths_resolve(&session, &q, &err), &err);
-	assert_string_equal(q.runtime, "/run/user/7/bot-bottle");
-}
-
-static void no_home_is_an_error_only_where_it_matters(void **state)
-{
-	own_paths struct paths p = PATHS_INIT, q = PATHS_INIT;
-	struct err err = ERR_INIT;
-	const struct places nothing = { .xdg_state_home = "/s" };
-	const struct places enough = { .xdg_state_home = "/s",
-		                       .xdg_cache_home = "/c",
-		                       .xdg_config_home = "/x" };
-	(void)state;
-	assert_refused(paths_resolve(&nothing, &p, &err), &err, ERR_MISSING, "HOME");
-	assert_null(p.state);
-	assert_ok(paths_resolve(&enough, &q, &err), &err);
-	assert_string_equal(q.state, "/s/bot-bottle");
-}
-
-static void a_place_that_others_may_enter_is_refused(void **state)
-{
-	struct home *h = *state;
-	own_mem char *path = xasprintf("%s/deep/er", h->path);
-	struct err err = ERR_INIT;
-	own_fd int made = paths_open_private(path, &err);
-	struct stat st;
-
-	assert_ok(made, &err);
-	assert_int_equal(fstat(made, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(chmod(path, 0750), 0);
-	assert_refused(paths_open_private(path, &err), &err, ERR_DENIED, "chmod 700");
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0750);
-}
-
-static void a_place_of_another_user_is_refused(void **state)
-{
-	struct home *h = *state;
-	own_mem char *path = xasprintf("%s/theirs", h->path);
-	struct err err = ERR_INIT;
-
-	assert_int_equal(mkdir(path, 0700), 0);
-	if (geteuid() != 0 || chown(path, 65000, 65000) != 0) {
-		print_message("only root can make a directory of another user\n");
-		skip();
-	}
-	assert_refused(paths_open_private(path, &err), &err, ERR_DENIED, "65000");
 }
 
 static void fill(struct record *r)
@@ -448,11 +369,6 @@ int main(void)
 		cmocka_unit_test(only_plain_names_are_names),
 		cmocka_unit_test(only_slugs_are_slugs),
 		cmocka_unit_test(labels_become_names),
-		cmocka_unit_test(places_follow_the_environment),
-		cmocka_unit_test(sockets_fall_back_to_the_state_directory),
-		cmocka_unit_test(no_home_is_an_error_only_where_it_matters),
-		IN_HOME(a_place_that_others_may_enter_is_refused),
-		IN_HOME(a_place_of_another_user_is_refused),
 		IN_HOME(a_record_survives_the_road_to_disk_and_back),
 		cmocka_unit_test(freed_resources_leave_the_list),
 		cmocka_unit_test(a_keeper_is_known_by_pid_and_start_time),
