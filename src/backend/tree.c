@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/known.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -75,16 +76,9 @@ void tree_add_like_host(struct tree *t, const char *path)
 /* A path that stands for a held descriptor: the caller of cage_spawn() looks it up as itself. */
 static const char *path_of(struct tree *t, int dir, const char *name, struct err *err)
 {
-	char link[64], path[PATH_MAX];
+	own_mem char *path = dir_path(dir, err);
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
-	ssize_t n = readlink(link, path, sizeof path - 1);
-	if (n <= 0) {
-		fail_errno(err, "finding the path of the bottle's directory");
-		return NULL;
-	}
-	path[n] = '\0';
-	return tree_keep(t, xasprintf("%s/%s", path, name));
+	return path ? tree_keep(t, xasprintf("%s/%s", path, name)) : NULL;
 }
 
 /* A mapping costs a process, so that of the mount before serves the next one of the same owner. */

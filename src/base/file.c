@@ -200,6 +200,19 @@ int dir_make(int dirfd, const char *path, mode_t mode, struct err *err)
 	return dir_open(dirfd, path, err);
 }
 
+char *dir_path(int dir, struct err *err)
+{
+	char link[sizeof "/proc/self/fd/" + 12], path[PATH_MAX];
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
+	ssize_t n = readlink(link, path, sizeof path - 1);
+	if (n <= 0) {
+		fail_errno(err, "finding the path of a directory");
+		return NULL;
+	}
+	return xstrndup(path, (size_t)n);
+}
+
 int file_sealed(const char *name, const void *bytes, size_t n, struct err *err)
 {
 	own_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -33,6 +33,8 @@ int file_open_exactly(int dirfd, const char *path, int flags, uint64_t resolve);
  * @mode. A component that is a symlink is followed only where it existed before. */
 int dir_open(int dirfd, const char *path, struct err *err);
 int dir_make(int dirfd, const char *path, mode_t mode, struct err *err);
+/* Where a directory that is held lies, without links. The caller frees. */
+char *dir_path(int dir, struct err *err);
 
 /* Removes a tree below @dirfd, however deep, without following links or crossing out of it.
  * Missing is success. Directories without permissions are opened up first (they may be another

@@ -97,6 +97,15 @@ int layers_open(const struct bottle *b, struct layers *out, struct err *err)
 	return 0;
 }
 
+int bottle_runtime(struct command *c, const struct record *r, struct err *err)
+{
+	if (r->runtime)
+		return paths_find_private(r->runtime, err);
+	int ours = command_runtime(c, err);
+	int fd = ours < 0 ? -1 : fcntl(ours, F_DUPFD_CLOEXEC, 0);
+	return ours >= 0 && fd < 0 ? fail_errno(err, "the runtime directory") : fd;
+}
+
 void age_text(int64_t since_ms, char out[AGE_TEXT])
 {
 	static const struct {

@@ -38,6 +38,10 @@ int layers_open(const struct bottle *b, struct layers *out, struct err *err);
 /* For changes->more. */
 void layers_say_unseen(const struct command *c);
 
+/* The directory of its keeper's socket, for the caller to close: where the record says, whatever the
+ * environment is here. Made only where the record says nothing. */
+int bottle_runtime(struct command *c, const struct record *r, struct err *err);
+
 enum { AGE_TEXT = 24 };
 void age_text(int64_t since_ms, char out[AGE_TEXT]); /* "12s", "5m", "3h", "2d" */
 /* RFC 3339, or null for 0. */

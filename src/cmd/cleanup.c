@@ -27,13 +27,13 @@ struct dead {
 /* Names in a record are ours, but a name that leaves its directory is not freed. */
 static int free_socket(struct command *c, const struct dead *b, const char *name, struct err *err)
 {
-	int runtime = command_runtime(c, err);
+	own_fd int runtime = bottle_runtime(c, b->record, err);
 
-	(void)b;
-	if (runtime < 0)
-		return -1;
 	if (strchr(name, '/'))
 		return fail(err, ERR_INPUT, "\"%.80s\" is not a socket's name", name);
+	/* It may have gone with its user's session. */
+	if (runtime < 0)
+		return err->sys == ENOENT ? 0 : -1;
 	if (unlinkat(runtime, name, 0) != 0 && errno != ENOENT)
 		return fail_errno(err, "remove %s", name);
 	return 0;

@@ -10,6 +10,7 @@
 
 #include "base/proc.h"
 #include "cmd/bottles.h"
+#include "registry/paths.h"
 #include "base/banned.h"
 
 enum { DEATH_MS = 1000 }; /* from a killed keeper's hanging up to its end, on a busy host */
@@ -43,9 +44,14 @@ int keeper_unreached(struct command *c, const char *slug, struct err *err)
 	case RECORD_STOPPING:
 		break;
 	}
-	return fail(err, ERR_BUSY,
-	            "bottle %s is %s, and its keeper can't be reached; `bottle stop %s` ends it", slug,
-	            record_state_name(state), slug);
+	const struct paths *paths = command_paths(c, err);
+	if (!paths)
+		return -1;
+	return fail(
+		err, ERR_BUSY,
+		"bottle %s is %s, and its keeper can't be reached at %.200s/%s.sock; `bottle stop %s` ends it",
+		slug, record_state_name(state), first.record.runtime ? first.record.runtime : paths->runtime,
+		slug, slug);
 }
 
 bool keeper_is_gone(struct command *c, const char *slug, struct err *err)
@@ -65,14 +71,14 @@ bool keeper_is_gone(struct command *c, const char *slug, struct err *err)
 	return true;
 }
 
-static int dial(struct command *c, const char *slug, struct err *err)
+static int dial(struct command *c, const char *slug, const struct record *r, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int runtime = command_runtime(c, err);
+	own_fd int runtime = bottle_runtime(c, r, err);
 	own_fd int fd = runtime < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (runtime < 0)
-		return -1;
+		return err->sys == ENOENT ? keeper_unreached(c, slug, err) : -1;
 	if (fd < 0)
 		return fail_errno(err, "make a socket");
 	/* Through the held directory: a path of any length would not fit in an address. */
@@ -89,7 +95,13 @@ int keeper_dial(struct command *c, const char *slug, struct err *err)
 {
 	int bottles = command_bottles(c, err);
 	own_fd int dir = bottles < 0 ? -1 : registry_open(bottles, slug, err);
-	own_fd int fd = dir < 0 ? -1 : dial(c, slug, err);
+	own_record struct record r = RECORD_INIT;
+	struct err ignored = ERR_INIT;
+
+	/* A keeper whose record can't be read is there all the same. */
+	if (dir >= 0)
+		registry_load(dir, &r, &ignored);
+	own_fd int fd = dir < 0 ? -1 : dial(c, slug, &r, err);
 	unsigned uid = 0;
 	int pid = 0;
 

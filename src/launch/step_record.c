@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
+#include "base/utf8.h"
 #include "launch/fault.h"
 #include "base/banned.h"
 
@@ -37,6 +39,18 @@ static void fill_record(struct launch *l)
 	r->created_ms = clock_unix_ms();
 }
 
+/* Whoever dials has an environment of its own, which may say another place than ours did. */
+static void fill_runtime(struct launch *l)
+{
+	struct err ignored = ERR_INIT;
+	own_mem char *path = dir_path(l->runtime, &ignored);
+
+	mem_drop(&l->record.runtime);
+	/* A record is JSON, which has no other bytes. */
+	if (path && utf8_is_valid(path, strlen(path)))
+		l->record.runtime = mem_steal(&path);
+}
+
 static void fill_run(struct launch *l)
 {
 	struct record *r = &l->record;
@@ -44,6 +58,7 @@ static void fill_run(struct launch *l)
 	r->state = RECORD_STARTING;
 	r->keeper_pid = getpid();
 	r->keeper_start = proc_start_time(r->keeper_pid);
+	fill_runtime(l);
 	r->ended_ms = 0;
 	r->exit_status = -1;
 	r->refused = 0;

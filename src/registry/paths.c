@@ -100,6 +100,13 @@ int paths_open_private(const char *path, const char *fix, struct err *err)
 	return fd < 0 || check_private(fd, path, err) != 0 ? with_fix(fix, err) : fd_steal(&fd);
 }
 
+int paths_find_private(const char *path, struct err *err)
+{
+	own_fd int fd = dir_open(AT_FDCWD, path, err);
+
+	return fd < 0 || check_private(fd, path, err) != 0 ? -1 : fd_steal(&fd);
+}
+
 static int try_private(const char *path, struct err *err)
 {
 	own_mem char *above = xstrdup(path);

@@ -39,5 +39,7 @@ int paths_resolve(const struct places *from, struct paths *out, struct err *err)
  * belongs to another user, or others may enter it; nothing is repaired. @fix: the remedy that a
  * failure names, where there is none of its own. */
 int paths_open_private(const char *path, const char *fix, struct err *err);
+/* The same of one that is there. */
+int paths_find_private(const char *path, struct err *err);
 /* Would it be opened, and can files be made in it? Nothing is made. */
 int paths_try_private(const char *path, const char *fix, struct err *err);

@@ -46,6 +46,7 @@ void record_clear(struct record *r)
 	mem_drop(&r->label);
 	mem_drop(&r->agent);
 	strv_clear(&r->bottles);
+	mem_drop(&r->runtime);
 	mem_drop(&r->backend);
 	mem_drop(&r->bundle);
 	mem_drop(&r->workspace);
@@ -243,10 +244,11 @@ struct member {
 	size_t offset;
 	json *(*put)(const void *where);
 	bool (*take)(json *j, void *where); /* what it takes is @where's, also after false */
+	bool later;                         /* records were written before there was this one */
 };
 
 /* clang-format off */
-#define MEMBER(name, kind) { #name, offsetof(struct record, name), put_##kind, take_##kind }
+#define MEMBER(name, kind) { #name, offsetof(struct record, name), put_##kind, take_##kind, false }
 /* clang-format on */
 static const struct member members[] = {
 	MEMBER(slug, slug),
@@ -261,13 +263,14 @@ static const struct member members[] = {
 	MEMBER(plan, json),
 	MEMBER(state, state),
 	MEMBER(keeper_pid, int),
-	{ "keeper_start", offsetof(struct record, keeper_start), put_count, take_count },
+	{ "keeper_start", offsetof(struct record, keeper_start), put_count, take_count, false },
+	{ "runtime", offsetof(struct record, runtime), put_text, take_text, true },
 	MEMBER(created_ms, time),
 	MEMBER(ended_ms, time),
 	MEMBER(exit_status, int),
-	{ "resources", 0, put_resources, take_resources },
+	{ "resources", 0, put_resources, take_resources, false },
 	MEMBER(audit_count, count),
-	{ "audit_head", offsetof(struct record, audit_head), put_slug, take_digest },
+	{ "audit_head", offsetof(struct record, audit_head), put_slug, take_digest, false },
 	MEMBER(refused, count),
 	MEMBER(proof, json),
 	MEMBER(limits_not_enforced, texts),
@@ -286,41 +289,46 @@ json *record_to_json(const struct record *r)
 	return made;
 }
 
-struct strange {
-	const char *key;
+struct seen {
+	bool member[ARRAY_LEN(members)];
+	const char *strange;
 };
 
-static bool note_strange(void *arg, const char *key, json *value)
+static bool note_seen(void *arg, const char *key, json *value)
 {
-	struct strange *strange = arg;
+	struct seen *seen = arg;
 
 	(void)value;
 	if (str_is(key, "schema"))
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(members); i++)
-		if (str_is(key, members[i].name))
-			return true;
-	strange->key = key;
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (!str_is(key, members[i].name))
+			continue;
+		seen->member[i] = true;
+		return true;
+	}
+	seen->strange = key;
 	return false;
 }
 
 int record_from_json(const json *j, struct record *out, struct err *err)
 {
 	own_record struct record made = RECORD_INIT;
-	struct strange strange = { 0 };
+	struct seen seen = { 0 };
 
 	if (json_kind(j) != JSON_OBJECT)
 		return fail(err, ERR_INPUT, "a record is an object, not %s", json_kind_name(json_kind(j)));
 	if (json_get_int(j, "schema", 0) != RECORD_SCHEMA)
 		return fail(err, ERR_INPUT, "its schema is not %d; another version of bottle wrote it",
 		            RECORD_SCHEMA);
-	json_each(j, note_strange, &strange);
-	if (strange.key)
-		return fail(err, ERR_INPUT, "unknown member \"%.40s\"", strange.key);
-	if (json_count(j) != ARRAY_LEN(members) + 1)
-		return fail(err, ERR_INPUT, "%zu members, not %zu", json_count(j), ARRAY_LEN(members) + 1);
+	json_each(j, note_seen, &seen);
+	if (seen.strange)
+		return fail(err, ERR_INPUT, "unknown member \"%.40s\"", seen.strange);
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		/* A member that is null reads as NULL; one that is absent was counted above. */
+		if (!seen.member[i] && members[i].later)
+			continue;
+		if (!seen.member[i])
+			return fail(err, ERR_INPUT, "\"%s\" is missing", members[i].name);
 		if (!members[i].take(json_get(j, members[i].name), (char *)&made + members[i].offset))
 			return fail(err, ERR_INPUT, "\"%s\" is wrong", members[i].name);
 	}

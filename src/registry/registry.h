@@ -64,6 +64,7 @@ struct record {
 	enum record_state state;
 	pid_t keeper_pid; /* 0: no keeper yet, or none any more */
 	unsigned long long keeper_start;
+	char *runtime;      /* where its socket is, or was; NULL: not known, as in an older record */
 	int64_t created_ms; /* wall clock */
 	int64_t ended_ms;   /* 0: not yet */
 	int exit_status;    /* of the agent, as a shell reports it; -1: none */

@@ -238,6 +238,71 @@ closed_to_others() {
 	[ "$out" = "$slug" ]
 }
 
+reached_from_anywhere() {
+	mkdir -m 700 "$PLACE/session"
+	[ -z "${AS[*]}" ] || chown 65000:65000 "$PLACE/session"
+	XDG_RUNTIME_DIR=$PLACE/session detached sleep 1000
+	[ "$(jq -r .runtime "$BOTTLES/$slug/record.json")" = "$PLACE/session/bot-bottle" ]
+	mkdir -m 700 "$PLACE/other"
+	[ -z "${AS[*]}" ] || chown 65000:65000 "$PLACE/other"
+	for setting in "" "XDG_RUNTIME_DIR=$PLACE/other" "RUNTIME_DIRECTORY=/dev/null"; do
+		# shellcheck disable=SC2086 # none, or one
+		run_split env $setting "$BUILD/bin/bottle" exec "$slug" -- echo inside
+		expect_status 0
+		[ "$out" = inside ]
+	done
+	[ -z "$(ls "$PLACE/other")" ]
+}
+
+@test "a bottle is reached from a shell with another runtime directory, or none" {
+	reached_from_anywhere
+	run_split bottle stop "$slug"
+	expect_status 0
+	# It is resumed where the environment says then.
+	run_split bottle resume --detach "$slug"
+	expect_status 0
+	[ "$(jq -r .runtime "$BOTTLES/$slug/record.json")" = "$HOME/.local/state/bot-bottle/run" ]
+	XDG_RUNTIME_DIR=$PLACE/session run_split bottle exec "$slug" -- true
+	expect_status 0
+	# One that was killed leaves its socket there, and cleanup finds it from anywhere.
+	keeper=$(jq .keeper_pid "$BOTTLES/$slug/record.json")
+	kill -9 "$keeper"
+	wait_for gone "$keeper"
+	[ -S "$HOME/.local/state/bot-bottle/run/$slug.sock" ]
+	XDG_RUNTIME_DIR=$PLACE/session run_split bottle cleanup --yes
+	expect_status 0
+	[ -z "$(ls "$HOME/.local/state/bot-bottle/run")" ]
+}
+
+@test "the same for an ordinary user" {
+	as_ordinary_user
+	reached_from_anywhere
+}
+
+@test "a socket that is gone, or in a place that others may enter, is said with its place" {
+	mkdir -m 700 "$PLACE/session"
+	XDG_RUNTIME_DIR=$PLACE/session detached sleep 1000
+	chmod 755 "$PLACE/session/bot-bottle"
+	run_split bottle exec "$slug" -- true
+	expect_status 125
+	[[ $err == *"chmod 700 $PLACE/session/bot-bottle"* ]]
+	rm -r "$PLACE/session"
+	run_split bottle exec "$slug" -- true
+	expect_status 125
+	[[ $err == *"is running"*"$PLACE/session/bot-bottle/$slug.sock"*"bottle stop $slug"* ]] || { echo "$err"; return 1; }
+	run_split bottle stop "$slug"
+	expect_status 0
+	state_is stopped
+}
+
+@test "a record of before the socket's place was kept leads to where the environment says" {
+	detached sleep 1000
+	jq 'del(.runtime)' "$BOTTLES/$slug/record.json" >"$PLACE/record" && cat "$PLACE/record" >"$BOTTLES/$slug/record.json"
+	run_split bottle exec "$slug" -- echo inside
+	expect_status 0
+	[ "$out" = inside ]
+}
+
 @test "a slug that stdout does not take is told on stderr, of start and of resume" {
 	local verb="start --yes --detach -- sleep 1000"
 	for as in "" --json ""; do

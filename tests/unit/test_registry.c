@@ -85,6 +85,7 @@ static void fill(struct record *r)
 	r->agent = xstrdup("reviewer");
 	strv_add(&r->bottles, "base");
 	strv_add(&r->bottles, "claude-dev");
+	r->runtime = xstrdup("/run/user/7/bot-bottle");
 	r->backend = xstrdup("namespace");
 	r->bundle = xstrdup("embedded");
 	r->workspace = xstrdup("/home/a/src");
@@ -124,6 +125,7 @@ static void a_record_survives_the_road_to_disk_and_back(void **state)
 	json_print(two, &b);
 	assert_string_equal(a.data, b.data);
 	assert_string_equal(back.slug, r.slug);
+	assert_string_equal(back.runtime, r.runtime);
 	assert_int_equal(back.nresources, 2);
 	assert_string_equal(json_get_string(back.plan, "image", ""), "x");
 }
@@ -175,7 +177,7 @@ static void broken_records_are_listed_and_left_alone(void **state)
 		{ "extra-00003", "{\"schema\": 1, \"colour\": 3}", "colour" },
 		{ "twice-00004", "{\"schema\": 1, \"schema\": 1}", "twice" },
 		{ "empty-00005", "", "record.json" },
-		{ "little-00006", "{\"schema\": 1, \"slug\": \"little-00006\"}", "members" },
+		{ "little-00006", "{\"schema\": 1, \"slug\": \"little-00006\"}", "\"label\" is missing" },
 		{ "array-00007", "[]", "object" },
 		{ "none-00008", NULL, "record.json" },
 	};
