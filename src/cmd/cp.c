@@ -153,7 +153,7 @@ static int inside_start(struct command *c, const char *slug, const char *const *
 			            strlen(*argv), PATH_MAX);
 		strv_add(&ask.argv, *argv);
 	}
-	if (keeper_say(made.keeper, &ask, NULL, 0, err) != 0 ||
+	if (keeper_ask(c, slug, made.keeper, &ask, err) != 0 ||
 	    inside_await(&made, KEEPER_STARTED, &raw, &answer, err) != 0)
 		return -1;
 	made.in = msg_take_fd(&raw, 0);

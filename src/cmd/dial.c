@@ -8,12 +8,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/proc.h"
 #include "cmd/bottles.h"
 #include "registry/paths.h"
 #include "base/banned.h"
 
-enum { DEATH_MS = 1000 }; /* from a killed keeper's hanging up to its end, on a busy host */
+enum {
+	DEATH_MS = 1000, /* from a keeper's hanging up to its end, on a busy host */
+	LOOK_MS = 50,
+};
 
 int keeper_unreached(struct command *c, const char *slug, struct err *err)
 {
@@ -54,62 +58,109 @@ int keeper_unreached(struct command *c, const char *slug, struct err *err)
 		slug, slug);
 }
 
+/* Nothing of it runs any more, or its keeper has written its last word and goes. */
+static bool has_ended(struct command *c, const char *slug)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (bottle_open(c, slug, &b, &ignored) != 0)
+		return true;
+	enum record_state state = record_shown_state(&b.record);
+	return state == RECORD_STOPPED || state == RECORD_DEAD;
+}
+
 bool keeper_is_gone(struct command *c, const char *slug, struct err *err)
 {
 	own_bottle struct bottle b = BOTTLE_INIT;
 	struct proc keeper = PROC_INIT;
 	struct err why = ERR_INIT;
-	int found = -1;
+	const uint64_t deadline = clock_ms() + DEATH_MS;
 
 	if (bottle_open(c, slug, &b, &why) == 0)
-		found = proc_find(b.record.keeper_pid, b.record.keeper_start, &keeper);
+		proc_find(b.record.keeper_pid, b.record.keeper_start, &keeper);
 	own_fd int pidfd = keeper.pidfd;
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	if (found == 0 && poll(&end, 1, DEATH_MS) <= 0)
-		return false;
+	while (!has_ended(c, slug)) {
+		if (clock_ms() >= deadline)
+			return false;
+		if (poll(&end, 1, LOOK_MS) > 0)
+			break;
+	}
 	keeper_unreached(c, slug, err);
 	return true;
 }
 
-static int dial(struct command *c, const char *slug, const struct record *r, struct err *err)
+int keeper_hung_up(struct command *c, const char *slug, struct err *err)
+{
+	return keeper_is_gone(c, slug, err) ? -1 : fail(err, ERR_BUSY, "bottle %s is ending", slug);
+}
+
+int keeper_ask(struct command *c, const char *slug, int fd, const struct keeper_message *m, struct err *err)
+{
+	if (keeper_say(fd, m, NULL, 0, err) == 0)
+		return 0;
+	return err->sys == EPIPE || err->sys == ECONNRESET ? keeper_hung_up(c, slug, err) : -1;
+}
+
+/* Nobody is at its socket: before it is made, and from the moment on in which a bottle begins to end. */
+static int nobody_there(struct command *c, const char *slug, struct err *err)
+{
+	own_bottle struct bottle b = BOTTLE_INIT;
+	struct err ignored = ERR_INIT;
+	bool starts = bottle_open(c, slug, &b, &ignored) == 0 && b.record.state == RECORD_STARTING;
+
+	return !starts && keeper_is_gone(c, slug, err) ? -1 : keeper_unreached(c, slug, err);
+}
+
+static int dial(struct command *c, const char *slug, const struct record *r, bool *nobody, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	own_fd int runtime = bottle_runtime(c, r, err);
 	own_fd int fd = runtime < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (runtime < 0)
-		return err->sys == ENOENT ? keeper_unreached(c, slug, err) : -1;
+	if (runtime < 0) {
+		*nobody = err->sys == ENOENT;
+		return -1;
+	}
 	if (fd < 0)
 		return fail_errno(err, "make a socket");
 	/* Through the held directory: a path of any length would not fit in an address. */
 	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s.sock", runtime, slug);
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return keeper_unreached(c, slug, err);
+		*nobody = errno == ENOENT || errno == ECONNREFUSED;
 		return fail_errno(err, "reach the keeper of %s", slug);
 	}
 	return fd_steal(&fd);
 }
 
-int keeper_dial(struct command *c, const char *slug, struct err *err)
+int keeper_dial_once(struct command *c, const char *slug, bool *nobody, struct err *err)
 {
 	int bottles = command_bottles(c, err);
 	own_fd int dir = bottles < 0 ? -1 : registry_open(bottles, slug, err);
 	own_record struct record r = RECORD_INIT;
 	struct err ignored = ERR_INIT;
-
-	/* A keeper whose record can't be read is there all the same. */
-	if (dir >= 0)
-		registry_load(dir, &r, &ignored);
-	own_fd int fd = dir < 0 ? -1 : dial(c, slug, &r, err);
 	unsigned uid = 0;
 	int pid = 0;
 
+	*nobody = false;
+	/* A keeper whose record can't be read is there all the same. */
+	if (dir >= 0)
+		registry_load(dir, &r, &ignored);
+	own_fd int fd = dir < 0 ? -1 : dial(c, slug, &r, nobody, err);
 	if (fd < 0 || msg_peer(fd, &uid, &pid, err) != 0)
 		return -1;
 	if (uid != geteuid())
 		return fail(err, ERR_DENIED, "the socket of %s is held by user %u", slug, uid);
 	return fd_steal(&fd);
+}
+
+int keeper_dial(struct command *c, const char *slug, struct err *err)
+{
+	bool nobody;
+	int fd = keeper_dial_once(c, slug, &nobody, err);
+
+	return nobody ? nobody_there(c, slug, err) : fd;
 }
 
 int keeper_await(int fd, enum keeper_say wanted, struct msg *raw, struct keeper_message *out, struct err *err)

@@ -106,8 +106,8 @@ static int on_hang_up(struct streams *s, struct err *err)
 	ui_raw_leave(&s->raw);
 	if (s->why.kind != ERR_NONE)
 		*err = s->why;
-	else if (!keeper_is_gone(s->c, command_arg(s->c, 0), err))
-		fail(err, ERR_BUSY, "bottle %s is ending", command_arg(s->c, 0));
+	else
+		keeper_hung_up(s->c, command_arg(s->c, 0), err);
 	return -1;
 }
 
@@ -264,7 +264,7 @@ static int ask(struct command *c, struct streams *s, struct err *err)
 		strv_addf(&m.env, "TERM=%s", command_env("TERM"));
 	if (init_check_command(&m.argv, &m.env, err) != 0)
 		return -1;
-	return keeper_say(s->keeper, &m, NULL, 0, err);
+	return keeper_ask(c, command_arg(c, 0), s->keeper, &m, err);
 }
 
 static int run(struct command *c, struct err *err)

@@ -54,8 +54,9 @@ static void add_live(struct command *c, const char *slug, json *out)
 	own_msg struct msg raw = MSG_INIT;
 	own_json json *status = NULL;
 	struct err ignored = ERR_INIT;
+	bool nobody;
 
-	own_fd int keeper = keeper_dial(c, slug, &ignored);
+	own_fd int keeper = keeper_dial_once(c, slug, &nobody, &ignored);
 	if (keeper < 0 || keeper_say(keeper, &ask, NULL, 0, &ignored) != 0 ||
 	    keeper_await(keeper, KEEPER_STATUS, &raw, &answer, &ignored) != 0 ||
 	    json_parse(answer.text, strlen(answer.text), 32, &status, &ignored) != 0)

@@ -205,6 +205,8 @@ static int on_keeper(struct relay *r, struct err *err)
 		return 0;
 	/* The terminal is the person's again before anything is said. */
 	ui_raw_leave(&r->raw);
+	if (!r->s->launching && !r->started)
+		return keeper_hung_up(r->c, r->s->slug, err);
 	if (*r->s->slug && keeper_is_gone(r->c, r->s->slug, err))
 		return -1;
 	if (r->s->launching)

@@ -13,7 +13,7 @@ struct session {
 	bool launching; /* the bottle ends with us, unless... */
 	bool detach;    /* we leave as soon as the program runs */
 	bool no_input;
-	char slug[SLUG_TEXT]; /* out: once it is known */
+	char slug[SLUG_TEXT]; /* of one who launches out: once it is known */
 	int status;           /* out: of the program, -1: it left none */
 	bool left;            /* out: detached, the bottle runs on */
 };

@@ -33,9 +33,10 @@ static int tell_keeper(struct command *c, const char *slug, struct proc *out, st
 	struct keeper_message stop = { .say = KEEPER_STOP };
 	struct err unreached = ERR_INIT;
 	unsigned uid;
+	bool nobody;
 	int pid;
 
-	own_fd int keeper = keeper_dial(c, slug, &unreached);
+	own_fd int keeper = keeper_dial_once(c, slug, &nobody, &unreached);
 	if (keeper < 0)
 		return signal_keeper(c, slug, out, err);
 	if (msg_peer(keeper, &uid, &pid, err) != 0)

@@ -95,6 +95,34 @@ says() {
 	done
 }
 
+@test "attach to a program that ends at once hears its end, or that it ended" {
+	for _ in 1 2 3 4 5; do
+		detached cat
+		run_split bottle attach "$slug"
+		[ "$status" -eq 0 ] || [[ $status -eq 125 && $err == *"not running"* ]] || { echo "$status $err"; return 1; }
+		wait_for state_is stopped
+		run_split bottle rm "$slug"
+	done
+}
+
+@test "who finds no socket while the bottle ends waits for its end" {
+	for _ in 1 2 3 4 5; do
+		detached sleep 1000
+		rm "$HOME/.local/state/bot-bottle/run/$slug.sock"
+		bottle attach "$slug" 2>"$PLACE/said" </dev/null 3>&- &
+		caller=$!
+		kill -TERM "$keeper"
+		status=0
+		wait "$caller" || status=$?
+		[ "$status" -eq 125 ]
+		# A busy host may take longer to end it than anybody waits.
+		if grep -q "bottle $slug is not running" "$PLACE/said"; then return 0; fi
+		wait_for state_is stopped
+	done
+	cat "$PLACE/said"
+	return 1
+}
+
 @test "stop ends those that it can, and names each that it can't" {
 	detached sleep 1000
 	first=$slug
