@@ -178,7 +178,7 @@ static void free_all(struct sweep *s, int dir, struct record *r)
 {
 	own_mem char *socket = xasprintf("%s.sock", r->slug);
 	struct err ignored = ERR_INIT;
-	int runtime = command_runtime(s->c, &ignored);
+	own_fd int runtime = bottle_runtime(s->c, r, &ignored);
 
 	/* The keeper's own socket is not journalled: its name follows from the slug. */
 	record_drop_resource(r, "socket", socket);
