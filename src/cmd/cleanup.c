@@ -182,7 +182,9 @@ static void free_all(struct sweep *s, int dir, struct record *r)
 
 	/* The keeper's own socket is not journalled: its name follows from the slug. */
 	record_drop_resource(r, "socket", socket);
-	if (runtime < 0 || faccessat(runtime, socket, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	bool there = runtime >= 0 ? faccessat(runtime, socket, F_OK, AT_SYMLINK_NOFOLLOW) == 0 :
+	                            ignored.sys != ENOENT;
+	if (there)
 		record_add_resource(r, "socket", socket);
 	for (size_t i = r->nresources; i-- > 0;) {
 		struct err err = ERR_INIT;
