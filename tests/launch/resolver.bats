@@ -2,7 +2,9 @@
 # What the gateway is told of the host's resolv.conf and hosts, and of their changes.
 load helper
 
-SERVERS=(127.0.0.61 127.0.0.62 127.0.0.63)
+# This case's alone: the servers of the last one end a moment after it, and those of another run are there meanwhile.
+NET=127.$((64 + $$ / 250 % 64)).$(($$ % 250))
+SERVERS=("$NET.61" "$NET.62" "$NET.63") WEBS=("$NET.64" "$NET.65")
 
 # An /etc of the keeper's own, whose resolv.conf is a link; in $PLACE/etc and $PLACE/run.
 own_etc() {
@@ -16,17 +18,17 @@ own_etc() {
 }
 in_own_etc() { run_split unshare -m sh -c 'mount --bind "$0" /etc && exec "$@"' "$PLACE/etc" "$@"; }
 
-# Name servers that answer nothing, and say who of them was asked in $PLACE/asked; http at 127.0.0.64 and 65.
+# Name servers that answer nothing, and say who of them was asked in $PLACE/asked; http at WEBS.
 # They end with the place.
 serve() {
-	python3 - "$PLACE" "${SERVERS[@]}" <<'PY' 3>&- &
+	python3 - "$PLACE" ${#SERVERS[@]} "${SERVERS[@]}" "${WEBS[@]}" <<'PY' 3>&- &
 import os, select, socket, sys
-place, *addresses = sys.argv[1:]
+place, count, *addresses = sys.argv[1:]
 names, webs = [], []
-for address in addresses:
+for address in addresses[:int(count)]:
     names.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     names[-1].bind((address, 53))
-for address in "127.0.0.64", "127.0.0.65":
+for address in addresses[int(count):]:
     webs.append(socket.create_server((address, 80)))
 open(place + "/serves", "w").close()
 while os.path.exists(place):
@@ -88,15 +90,15 @@ answers() { [ "$(fetch named.test 10)" = "$1" ]; }
 	own_etc
 	serve
 	echo "nameserver ${SERVERS[0]}" | replace "$PLACE/run/resolv.conf"
-	{ blocklist 5000; echo "127.0.0.64 other named.test"; } | replace "$PLACE/etc/hosts"
+	{ blocklist 5000; echo "${WEBS[0]} other named.test"; } | replace "$PLACE/etc/hosts"
 	in_own_etc bottle start --yes --detach --bottle web -- sleep 1000
 	expect_status 0
 	slug=$out
-	answers 127.0.0.64
-	{ blocklist 100; echo "127.0.0.65 named.test"; } | replace "$PLACE/etc/hosts"
-	wait_for answers 127.0.0.65
-	echo "127.0.0.64 named.test" | replace "$PLACE/etc/hosts"
-	wait_for answers 127.0.0.64
+	answers "${WEBS[0]}"
+	{ blocklist 100; echo "${WEBS[1]} named.test"; } | replace "$PLACE/etc/hosts"
+	wait_for answers "${WEBS[1]}"
+	echo "${WEBS[0]} named.test" | replace "$PLACE/etc/hosts"
+	wait_for answers "${WEBS[0]}"
 	rm "$PLACE/etc/hosts" # nothing is known by it then
 	echo "nameserver ${SERVERS[1]}" | replace "$PLACE/run/resolv.conf"
 	asks_named() { fetch named.test >/dev/null; grep -qx "${SERVERS[1]}" "$PLACE/asked"; }
@@ -108,17 +110,17 @@ answers() { [ "$(fetch named.test 10)" = "$1" ]; }
 	serve
 	asked=0
 	echo "nameserver ${SERVERS[0]}" | replace "$PLACE/run/resolv.conf"
-	for i in $(seq 4000); do echo "127.0.0.64 name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
+	for i in $(seq 4000); do echo "${WEBS[0]} name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
 	in_own_etc bottle start --yes --rm --bottle web -- true
 	expect_status 125
 	[[ $err == *"/etc/hosts"*"limit is 61440"* ]]
-	echo "127.0.0.64 named.test" >"$PLACE/etc/hosts"
+	echo "${WEBS[0]} named.test" >"$PLACE/etc/hosts"
 	in_own_etc bottle start --yes --detach --bottle web -- sleep 1000
 	expect_status 0
 	slug=$out
-	for i in $(seq 4000); do echo "127.0.0.64 name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
+	for i in $(seq 4000); do echo "${WEBS[0]} name-$i.wild.test"; done | replace "$PLACE/etc/hosts"
 	echo "nameserver ${SERVERS[1]}" | replace "$PLACE/run/resolv.conf"
 	wait_for asks "${SERVERS[1]}"
-	answers 127.0.0.64 # as it was before
+	answers "${WEBS[0]}" # as it was before
 	grep -q "/etc/hosts is not passed on.*limit is 61440" "$BOTTLES/$slug/keeper.log"
 }
