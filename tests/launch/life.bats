@@ -112,9 +112,10 @@ load helper
 
 @test "a terminal is had at once, whatever the agent has made of /dev/ptmx" {
 	on_terminal() { python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' env HOME="$HOME" bottle exec -t "$slug" -- tty </dev/null | tr -d '\r'; }
-	detached sh -c 'rm /dev/ptmx; echo mine >/dev/ptmx; exec sleep 1000'
-	mine() { [ "$(bottle exec "$slug" -- cat /dev/ptmx)" = mine ]; }
-	wait_for mine	# the control: by that name it is no terminal any more
+	detached sh -c 'rm /dev/ptmx; echo mine >/dev/ptmx; touch made; exec sleep 1000'
+	# Before that it would be a terminal that nobody writes to.
+	wait_for [ -e "$BOTTLES/$slug/workspace/upper/made" ]
+	[ "$(bottle exec "$slug" -- cat /dev/ptmx)" = mine ]	# the control: by that name it is no terminal any more
 	[ "$(on_terminal)" = /dev/pts/0 ]
 	# Nor can one who opens a file be kept waiting: that takes a lease.
 	run_split bottle exec "$slug" -- python3 -c 'import fcntl; fcntl.fcntl(open("/dev/ptmx", "rb"), fcntl.F_SETLEASE, fcntl.F_RDLCK)'
