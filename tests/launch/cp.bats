@@ -206,6 +206,7 @@ copies_both_ways() {
 # Takes the room in which the program that receives could say why it can't go on, and sees to that.
 fill_errors='
 import glob, os, signal
+open("/tmp/ready", "w").close()
 held = None
 while held is None:
     for name in glob.glob("/proc/[0-9]*/cmdline"):
@@ -227,9 +228,9 @@ signal.pause()'
 	mkdir in
 	for ((i = 0; i < 50; i++)); do truncate -s 4M "in/$i"; done
 	[ "$(id -u)" -ne 0 ] || as_ordinary_user
-	detached sh -c 'mkdir /tmp/to; touch /tmp/ready; exec python3 -c "$1"' - "$fill_errors"
+	detached sh -c 'mkdir /tmp/to; exec python3 -c "$1"' - "$fill_errors"
 	wait_for "${AS[@]}" bottle exec "$slug" -- test -e /tmp/ready </dev/null
-	run_split timeout -k 1 30 bottle cp in/. "$slug:/tmp/to"
+	run_split timeout -k 1 60 bottle cp in/. "$slug:/tmp/to"
 	expect_status 1
 	[[ $err == *"in the bottle: xxx"* ]]
 	run_split bottle exec "$slug" -- sh -c 'test -e /tmp/filled && chmod 700 /tmp/to'
@@ -241,6 +242,7 @@ signal.pause()'
 # Takes hold of the standard error of the program that sends, says something there and ends it.
 hold_errors='
 import glob, os, signal, sys
+open("/tmp/ready", "w").close()
 held = None
 while held is None:
     for name in glob.glob("/proc/[0-9]*/cmdline"):
@@ -260,9 +262,9 @@ signal.pause()'
 @test "a copy ends with its program, though another one inside holds what that spoke to" {
 	[ "$(id -u)" -ne 0 ] || as_ordinary_user
 	for what in lets-go holds; do
-		detached sh -c 'truncate -s 4G /tmp/big; touch /tmp/ready; exec python3 -c "$1" "$2"' - "$hold_errors" $what
+		detached sh -c 'truncate -s 4G /tmp/big; exec python3 -c "$1" "$2"' - "$hold_errors" $what
 		wait_for "${AS[@]}" bottle exec "$slug" -- test -e /tmp/ready </dev/null
-		run_split timeout -k 1 30 bottle cp "$slug:/tmp/big" "$PLACE/got"
+		run_split timeout -k 1 60 bottle cp "$slug:/tmp/big" "$PLACE/got"
 		expect_status 1
 		[[ $err == *"in the bottle: words of the end"* ]] || { echo "$what: $err"; return 1; }
 		run_split bottle exec "$slug" -- test -e /tmp/ended
