@@ -146,9 +146,10 @@ load helper
 }
 
 @test "the guest reaches nothing that is not routed, and the host can (control)" {
-	python3 -m http.server --bind 127.0.0.1 0 >"$PLACE/server" 2>&1 &
+	# Unbuffered: a file's buffer keeps its word until the end.
+	python3 -u -m http.server --bind 127.0.0.1 0 >"$PLACE/server" 2>&1 3>&- &
 	server=$!
-	wait_for grep -q 'port' "$PLACE/server" 2>/dev/null || true
+	wait_for grep -q 'port' "$PLACE/server"
 	port=$(ss -tlnpH | sed -n "s/.*127.0.0.1:\([0-9]*\).*pid=$server,.*/\1/p")
 	curl -sf "http://127.0.0.1:$port/" >/dev/null
 	start --rm -- sh -c "curl -s --noproxy '*' -m 5 http://127.0.0.1:$port/; curl -s --noproxy '' -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/ || true"
