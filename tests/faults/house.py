@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-DEADLINE = 30
+DEADLINE = 60  # for a busy machine
 ORDINARY = 65000
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -93,8 +93,10 @@ def those(who):
 
 def the(who):
     """The one of that name, which may be on its way to become it."""
-    until("the one " + who, lambda: len(those(who)) == 1)
-    return those(who)[0]
+    def one():
+        found = those(who)
+        return found if len(found) == 1 else None
+    return until("the one " + who, one)[0]
 
 
 def reap(known=()):
@@ -211,7 +213,7 @@ class Place:
         """Runs to its end: (status, stdout, stderr)."""
         p = self.spawn(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
         try:
-            out, err = p.communicate(timeout=60)
+            out, err = p.communicate(timeout=2 * DEADLINE)
         except subprocess.TimeoutExpired:
             p.kill()
             p.communicate()
@@ -246,7 +248,7 @@ class Place:
 
     def finish(self, process):
         try:
-            return process.wait(60)
+            return process.wait(2 * DEADLINE)
         except subprocess.TimeoutExpired:
             raise Failure("the caller does not end: " + self.err())
 

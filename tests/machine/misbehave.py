@@ -162,7 +162,8 @@ def the_end_of_a_machine_is_none_of_its_program(place):
 
 
 def the_vmm():
-    found = [p for p in descendants() if read("/proc/%d/comm" % p).startswith("libkrun VM")]
+    # One has its name a moment after it was started.
+    found = until("the VMM", lambda: [p for p in descendants() if read("/proc/%d/comm" % p).startswith("libkrun VM")])
     must(len(found) == 1, "not one VMM", found)
     return found[0]
 
