@@ -6,7 +6,7 @@ setup() { docker_setup; }
 teardown() { docker_teardown; }
 
 @test "a bottle reaches its route through the container, with the credential, and nothing else" {
-	up --bottle web -- sh -c 'curl -sS -m 9 http://origin.test:8000/through; curl -s -m 9 -o /dev/null -w "%{http_code}\n" http://other.test/'
+	up --bottle web -- sh -c 'curl -sS -m 60 http://origin.test:8000/through; curl -s -m 60 -o /dev/null -w "%{http_code}\n" http://other.test/'
 	expect_status 0
 	[ "$out" = $'origin /through\n403' ]
 	[ "$(cat "$DK/origin")" = "Bearer $TOKEN_VALUE" ]
@@ -23,7 +23,7 @@ teardown() { docker_teardown; }
 	head -c 3000000 /dev/urandom >body
 	up --bottle web -- sh -c '
 		for i in 1 2 3 4 5 6 7 8; do
-			curl -sS -m 30 --data-binary @body http://origin.test:8000/echo | cmp - body && echo same &
+			curl -sS -m 60 --data-binary @body http://origin.test:8000/echo | cmp - body && echo same &
 		done; wait'
 	expect_status 0
 	[ "$(grep -c same <<<"$out")" -eq 8 ]
@@ -38,7 +38,7 @@ teardown() { docker_teardown; }
 	run_split bottle resume --detach "$slug"
 	expect_status 0
 	[ "$(docker inspect -f '{{.Id}}' "$container")" != "$first" ]
-	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/again
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/again
 	[ "$out" = "origin /again" ]
 }
 
@@ -46,7 +46,7 @@ teardown() { docker_teardown; }
 	chgrp 65001 "$DK/d.sock" && chmod 660 "$DK/d.sock"
 	chown -R 65000:65000 "$PLACE"
 	AS+=(setpriv --reuid 65000 --regid 65000 --groups 65001)
-	up --bottle web -- curl -sS -m 9 http://origin.test:8000/as-a-user
+	up --bottle web -- curl -sS -m 60 http://origin.test:8000/as-a-user
 	expect_status 0
 	[ "$out" = "origin /as-a-user" ]
 	nothing_left
@@ -64,7 +64,7 @@ teardown() { docker_teardown; }
 	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
 	[ "$(inside python3 "$BATS_TEST_DIRNAME/dial.py" "$address" 9099 "$(printf '00%.0s' {1..33})")" = closed ]
 	# The control: with the token, by way of the bottle, the same words are answered.
-	run_split bottle exec "$slug" -- curl -sS -m 9 http://127.0.0.1:9099/.well-known/bot-bottle
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://127.0.0.1:9099/.well-known/bot-bottle
 	[[ $out == *origin.test* ]]
 	wait_for grep -q "was closed at the bundle's port" "$BOTTLES/$slug/keeper.log"
 }
@@ -84,7 +84,7 @@ sys.stdin.read()' "$1" <"$PLACE/hold" >"$PLACE/held" 3>&- &
 @test "strangers that stay do not keep the bottle out" {
 	up_detached
 	strangers 200
-	run_split bottle exec "$slug" -- curl -sS -m 30 http://origin.test:8000/still
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/still
 	exec 8>&-
 	expect_status 0
 	[ "$out" = "origin /still" ]
@@ -103,7 +103,7 @@ drop() {
 		up_detached
 		# shellcheck disable=SC2086
 		drop $packets
-		run_split bottle exec "$slug" -- curl -sS -m 30 -d once http://origin.test:8000/echo
+		run_split bottle exec "$slug" -- curl -sS -m 60 -d once http://origin.test:8000/echo
 		expect_status 0
 		[ "$out" = once ]
 		# The rule was in the way.
@@ -138,7 +138,7 @@ with socket.create_server(("127.0.0.16", 9099)) as listener:
     print("got", visitor.recv(100).hex(), flush=True)' >"$PLACE/thief" 3>&- &
 	thief=$!
 	wait_for grep -q ready "$PLACE/thief"
-	run_split bottle exec "$slug" -- curl -sS -m 30 http://origin.test:8000/direct
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/direct
 	[ "$out" = "origin /direct" ]
 	[ "$(cat "$PLACE/thief")" = ready ]
 	# The control: what is dialled there, the thief has.
@@ -158,8 +158,8 @@ with socket.create_server(("127.0.0.16", 9099)) as listener:
 }
 
 @test "a body that its origin cuts is cut here too" {
-	up --bottle web -- sh -c 'curl -0 -sS -m 20 -o /dev/null http://origin.test:8000/cut; echo "cut $?"
-		curl -0 -sS -m 20 -o /dev/null http://origin.test:8000/whole; echo "whole $?"'
+	up --bottle web -- sh -c 'curl -0 -sS -m 60 -o /dev/null http://origin.test:8000/cut; echo "cut $?"
+		curl -0 -sS -m 60 -o /dev/null http://origin.test:8000/whole; echo "whole $?"'
 	expect_status 0
 	[ "$out" = $'cut 56\nwhole 0' ] || { echo "$out $err"; return 1; }
 }
@@ -213,7 +213,7 @@ print(answered)'
 	done
 	[ -z "$(grep -rlsF "$TOKEN_VALUE" "$DK/lib/containers" "$DK/lib/image" "$DK/exec" "$HOME/.local")" ]
 	# The control: the value is in use.
-	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/
 	grep -qF "$TOKEN_VALUE" "$DK/origin"
 }
 
@@ -258,7 +258,7 @@ print(answered)'
 
 @test "a stop of docker's is passed on: the gateway ends by itself, with all that it had to say" {
 	up_detached
-	run_split bottle exec "$slug" -- curl -s -m 9 -o /dev/null -w "%{http_code}" http://other.test/last
+	run_split bottle exec "$slug" -- curl -s -m 60 -o /dev/null -w "%{http_code}" http://other.test/last
 	[ "$out" = 403 ]
 	# Where it is not passed on, docker waits for longer than we do. That the container is removed meanwhile is as good.
 	timeout 60 docker stop -t 600 "$container" >/dev/null 2>&1 || [ $? -ne 124 ]
@@ -277,7 +277,7 @@ print(answered)'
 	[ -n "$orphan" ]
 	kill -9 "$orphan"
 	wait_for [ ! -e "/proc/$orphan" ]
-	run_split bottle exec "$slug" -- curl -sS -m 9 http://origin.test:8000/still
+	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/still
 	[ "$out" = "origin /still" ]
 }
 

@@ -3,7 +3,7 @@ back until the other side closes, and "closed" or "timeout"."""
 import socket
 import sys
 
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
 s.settimeout(10)
 try:
     s.sendall(bytes.fromhex(sys.argv[3]))

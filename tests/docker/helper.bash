@@ -39,6 +39,7 @@ docker_up() {
 	nsenter -t "$(cat "$DK/docker.pid")" -n python3 "$BATS_TEST_DIRNAME/origin.py" 10.99.0.1 8000 "$DK/origin" \
 		>/dev/null 2>&1 3>&- 4>&- </dev/null &
 	echo $! >"$DK/origin.pid"
+	wait_for [ -e "$DK/origin" ]
 }
 
 docker_down() {

@@ -1,5 +1,5 @@
 """origin.py ADDRESS PORT LOG: answers every request with its path, and /cut with a body that it
-breaks off; writes each request's Authorization header into LOG."""
+breaks off; writes each request's Authorization header into LOG, which is there once it listens."""
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,4 +34,6 @@ class Origin(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Origin).serve_forever()
+with ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Origin) as server:
+    open(sys.argv[3], "w").close()
+    server.serve_forever()
