@@ -90,17 +90,24 @@ log_bytes() { stat -c %s "$BOTTLES/$slug/audit.jsonl"; }
 	expect_status 0
 }
 
-# The keeper's calls that bring the audit log to the disk, and those that put a record in its place.
+# The keeper's calls that bring the audit log to the disk, and those that put a record in its place. The program
+# ends once the log was brought there while it ran, so that its end is another time.
 traced() {
 	command -v strace >/dev/null || skip "needs strace"
 	[ "$(id -u)" = 0 ] || skip "nobody of the same user reads a keeper's memory, strace neither"
+	{
+		wait_for grep -qs 'fdatasync(.*audit.jsonl>) *= 0' "$PLACE/trace" || true
+		bottle exec "$(ls "$BOTTLES")" -- touch /workspace/end
+	} >/dev/null 2>&1 </dev/null 3>&- &
 	# Who is traced can't trace itself, which is how leaks are looked for.
-	run_split env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" strace -f -y -o "$PLACE/trace" -e trace=fdatasync,fsync,renameat "${traced_with[@]}" bottle start --yes "$@"
+	run_split env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" strace -f -y -o "$PLACE/trace" -e trace=fdatasync,fsync,renameat "${traced_with[@]}" \
+		bottle start --yes -- sh -c 'until [ -e end ]; do sleep 0.1; done'
+	wait $!
 	expect_status 0
 }
 
 @test "a record never claims lines that the disk may not have yet" {
-	traced -- sleep 3
+	traced
 	slug=$(ls "$BOTTLES")
 	# Each record of this life that names lines comes right behind the log; the last one, too.
 	grep -oE 'fdatasync\([0-9]+<[^>]*audit.jsonl>|renameat\(.*, "record.json"(\)| <unfinished)' "$PLACE/trace" | sed 's/(.*//' >"$PLACE/order"
@@ -113,7 +120,7 @@ traced() {
 
 @test "a record does not claim lines that could not be brought to the disk, and cleanup sees to the rest" {
 	traced_with=(-e inject=fdatasync:error=EIO:when=2)
-	traced -- sleep 3
+	traced
 	[[ $err == *"can't be written"*"audit log"*"bottle cleanup"* ]]
 	slug=$(ls "$BOTTLES")
 	grep -q 'fdatasync(.*audit.jsonl>) *= 0' "$PLACE/trace"

@@ -78,9 +78,9 @@ says() {
 
 @test "who is connected when the keeper dies hears the same" {
 	detached sh -c 'echo ready; exec sleep 1000'
-	bottle exec "$slug" -- sh -c 'echo ready; exec sleep 1000' >"$PLACE/exec.out" 2>"$PLACE/exec.err" </dev/null &
+	bottle exec "$slug" -- sh -c 'echo ready; exec sleep 1000' >"$PLACE/exec.out" 2>"$PLACE/exec.err" </dev/null 3>&- &
 	exec=$!
-	bottle attach "$slug" >/dev/null 2>"$PLACE/attach.err" </dev/null &
+	bottle attach "$slug" >/dev/null 2>"$PLACE/attach.err" </dev/null 3>&- &
 	attach=$!
 	wait_for grep -q ready "$PLACE/exec.out"
 	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }

@@ -66,7 +66,7 @@ a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))
 # on_a_terminal CMD...: what it showed is in $out
 on_a_terminal() {
 	status=0
-	timeout 30 "${AS[@]}" script -qec "$(printf '%q ' "$@")" "$PLACE/shown" >/dev/null </dev/null || status=$?
+	timeout 60 "${AS[@]}" script -qec "$(printf '%q ' "$@")" "$PLACE/shown" >/dev/null </dev/null || status=$?
 	out=$(cat "$PLACE/shown")
 }
 

@@ -30,19 +30,19 @@ big_input() { head -c 2000000 /dev/zero | tr '\0' 'x' >"$PLACE/big"; }
 
 @test "while nobody reads the input, a signal reaches the program all the same" {
 	big_input
-	bottle start --headless --yes --rm -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done' <"$PLACE/big" >"$PLACE/out" 2>/dev/null &
+	bottle start --headless --yes --rm -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done' <"$PLACE/big" >"$PLACE/out" 2>/dev/null 3>&- &
 	caller=$!
 	wait_for grep -q ready "$PLACE/out"
 	kill -TERM "$caller"
 	status=0
-	timeout 20 tail --pid="$caller" -f /dev/null
+	timeout 60 tail --pid="$caller" -f /dev/null
 	wait "$caller" || status=$?
 	[ "$status" -eq 42 ]
 }
 
 @test "the end of an onlooker's input is not the end of the program's" {
 	mkfifo "$PLACE/in"
-	bottle start --headless --yes -- sh -c 'echo ready; cat; echo over' <"$PLACE/in" >"$PLACE/out" 2>/dev/null &
+	bottle start --headless --yes -- sh -c 'echo ready; cat; echo over' <"$PLACE/in" >"$PLACE/out" 2>/dev/null 3>&- &
 	caller=$!
 	exec 9>"$PLACE/in"
 	wait_for grep -q ready "$PLACE/out"

@@ -29,7 +29,7 @@ load helper
 
 @test "attach sees the program's output and ends with its status" {
 	detached sh -c 'until [ -e go ]; do sleep 0.1; done; echo done; exit 9'
-	bottle attach "$slug" >"$PLACE/seen" 2>/dev/null </dev/null &
+	bottle attach "$slug" >"$PLACE/seen" 2>/dev/null </dev/null 3>&- &
 	attached=$!
 	# Before that there would be nothing to attach to any more.
 	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
@@ -90,7 +90,7 @@ load helper
 }
 
 @test "the caller's death ends a bottle that was not detached" {
-	bottle start --yes -- sleep 1000 >/dev/null 2>&1 </dev/null &
+	bottle start --yes -- sleep 1000 >/dev/null 2>&1 </dev/null 3>&- &
 	caller=$!
 	running() { slug=$(ls "$BOTTLES" 2>/dev/null) && [ -n "$slug" ] && [ -e "$BOTTLES/$slug/record.json" ] && state_is running; }
 	wait_for running
@@ -101,7 +101,7 @@ load helper
 }
 
 @test "a signal to the caller reaches the program" {
-	bottle start --yes --rm -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done' >"$PLACE/out" 2>/dev/null </dev/null &
+	bottle start --yes --rm -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done' >"$PLACE/out" 2>/dev/null </dev/null 3>&- &
 	caller=$!
 	wait_for grep -q ready "$PLACE/out"
 	kill -TERM "$caller"
@@ -128,7 +128,7 @@ load helper
 	mkfifo "$PLACE/stuck"
 	# Opened for reading too, so that it never breaks, and never read.
 	# shellcheck disable=SC2094 # a pipe
-	bottle attach "$slug" 9<>"$PLACE/stuck" >"$PLACE/stuck" 2>"$PLACE/why" </dev/null &
+	bottle attach "$slug" 9<>"$PLACE/stuck" >"$PLACE/stuck" 2>"$PLACE/why" </dev/null 3>&- &
 	attached=$!
 	looked_on() { [ "$(bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
 	wait_for looked_on
@@ -211,7 +211,7 @@ closed_to_others() {
 		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 		s.bind(sys.argv[1] if sys.argv[1][0] == "/" else "\0" + sys.argv[1][1:])
-		s.settimeout(20)
+		s.settimeout(60)
 		p = subprocess.Popen(["bottle", "start", "--yes", "--headless", "--rm", "--", "sh", "-c", "env | grep -c NOTIFY; true"],
 		                     env={**os.environ, "NOTIFY_SOCKET": sys.argv[1]}, stdin=subprocess.DEVNULL)
 		for _ in range(2):
@@ -385,10 +385,10 @@ reached_from_anywhere() {
 
 @test "exec ends with its program, though something else in there goes on writing" {
 	detached sleep 1000
-	run_split timeout 30 bottle exec "$slug" -- sh -c 'while :; do echo .; sleep 0.1; done & exit 3'
+	run_split timeout 60 bottle exec "$slug" -- sh -c 'while :; do echo .; sleep 0.1; done & exit 3'
 	expect_status 3
 	status=0
-	timeout 30 bottle exec "$slug" -- sh -c 'yes & exit 4' >/dev/null </dev/null || status=$?
+	timeout 60 bottle exec "$slug" -- sh -c 'yes & exit 4' >/dev/null </dev/null || status=$?
 	[ "$status" -eq 4 ]
 	# What it said itself comes whole (control).
 	run_split bottle exec "$slug" -- sh -c 'seq 1 300000; (sleep 1000) & exit 5'

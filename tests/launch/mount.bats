@@ -255,7 +255,7 @@ workspace_exclude: [.env, "*.key"]'
 	wait_for test -e been
 	[ "$(cat .envrc)" = 'export A=2' ]
 	# What is kept and is replaced is said, and no more than that.
-	"${AS[@]}" bottle attach "$slug" >/dev/null 2>"$PLACE/told" </dev/null &
+	"${AS[@]}" bottle attach "$slug" >/dev/null 2>"$PLACE/told" </dev/null 3>&- &
 	attached=$!
 	looked_on() { [ "$("${AS[@]}" bottle info --json "$slug" | jq .attached)" -eq 1 ]; }
 	wait_for looked_on

@@ -16,7 +16,7 @@ load helper
 	# The controls: a literal of the manifest does stand in the record, and what is given to
 	# exec as an argument does stand in the arguments of a process.
 	grep -rqsF planted-literal "$HOME/.local"
-	bottle exec "$slug" -- sh -c 'sleep 1000; : planted-argument' </dev/null >/dev/null 2>&1 &
+	bottle exec "$slug" -- sh -c 'sleep 1000; : planted-argument' </dev/null >/dev/null 2>&1 3>&- &
 	wait_for grep -aqsF planted-argument /proc/[0-9]*/cmdline
 	# Looked for by a file: an argument would be found itself.
 	printf '%s' "$value" >"$PLACE/value"
