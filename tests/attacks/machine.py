@@ -6,7 +6,7 @@ import re
 import socket
 import stat
 
-from world import Attack, EVIL, LAN, METADATA, WALLS, run, unanswered
+from world import Attack, EVIL, LAN, METADATA, WALLS, room, run, unanswered
 
 # Where the monitor's list is narrower than a guest's of the namespace backend: the errno is
 # another, and all but one are refusals too.
@@ -26,11 +26,23 @@ MOUNTS = (r"/|/b/(bin/bottle-guest|etc|home|workspace)|/dev(/(kvm|machine|null|z
           r"/usr/sbin/(mkfs\.ext4|mke2fs|e2fsck|resize2fs)|/nix/store")
 
 
+def comm(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read()
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
 class Machine(Attack):
     def monitor(self, slug):
-        inits = self.world.children(self.world.record(slug)["keeper_pid"])
-        found = [p for i in inits for p in self.world.children(i)
-                 if open("/proc/%d/comm" % p).read().startswith("libkrun VM")]
+        found = []
+
+        def is_there():  # it has its name a moment after it was started
+            inits = self.world.children(self.world.record(slug)["keeper_pid"])
+            found[:] = [p for i in inits for p in self.world.children(i) if comm(p).startswith("libkrun VM")]
+            return found
+        room.until(is_there, "the monitor")
         self.assertEqual(len(found), 1)
         return found[0]
 

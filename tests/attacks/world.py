@@ -29,7 +29,7 @@ V6 = ["2001:db8::66", "fd00:ec2::254", "fd20:ce::254", "fe80::66"]
 LOOPBACK = ["127.0.0.1", "127.0.0.77", "::1"]
 PORTS = [53, 80, 123, 137, 443, 853, 5353, 5355, 9099, 9100, 9420]
 TOKEN = "attack-token-0123456789abcdef"
-LIMIT = 60
+LIMIT = 120
 WALLS = ("ENETUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "EADDRNOTAVAIL", "EACCES", "EPERM")
 
 
@@ -194,7 +194,7 @@ class World:
 
     def curl(self, slug, *argv, **more):
         """Status, reason and exit status of a request from inside."""
-        got = self.inside(slug, "curl", "-sS", "-m", "10", "-w", "\n%{http_code} %{http_connect}", *argv, **more)
+        got = self.inside(slug, "curl", "-sS", "-m", "30", "-w", "\n%{http_code} %{http_connect}", *argv, **more)
         body, _, codes = got.stdout.rpartition("\n")
         code, connect = (codes.split() + ["000", "000"])[:2]
         try:
