@@ -199,7 +199,7 @@ class Edges(unittest.TestCase):
                 {"host": "clear.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
                 {"host": "far.test", "scheme": 0, "value": SECRET, "placeholder": PLACEHOLDER},
                 {"host": "other.test", "scheme": 0, "value": "another-secret", "placeholder": OTHERS}],
-            limits={"decoded_bytes": 1 << 20, "head_ms": 2000})
+            limits={"decoded_bytes": 1 << 20})
         cls.gateway = Gateway(cls.where, **cls.config)
         assert cls.gateway.died is None, cls.gateway.died
 
@@ -361,7 +361,7 @@ class Edges(unittest.TestCase):
     # ---- time ----
 
     def test_an_exchange_that_moves_for_ever_ends_by_the_total_limit(self):
-        gateway = self.other(limits={"total_ms": 700})
+        gateway = self.other(limits={"total_ms": 3000})  # a busy machine's origin has begun by then
         client = gateway.tunnel("one.test")
         client.send("GET /drip HTTP/1.1\r\nHost: one.test\r\n\r\n")
         self.assertEqual(client.reader.head().status, 200)
@@ -689,7 +689,7 @@ class Edges(unittest.TestCase):
         self.addCleanup(lambda: [s.close() for s in held + [full]])
         gateway = self.other(fixed_hosts="127.0.0.57 two.test one.test\n%s two.test\n" % IP, credentials=[],
                              routes={"routes": [{"host": h, "plain": True, "allow_private": True}
-                                                for h in ("one.test", "two.test")]}, limits={"connect_ms": 1500})
+                                                for h in ("one.test", "two.test")]}, limits={"connect_ms": 3000})
         self.ok(gateway.plain().ask("two.test", "http://two.test/"))
         answer = gateway.plain().ask("one.test", "http://one.test/")  # control: where there is no next
         self.assertEqual((answer.status, answer.json["reason"]), (504, "connect-timeout"))

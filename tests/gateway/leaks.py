@@ -97,7 +97,7 @@ class Leaks(unittest.TestCase):
                           "placeholder": PLACEHOLDER + "bot"},
                          {"host": "cookie.test", "scheme": 3, "header": "Cookie", "value": "".join(PAIRS),
                           "placeholder": PLACEHOLDER + "cookie"}],
-            limits={"decoded_bytes": 1 << 20, "head_ms": 2000})
+            limits={"decoded_bytes": 1 << 20})
         cls.gateway = Gateway(cls.where, **cls.config)
         assert cls.gateway.died is None, cls.gateway.died
 
