@@ -74,9 +74,9 @@ nothing_is_left() {
 @test "signals reach the program in the machine, by a command of their own" {
 	start --detach -- sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
 	slug=$(basename "$state"/bot-bottle/bottles/*)
-	bottle exec "$slug" -- sh -c 'trap "echo heard; exit 43" INT; echo ready; while :; do sleep 0.1; done' >"$top/said" &
+	bottle exec "$slug" -- sh -c 'trap "echo heard; exit 43" INT; echo ready; while :; do sleep 0.1; done' >"$top/said" 3>&- &
 	caller=$!
-	timeout 20 grep -q ready <(tail -f "$top/said")
+	timeout 60 bash -c 'until grep -q ready "$0"; do read -rt 0.05 <> <(:) || :; done' "$top/said"
 	kill -INT "$(pgrep -P "$caller" || echo "$caller")"
 	status=0
 	wait "$caller" || status=$?

@@ -262,13 +262,13 @@ refused() {
 		XDG_RUNTIME_DIR="$state" SECRET_OF_THE_HOST=x "$top/prefix/bin/bottle" start --backend smolmachines --bottle m --headless --yes -- true) \
 		>"$top/out" 2>&1 3>&- &
 	launcher=$!
-	timeout 30 bash -c 'until [ -e "$0/pid" ]; do read -rt 0.05 <> <(:) || :; done' "$top/docker"
+	timeout 60 bash -c 'until [ -e "$0/pid" ]; do read -rt 0.05 <> <(:) || :; done' "$top/docker"
 	name=$(slug)
 	kill -9 "$(jq .keeper_pid "$state/bot-bottle/bottles/$name/record.json")"
 	wait $launcher || true
 	[ "$(ls -d "$cache/bot-bottle/images"/work-* | wc -l)" -eq 1 ]
 	# It died with its keeper, whether or not anybody has waited for it.
-	timeout 20 bash -c 'while grep -qs "^State:[[:space:]]*[^Z[:space:]]" "/proc/$0/status"; do read -rt 0.05 <> <(:) || :; done' "$(cat "$top/docker/pid")"
+	timeout 60 bash -c 'while grep -qs "^State:[[:space:]]*[^Z[:space:]]" "/proc/$0/status"; do read -rt 0.05 <> <(:) || :; done' "$(cat "$top/docker/pid")"
 	run bottle cleanup --yes "$name"
 	[ "$status" -eq 0 ] && [[ "$output" == *"image work-$name"*freed* ]]
 	nothing_half_made
