@@ -149,7 +149,7 @@ check_table() {
 }
 
 @test "a listener of the host is not reached by TCP, path or abstract name; outside it is" {
-	python3 - "$dir" <<-'PYTHON' &
+	python3 - "$dir" 3>&- <<-'PYTHON' &
 	import signal, socket, sys
 	path = sys.argv[1]
 	tcp = socket.create_server(("127.0.0.1", 0))
@@ -160,7 +160,7 @@ check_table() {
 	signal.pause()
 	PYTHON
 	listener=$!
-	for _ in $(seq 1000); do [ -e "$dir/port" ] && break; read -rt 0.01 <> <(:) || true; done
+	for _ in $(seq 1200); do [ -e "$dir/port" ] && break; read -rt 0.05 <> <(:) || true; done
 	port=$(cat "$dir/port") name=@cage-test-${dir: -6}
 	# the workspace is visible inside, sockets and all; that one can be dialled only by path
 	[ "$("$dir/attempts" tcp "$port")" = "tcp ok" ]
@@ -254,7 +254,7 @@ watchers_are_left() {
 	write_watchers
 	shift 2
 	[ "$watches" -le "$most" ] || watches=$most why=Success
-	"$@" "$ENTER" -w "$shared" -m python3 /workspace/watchers.py 1000 /tmp/w "$most" /workspace/end >"$shared/inside" &
+	"$@" "$ENTER" -w "$shared" -m python3 /workspace/watchers.py 1000 /tmp/w "$most" /workspace/end >"$shared/inside" 3>&- &
 	listener=$!
 	[ "$number" = ONE ] || outside=$((instances + 1)) watches_outside=$((watches + 1))
 	for _ in $(seq 1200); do [ -s "$shared/inside" ] && break; read -rt 0.05 <> <(:) || true; done

@@ -75,9 +75,10 @@ refused_meanwhile() {
 @test "mount: a file that the host replaces loses what was mounted over it, one that is written in place does not (control)" {
 	echo kept >"$work/.envrc"
 	run "$enter" -w "$work" -m -x .env -x a/b/.env -o .envrc sh -c 'cd /workspace; cat .env a/b/.env; echo evil >>.envrc
-		touch go; until [ -e gone-on ]; do sleep 0.05; done; cat .env a/b/.env; echo evil >>.envrc; cat .envrc' &
+		touch go; until [ -e gone-on ]; do sleep 0.05; done; cat .env a/b/.env; echo evil >>.envrc; cat .envrc' 3>&- &
 	inside=$!
-	for _ in $(seq 600); do [ -e "$work/go" ] && break; read -rt 0.05 <> <(:) || true; done
+	for _ in $(seq 1200); do [ -e "$work/go" ] && break; read -rt 0.05 <> <(:) || true; done
+	[ -e "$work/go" ]
 	echo in-place >"$work/a/b/.env"
 	echo replaced >"$work/.new" && mv "$work/.new" "$work/.env"
 	cp "$work/.envrc" "$work/.new" && mv "$work/.new" "$work/.envrc"

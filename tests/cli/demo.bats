@@ -42,7 +42,7 @@ demo_where() {
 	for signo in TERM INT; do
 		env --default-signal=INT "$BUILD/bin/bottle" demo >"$PLACE/out" 2>"$PLACE/err" </dev/null 3>&- &
 		demo=$!
-		end=$((SECONDS + 30))
+		end=$((SECONDS + 60))
 		until keeper=$(jq -e 'select(.state == "running").keeper_pid' "$HOME"/.cache/bot-bottle/demo-*/home/.local/state/bot-bottle/bottles/*/record.json 2>/dev/null); do
 			[ $SECONDS -lt $end ]
 		done
@@ -52,6 +52,7 @@ demo_where() {
 		[ "$status" -eq $((128 + $(kill -l $signo))) ] || { echo "$status: $(cat "$PLACE/err")"; return 1; }
 		[ -z "$(ls "$HOME/.cache/bot-bottle")" ]
 		# It has said that all is down, and is on its way out.
+		end=$((SECONDS + 60))
 		while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$keeper/status"; do [ $SECONDS -lt $end ]; done
 	done
 }
