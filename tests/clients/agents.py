@@ -50,7 +50,9 @@ class Agent(Case):
             keeper = self.person.record(slug)["keeper_pid"]
             for pid in [keeper] + descendants(keeper):
                 found += ["environ of %d" % pid] if value in read("/proc/%d/environ" % pid) else []
-        done = subprocess.run(("grep", "-rlsF", value, os.path.dirname(self.person.state)), capture_output=True)
+        # Not as an argument: the agent may ask for two things at once, and each looks.
+        done = subprocess.run(("grep", "-rlsF", "-f", "-", os.path.dirname(self.person.state)), input=value.encode(),
+                              capture_output=True)
         return found + done.stdout.decode().split()
 
 
