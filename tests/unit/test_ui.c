@@ -10,6 +10,8 @@
 #include "base/proc.h"
 #include "ui/ui.h"
 
+enum { PATIENCE_MS = 60 * 1000 };
+
 /* --- what asks a person, on a terminal of its own --- */
 
 struct talk {
@@ -37,7 +39,7 @@ static int hold_talk(struct talk *talk, struct str *shown)
 	struct err err = ERR_INIT;
 	struct winsize size = { .ws_row = 20, .ws_col = 100 };
 	int master, slave, status = -1;
-	uint64_t deadline = clock_ms() + 10000;
+	uint64_t deadline = clock_ms() + PATIENCE_MS;
 	bool typed = false;
 
 	assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
@@ -69,7 +71,7 @@ static int hold_talk(struct talk *talk, struct str *shown)
 			                 strlen(talk->keys));
 		}
 	}
-	assert_ok(proc_wait(&child, &status, &err), &err);
+	assert_int_equal(proc_wait_for(&child, PATIENCE_MS, &status, &err), 1);
 	return proc_exit_code(status);
 }
 
