@@ -415,6 +415,10 @@ static int remove_it(const struct docker *d, enum docker_thing kind, const char 
 	for (size_t i = 0; t->list[i]; i++)
 		strv_add(&list, t->list[i]);
 	strv_add(&list, only);
+	/* A removal by force is content where there is nothing, so that is asked first. */
+	int none = is_gone(d, (const char *const *)list.v, err);
+	if (none != 0)
+		return none;
 	int status = docker_run(d, (const char *const *)args.v, DOCKER_SLOW_MS, NULL, &said, err);
 	if (status <= 0)
 		return status;
@@ -422,7 +426,7 @@ static int remove_it(const struct docker *d, enum docker_thing kind, const char 
 	for (int n = 0;; n++) {
 		int gone = is_gone(d, (const char *const *)list.v, err);
 		if (gone != 0)
-			return gone > 0 ? 1 : -1;
+			return gone > 0 ? 0 : -1;
 		if (!going || n == GOING_RESTS)
 			return docker_explain(d, "rm", status, &said, err);
 		nanosleep(&rest, NULL);

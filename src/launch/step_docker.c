@@ -100,7 +100,13 @@ static int ask_for(struct launch *l, struct docker_made *m, struct err *err)
 	m->asked = docker_asked_for(m->name);
 	record_drop_resource(&l->record, kinds[m->kind].made, m->name);
 	record_add_resource(&l->record, kinds[m->kind].asked, m->asked);
-	return launch_save(l, err);
+	if (launch_save(l, err) == 0)
+		return 0;
+	/* It was not asked. */
+	record_drop_resource(&l->record, kinds[m->kind].asked, m->asked);
+	mem_drop(&m->asked);
+	mem_drop(&m->name);
+	return -1;
 }
 
 /* Docker has answered, by a yes or a no: it does nothing more that it was asked for. */

@@ -103,8 +103,14 @@ int paths_open_private(const char *path, const char *fix, struct err *err)
 int paths_find_private(const char *path, struct err *err)
 {
 	own_fd int fd = dir_open(AT_FDCWD, path, err);
+	struct stat st;
 
-	return fd < 0 || check_private(fd, path, err) != 0 ? -1 : fd_steal(&fd);
+	if (fd >= 0 && (fstat(fd, &st) != 0 || check_private(fd, path, err) == 0))
+		return fd_steal(&fd);
+	/* What was ours is gone, and its place was taken. */
+	if (fd < 0 ? err->sys == ENOTDIR || err->sys == ELOOP : st.st_uid != geteuid())
+		err->sys = ENOENT;
+	return -1;
 }
 
 static int try_private(const char *path, struct err *err)

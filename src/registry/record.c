@@ -132,6 +132,11 @@ static bool take_count(json *j, void *where)
 	return true;
 }
 
+static bool take_directory(json *j, void *where)
+{
+	return take_text(j, where) && (!*(char **)where || **(char **)where == '/');
+}
+
 static json *put_time(const void *where)
 {
 	return json_of_int(*(const int64_t *)where);
@@ -264,7 +269,7 @@ static const struct member members[] = {
 	MEMBER(state, state),
 	MEMBER(keeper_pid, int),
 	{ "keeper_start", offsetof(struct record, keeper_start), put_count, take_count, false },
-	{ "runtime", offsetof(struct record, runtime), put_text, take_text, true },
+	{ "runtime", offsetof(struct record, runtime), put_text, take_directory, true },
 	MEMBER(created_ms, time),
 	MEMBER(ended_ms, time),
 	MEMBER(exit_status, int),

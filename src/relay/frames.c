@@ -34,7 +34,8 @@ static void on_writable(void *arg, uint32_t events)
 	(void)events;
 	if (flush(r, &err) != 0 || r->out.len == 0)
 		loop_unwatch(&r->loop, &r->on_to);
-	if (r->out.len <= WAITING_MOST)
+	/* Where writing has failed, the next message is what finds out. */
+	if (r->out.len <= WAITING_MOST || r->on_to.fd < 0)
 		loop_change(&r->loop, &r->on_control, EPOLLIN);
 }
 

@@ -294,8 +294,8 @@ static void admit(struct joint *j)
 	r->nstrangers--;
 	loop_unwatch(&r->loop, &j->sides[0].watch);
 	/* A new connection has room for a byte. */
-	if (send(j->sides[0].fd, &welcome, sizeof welcome, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof welcome ||
-	    dial(&j->sides[1], &r->targets[number], NULL) != 0) {
+	if (dial(&j->sides[1], &r->targets[number], NULL) != 0 ||
+	    send(j->sides[0].fd, &welcome, sizeof welcome, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof welcome) {
 		joint_free(j);
 		return;
 	}

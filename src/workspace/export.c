@@ -154,15 +154,13 @@ static int copy_bytes(int from, int to, off_t size)
 
 static int remove_tree(const struct run *r, int dir, const char *name, const char *path, int depth);
 
-/* What a rename does not replace is removed first, if anything may be. */
-static int make_room(const struct run *r, int parent, const char *name, const char *path)
+/* What a rename does not replace, and is removed first: once all else is done. */
+static bool is_in_the_way(const struct run *r, int parent, const char *name)
 {
 	struct stat st;
 
-	if (!r->options->deletions || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISDIR(st.st_mode))
-		return 0;
-	return remove_tree(r, parent, name, path, 0);
+	return r->options->deletions && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 static bool stood_there(const struct change *c)
@@ -202,8 +200,10 @@ static int export_file(const struct run *r, const struct change *c)
 	if (parent < 0 || draft_open(&to, parent, 0600) != 0)
 		return -1;
 	give_owner(r, to.fd);
-	if (copy_bytes(from, to.fd, st.st_size) != 0 || set_mode(r, c, parent, name, to.fd) != 0 ||
-	    make_room(r, parent, name, c->path) != 0)
+	if (copy_bytes(from, to.fd, st.st_size) != 0 || set_mode(r, c, parent, name, to.fd) != 0)
+		return -1;
+	if (is_in_the_way(r, parent, name) &&
+	    (draft_stage(&to) != 0 || remove_tree(r, parent, name, c->path, 0) != 0))
 		return -1;
 	return draft_place(&to, name);
 }
@@ -214,7 +214,7 @@ static int export_symlink(const struct run *r, const struct change *c)
 	const char *name;
 	own_fd int parent = open_parent(r, c->path, &name);
 
-	if (parent < 0 || make_room(r, parent, name, c->path) != 0)
+	if (parent < 0)
 		return -1;
 	random_name(temp + strlen(temp), 12);
 	/* The text that was judged, not what stands in the layer by now. */
@@ -222,6 +222,7 @@ static int export_symlink(const struct run *r, const struct change *c)
 		return -1;
 	if ((!r->root ||
 	     fchownat(parent, temp, r->options->owner, r->options->group, AT_SYMLINK_NOFOLLOW) == 0) &&
+	    (!is_in_the_way(r, parent, name) || remove_tree(r, parent, name, c->path, 0) == 0) &&
 	    renameat(parent, temp, parent, name) == 0)
 		return 0;
 	int saved = errno;

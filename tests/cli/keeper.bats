@@ -27,7 +27,8 @@ keeper() {
 says() {
 	run timeout 20 "$bottle" "${@:1:$#-2}" </dev/null
 	echo "$output"
-	[ "$status" -eq "${*: -2:1}" ] && [[ $output == *"${*: -1}"* ]]
+	[ "$status" -eq "${*: -2:1}" ]
+	[[ $output == *"${*: -1}"* ]]
 	[[ $output != *"let go"* && $output != *"can't be reached"* && $output != *"Broken pipe"* && $output != *"receiving"* ]]
 	wait
 }

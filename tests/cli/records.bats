@@ -204,8 +204,8 @@ teardown() { state_down; }
 			| .resources = [{kind: "network", name: "bot-bottle-bundle-one-aaaaa"}, {kind: "container", name: "bot-bottle-sidecars-one-aaaaa"}]'
 		: >"$dir/asked"
 		PATH=$dir:$PATH DOCKER_HOST=unix:///run/another.sock run --separate-stderr "$bottle" cleanup --yes --purge
-		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} network rm" "$dir/asked"
-		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} rm --force" "$dir/asked"
+		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} network ls" "$dir/asked"
+		grep -q -- "--host ${host/null/unix:///var/run/docker.sock} ps --all" "$dir/asked"
 		[ -z "$(grep another "$dir/asked")" ]
 		rm -r "$bottles/one-aaaaa"
 	done
@@ -229,6 +229,28 @@ teardown() { state_down; }
 	run --separate-stderr "$bottle" cleanup --yes --json
 	[ "$status" -eq 0 ]
 	[ "$(jq -r '.[] | select(.item | startswith("socket")) | .bottle' <<<"$output")" = two-bbbbb ]
+}
+
+@test "a runtime directory whose place was taken is as good as gone" {
+	touch "$dir/file"
+	mkdir -m 700 "$dir/theirs"
+	places=("$dir/file" "$dir/absent")
+	if [ "$(id -u)" -eq 0 ]; then chown 65000 "$dir/theirs" && places+=("$dir/theirs"); fi
+	for place in "${places[@]}"; do
+		make_bottle one-aaaaa "$dead | .runtime = \"$place\""
+		run --separate-stderr "$bottle" cleanup --yes --purge
+		[ "$status" -eq 0 ] || { echo "$place: $output $stderr"; return 1; }
+		[ ! -e "$bottles/one-aaaaa" ]
+	done
+	# One's own that others may enter is to be looked at (control), and a relative one no record's.
+	mkdir -m 755 "$dir/open"
+	make_bottle one-aaaaa "$dead | .runtime = \"$dir/open\""
+	run --separate-stderr "$bottle" cleanup --yes
+	[ "$status" -eq 1 ]
+	[[ $output == *"chmod 700"* ]]
+	make_bottle two-bbbbb "$dead | .runtime = \"run\""
+	run --separate-stderr "$bottle" info two-bbbbb
+	[[ $stderr == *runtime* ]]
 }
 
 @test "a full disk does not keep what would make room" {

@@ -278,7 +278,8 @@ load helper
 	run_split bottle help start
 	expect_status 0
 	widest=$(sed '/^  -/,$d' <<<"$out" | wc -L)
-	[ "$widest" -le 80 ] && [ "$widest" -gt 60 ]
+	[ "$widest" -le 80 ]
+	[ "$widest" -gt 60 ]
 	# No word is lost on the way.
 	[[ $(tr -s '\n ' ' ' <<<"$out") == *"Without AGENT, --bottle and a command it asks on the terminal which agent; of an agent"* ]]
 }

@@ -156,6 +156,36 @@ PY
 	[[ $output == *"leads out of the workspace"* ]]
 }
 
+# refused_to CALL ERROR VERB...: the kernel does not do that for it.
+refused_to() {
+	run env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" strace -qq -o "$dir/trace" \
+		-e trace="$1" -e inject="$1:error=$2" "$bottle" "${@:3}"
+	grep -q INJECTED "$dir/trace"
+}
+
+@test "what stands in the way goes only once all else is done" {
+	mkdir "$work/src"
+	echo mine >"$work/src/file"
+	ln -s elsewhere "$up/src"
+	refused_to symlinkat EDQUOT export --delete --include-executable-config one-aaaaa
+	[ "$status" -eq 1 ]
+	[[ $output == *failed* ]]
+	[ "$(cat "$work/src/file")" = mine ]
+	[ "$(ls -A "$work")" = src ]
+	run "$bottle" export --delete --include-executable-config one-aaaaa # control
+	[ "$status" -eq 0 ]
+	[ -L "$work/src" ]
+}
+
+@test "where a file without a name gets none later, it has a hidden one from the start" {
+	echo new >"$up/file"
+	echo old >"$work/file"
+	refused_to linkat EPERM export one-aaaaa
+	[ "$status" -eq 0 ]
+	[ "$(cat "$work/file")" = new ]
+	[ "$(ls -A "$work")" = file ]
+}
+
 # By a signal that comes in the middle of a file, as Ctrl-C may.
 @test "an export that is killed leaves no part of a file" {
 	head -c 300000 /dev/urandom >"$up/file"

@@ -118,7 +118,8 @@ drop() {
 	up_detached
 	drop --syn
 	run_split bottle exec "$slug" -- curl -sS -m 60 http://origin.test:8000/
-	[ "$status" -ne 0 ] && [[ $err == curl:* ]]
+	[ "$status" -ne 0 ]
+	[[ $err == curl:* ]]
 	wait_for grep -q "did not get into the sidecars' container" "$BOTTLES/$slug/keeper.log"
 }
 

@@ -132,14 +132,19 @@ hanging() {
 	PATH=$PLACE/hang:$PATH
 }
 
-@test "what docker makes after its keeper is gone is freed too, by a later cleanup" {
-	hanging "network create"
+# killed_in WORDS: the keeper of a launch in which docker hangs there.
+killed_in() {
+	hanging "$1"
 	bottle start --yes --headless --bundle docker --bottle web -- true >"$PLACE/out" 2>"$PLACE/err" </dev/null 3>&- &
 	caller=$!
 	wait_for [ -s "$PLACE/hung" ]
 	slug=$(ls "$BOTTLES")
 	kill -9 "$(jq .keeper_pid "$BOTTLES/$slug/record.json")"
 	wait "$caller" || true
+}
+
+@test "what docker makes after its keeper is gone is freed too, by a later cleanup" {
+	killed_in "network create"
 	# Nothing is there yet: that proves nothing.
 	run_split bottle cleanup --yes "$slug"
 	expect_status 1
@@ -156,14 +161,20 @@ hanging() {
 	expect_status 0
 }
 
+@test "the same of a container" {
+	killed_in "create --interactive"
+	run_split bottle cleanup --yes "$slug"
+	expect_status 1
+	[[ $out == *"asked-container"*"may still make it"*"again in 10 minutes"* ]]
+	PATH=${PATH#"$PLACE/hang:"}
+	docker create --name "bot-bottle-sidecars-$slug" "$(docker images -q bot-bottle-sidecars | head -n 1)" x >/dev/null
+	run_split bottle cleanup --yes "$slug"
+	expect_status 0
+	nothing_left
+}
+
 @test "after a while docker makes nothing any more" {
-	hanging "network create"
-	bottle start --yes --headless --bundle docker --bottle web -- true >"$PLACE/out" 2>"$PLACE/err" </dev/null 3>&- &
-	caller=$!
-	wait_for [ -s "$PLACE/hung" ]
-	slug=$(ls "$BOTTLES")
-	kill -9 "$(jq .keeper_pid "$BOTTLES/$slug/record.json")"
-	wait "$caller" || true
+	killed_in "network create"
 	jq '.resources |= map(if .kind == "asked-network" then .name |= (split(" ") | "\(.[0]) \((.[1] | tonumber) - 601)") else . end)' \
 		"$BOTTLES/$slug/record.json" >"$PLACE/record" && cat "$PLACE/record" >"$BOTTLES/$slug/record.json"
 	run_split bottle cleanup --yes "$slug"

@@ -91,6 +91,7 @@ static void a_place_is_tried_without_making_it(void **state)
 	struct home *h = *state;
 	own_mem char *path = xasprintf("%s/not/there", h->path);
 	own_mem char *in_file = xasprintf("%s/file/there", h->path);
+	own_mem char *in_closed = xasprintf("%s/closed/there", h->path);
 	struct err err = ERR_INIT;
 
 	assert_ok(paths_try_private(path, "set X", &err), &err);
@@ -98,8 +99,9 @@ static void a_place_is_tried_without_making_it(void **state)
 	assert_ok(file_write(h->fd, "file", "", 0, 0600, &err), &err);
 	assert_refused(paths_try_private(in_file, "set X", &err), &err, ERR_SYSTEM, "Not a directory; set X");
 	assert_refused(paths_open_private(in_file, "set X", &err), &err, ERR_SYSTEM, "; set X");
+	assert_int_equal(mkdirat(h->fd, "closed", 0500), 0);
 	if (geteuid() != 0)
-		assert_refused(paths_try_private("/usr/x", "set X", &err), &err, ERR_DENIED, "; set X");
+		assert_refused(paths_try_private(in_closed, "set X", &err), &err, ERR_DENIED, "; set X");
 }
 
 static void a_place_that_fails_names_its_variable(void **state)
